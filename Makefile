@@ -1,0 +1,87 @@
+# What a clean clone needs is made on the way: every target sets up .venv first.
+#   make test    the tests                        make lint   ruff, mypy --strict, import rules
+#   make demo    an anomaly detector on real data make bench  side by side with PyDotCompute 0.2.0
+#   make gpu     the tests that need an NVIDIA GPU
+# Another interpreter: make test PYTHON=python3.13.  Arguments for pytest: make test ARGS="-k ring".
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PEER := .venv-peer
+PEER_VERSION := 0.2.0
+TYPED := build/typed
+PYTHON ?=
+ARGS ?=
+
+.PHONY: help test lint demo bench gpu clean compiler
+help:
+	@sed -n 's/^#   //p' Makefile
+
+test: $(READY) compiler
+	$(BIN)/python -m pytest -m "not gpu" $(ARGS)
+
+demo: $(READY) compiler
+	PYDOTCOMPUTE_DUMP_DIR=$${PYDOTCOMPUTE_DUMP_DIR:-out/demo} $(BIN)/pydotcompute demo $(ARGS)
+
+# mypy cannot follow the finder of a development install (the folders map onto other names), so
+# it is shown the package as links, which are always as new as the files.
+lint: $(READY)
+	$(BIN)/ruff check .
+	@rm -rf $(TYPED) && mkdir -p $(TYPED)/pydotcompute
+	@ln -s ../../../runtime/* $(TYPED)/pydotcompute/
+	@ln -s ../../../compiler ../../../templates ../../../examples $(TYPED)/pydotcompute/
+	MYPYPATH=$(TYPED) $(BIN)/python -m mypy $(ARGS)
+	$(BIN)/python -m pytest tests/test_imports.py
+
+# The peer shares our import name and so lives in an environment of its own.
+bench: $(READY) compiler $(PEER)/.ready
+	$(BIN)/python tests/bench --peer $(PEER)/bin/python $(ARGS)
+
+gpu: $(READY)
+	@command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L | grep -q GPU || { \
+	  echo "make gpu: no NVIDIA GPU here (nvidia-smi finds none)."; \
+	  echo "Everything that needs none, cubins for all architectures included, is in: make test"; \
+	  exit 1; }
+	$(BIN)/python -m pytest -m gpu $(ARGS)
+
+clean:
+	rm -rf $(VENV) $(PEER) build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -f runtime/*.so
+
+$(READY): pyproject.toml $(wildcard runtime/*.c runtime/*.h)
+	@set -e; python=; \
+	for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    python=$$candidate; break; \
+	  fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "PyDotCompute needs Python 3.11 or newer, and none was found."; \
+	  echo "Install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; \
+	fi; \
+	if [ ! -x $(BIN)/python ]; then \
+	  echo "Setting up $(VENV) with $$($$python --version)"; \
+	  $$python -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "$$python cannot make a virtual environment: install its venv module"; \
+	    echo "(Debian and Ubuntu: apt install python3-venv)."; exit 1; }; \
+	fi; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]" || { \
+	  echo "The packages named in pyproject.toml could not be installed: see pip's words above"; \
+	  echo "(is a package index reachable from this machine?)."; exit 1; }; \
+	touch $@
+
+$(PEER)/.ready: $(READY)
+	@$(BIN)/python -m venv $(PEER)
+	@$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  "pydotcompute==$(PEER_VERSION)" || { \
+	  echo "PyDotCompute $(PEER_VERSION) could not be installed: see pip's words above."; exit 1; }
+	@touch $@
+
+compiler: $(READY)
+	@for candidate in "$$CXX" c++ g++ clang++; do \
+	  [ -n "$$candidate" ] && command -v $${candidate%% *} >/dev/null 2>&1 && exit 0; \
+	done; \
+	$(BIN)/python -c 'import ziglang' 2>/dev/null && exit 0; \
+	echo "No C++ compiler found (\$$CXX, c++, g++, clang++)."; \
+	echo "Install one (Debian and Ubuntu: apt install g++), or put one into $(VENV):"; \
+	echo "  $(BIN)/python -m pip install ziglang"; exit 1
