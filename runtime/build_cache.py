@@ -1,0 +1,231 @@
+"""The cache of compiled kernels on disk: finds an entry by its key, or builds and publishes it.
+
+In: the parts of a key (source text, flags, compiler, ...) and a function that builds the file.
+Out: the path of a file whose content is known to be what was published.
+
+Layout: ``<root>/<key>/<digest><suffix>``.  The name carries the digest of the content, so one
+atomic rename publishes an entry together with what validates it, and a torn, truncated or edited
+file is seen on reading and built anew.  Directories are private (0700): a cache that others can
+write to would run their code.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import logging
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+_log = logging.getLogger("pydotcompute")
+
+MAX_ENTRIES = 2000
+"""Entries kept; beyond that the least recently used go."""
+
+
+def default_root() -> Path | None:
+    """Where caches of this user belong, or None if there is no such place.
+
+    Returns:
+        The directory named by PYDOTCOMPUTE_CACHE_DIR, else the one the platform provides.
+    """
+    from pydotcompute.settings import settings
+
+    chosen = settings().cache_dir
+    if chosen is not None:
+        return Path(chosen)
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "pydotcompute"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "pydotcompute"
+    return home / ".cache" / "pydotcompute"
+
+
+def key_of(parts: Iterable[str | bytes]) -> str:
+    """The key of an entry.
+
+    Args:
+        parts: everything that decides the content; the boundaries between parts count.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else part.encode()
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.hexdigest()[:32]
+
+
+class BuildCache:
+    """A directory of build results.
+
+    Args:
+        root: the directory, made when first needed; None for a private temporary one.
+    """
+
+    def __init__(self, root: Path | None) -> None:
+        self.root = root
+        self._fallback: Path | None = None
+
+    def get_or_build(
+        self, key: str, suffix: str, build: Callable[[Path], Path], *, keep: str = ""
+    ) -> Path:
+        """The entry of a key, built if there is no valid one.
+
+        Args:
+            key: from ``key_of``.
+            suffix: of the file: ``".so"``, ``".cubin"``.
+            build: gets an empty directory, makes the file anywhere in it, returns its path.
+            keep: suffix of files in that directory to keep (under ``failed``) if it raises.
+
+        Returns:
+            The path of the published file.
+
+        Raises:
+            Exception: whatever ``build`` raises; nothing is published then.
+        """
+        found = self._find(key, suffix)
+        if found is not None:
+            return found
+        root = self._writable_root()
+        with tempfile.TemporaryDirectory(prefix="build-", dir=root) as work:
+            try:
+                made = build(Path(work))
+            except BaseException:
+                self._keep(root, Path(work), key, keep)
+                raise
+            return self._publish(root, key, suffix, made)
+
+    def kept_path(self, key: str, file_name: str) -> Path:
+        """Where a file of a failing build is kept."""
+        return self._writable_root() / "failed" / f"{key[:8]}-{file_name}"
+
+    def _find(self, key: str, suffix: str) -> Path | None:
+        for root in (self._fallback, self.root):
+            if root is None or not _is_private(root):
+                continue
+            for path in sorted((root / key).glob(f"*{suffix}")):
+                if _digest(path) == path.name.removesuffix(suffix):
+                    _touch(path)
+                    return path
+                _discard(path)
+        return None
+
+    def _publish(self, root: Path, key: str, suffix: str, made: Path) -> Path:
+        digest = _digest(made)
+        assert digest is not None, made
+        target = root / key / f"{digest}{suffix}"
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        made.chmod(0o700)
+        made.replace(target)
+        _prune(root, spare=key)
+        return target
+
+    def _keep(self, root: Path, work: Path, key: str, suffix: str) -> None:
+        if not suffix:
+            return
+        for path in work.glob(f"*{suffix}"):
+            target = self.kept_path(key, path.name)
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            path.replace(target)
+
+    def _writable_root(self) -> Path:
+        if self._fallback is not None:
+            return self._fallback
+        if self.root is None:
+            why = "there is no home directory"
+        else:
+            try:
+                self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if not _is_private(self.root):
+                    raise PermissionError("other users can write to it")
+                with tempfile.TemporaryFile(dir=self.root):
+                    return self.root
+            except OSError as exc:
+                why = exc.strerror or str(exc)
+        return self._fall_back(why)
+
+    def _fall_back(self, why: str) -> Path:
+        """Use a private directory for this process, and say so once."""
+        self._fallback = Path(tempfile.mkdtemp(prefix="pydotcompute-"))
+        atexit.register(shutil.rmtree, self._fallback, ignore_errors=True)
+        text = (
+            f"The build cache {self.root or 'directory'} cannot be used ({why}), so compiled "
+            "kernels are kept for this process only; set PYDOTCOMPUTE_CACHE_DIR to a directory "
+            "that only you can write to."
+        )
+        _log.warning(text)
+        warnings.warn(text, RuntimeWarning, stacklevel=5)
+        return self._fallback
+
+
+def _is_private(root: Path) -> bool:
+    """Whether nobody but the user (and root) can put files there."""
+    if not hasattr(os, "geteuid"):
+        return root.is_dir()
+    try:
+        status = root.stat()
+    except OSError:
+        return False
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return status.st_uid in (os.geteuid(), 0) and not status.st_mode & others
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+    except OSError:
+        return None
+
+
+def _touch(path: Path) -> None:
+    """Mark an entry as used; a cache that is only readable stays as it is."""
+    try:
+        os.utime(path.parent)
+    except OSError:
+        return
+
+
+def _discard(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def _prune(root: Path, *, spare: str) -> None:
+    """Drop the least recently used entries.  Files that are loaded stay mapped; another process
+    that loses the race for an entry builds it again."""
+    entries = [entry for entry in os.scandir(root) if len(entry.name) == 32]
+    if len(entries) <= MAX_ENTRIES:
+        return
+    dated = []
+    for entry in entries:
+        try:
+            dated.append((entry.stat().st_mtime_ns, entry.name))
+        except OSError:
+            continue
+    for _, name in sorted(dated)[: len(dated) - MAX_ENTRIES * 3 // 4]:
+        if name != spare:
+            shutil.rmtree(root / name, ignore_errors=True)
+
+
+_caches: dict[Path | None, BuildCache] = {}
+
+
+def default_cache() -> BuildCache:
+    """The cache that the settings ask for now."""
+    root = default_root()
+    return _caches.setdefault(root, BuildCache(root))
