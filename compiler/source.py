@@ -1,0 +1,331 @@
+"""The source of a Python function: its syntax tree, its text, and what its free names mean.
+
+Input: a function object.  Output: ``FunctionSource``, whose nodes stand at their real lines and
+columns in the file, whatever the function is nested in, so that every later stage can point at
+the user's own text.  ``compile_node`` is the way back, from a tree to a function.
+
+Text is looked up through ``linecache``, which knows files, notebook cells, the interactive prompt
+and whatever else registered its text there.
+"""
+
+from __future__ import annotations
+
+import __future__
+import ast
+import builtins
+import functools
+import inspect
+import linecache
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import CodeType, FunctionType
+from typing import Any, Final
+
+from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError, Location
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Missing:
+    """The type of ``MISSING``."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing()
+"""What ``FunctionSource.lookup`` returns for a name that has no value."""
+
+_FUTURES = functools.reduce(
+    lambda flags, name: flags | getattr(__future__, name).compiler_flag,
+    __future__.all_feature_names,
+    0,
+)
+
+
+@dataclass(frozen=True)
+class FunctionSource:
+    """A function with its syntax tree and its text.
+
+    Args:
+        function: the function itself.
+        name: its ``__name__``.
+        qualname: its ``__qualname__``.
+        filename: as in tracebacks; not always a file that exists (``<stdin>``).
+        first_line: of the definition, decorators included; from 1.
+        node: the definition without its decorators; line numbers and columns are the file's own.
+        lines: the text from ``first_line`` to the end of the definition, without line ends.
+    """
+
+    function: FunctionType
+    name: str
+    qualname: str
+    filename: str
+    first_line: int
+    node: FunctionNode
+    lines: tuple[str, ...]
+
+    def line(self, number: int) -> str:
+        """The text of line ``number`` of the file, ``""`` outside the definition."""
+        index = number - self.first_line
+        return self.lines[index] if 0 <= index < len(self.lines) else ""
+
+    def location(self, node: ast.AST) -> Location:
+        """Where ``node`` stands; the ``def`` line for a node that stands nowhere."""
+        line = getattr(node, "lineno", None)
+        if line is None:
+            return self.header()
+        end_line = getattr(node, "end_lineno", None) or line
+        return Location(
+            self.filename,
+            line,
+            self._column(line, node.col_offset),  # type: ignore[attr-defined]
+            end_line,
+            self._column(end_line, node.end_col_offset or 0),  # type: ignore[attr-defined]
+        )
+
+    def header(self) -> Location:
+        """Where the definition's ``def name`` stands."""
+        line = self.node.lineno
+        text = self.line(line)
+        start = len(text) - len(text.lstrip())
+        end = text.find(self.name, start)
+        stop = end + len(self.name) if end >= 0 else len(text)
+        return Location(self.filename, line, start + 1, line, stop + 1)
+
+    def _column(self, line: int, offset: int) -> int:
+        """``ast`` counts bytes of UTF-8 from 0, people count characters from 1."""
+        text = self.line(line)
+        if text.isascii():
+            return offset + 1
+        return len(text.encode()[:offset].decode(errors="ignore")) + 1
+
+    def lookup(self, name: str) -> Any:
+        """What a free name means now: closure cell, then globals, then builtins.
+
+        Returns:
+            The value, or ``MISSING`` for a name (or a cell) without one.
+        """
+        function = self.function
+        if name in function.__code__.co_freevars:
+            cell = (function.__closure__ or ())[function.__code__.co_freevars.index(name)]
+            try:
+                return cell.cell_contents
+            except ValueError:
+                return MISSING
+        if name in function.__globals__:
+            return function.__globals__[name]
+        scope = function.__globals__.get("__builtins__", builtins)
+        table = scope if isinstance(scope, dict) else vars(scope)
+        return table.get(name, MISSING)
+
+    def resolve(self, node: ast.expr) -> Any:
+        """What an expression such as ``asyncio.TimeoutError`` means, without running any code.
+
+        Names are looked up as ``lookup`` does; attributes only on modules and classes.  Whether a
+        name is local to the function is for the caller to know.
+
+        Returns:
+            The value; a tuple for a tuple; ``MISSING`` if it cannot be told.
+        """
+        if isinstance(node, ast.Name):
+            return MISSING if node.id in self.local_names else self.lookup(node.id)
+        if isinstance(node, ast.Attribute):
+            base = self.resolve(node.value)
+            if inspect.ismodule(base) or isinstance(base, type):
+                return inspect.getattr_static(base, node.attr, MISSING)
+        if isinstance(node, ast.Tuple):
+            items = tuple(self.resolve(item) for item in node.elts)
+            return MISSING if any(item is MISSING for item in items) else items
+        return MISSING
+
+    @functools.cached_property
+    def local_names(self) -> frozenset[str]:
+        """The names that are local to the function: parameters and whatever its body binds."""
+        code = self.function.__code__
+        return frozenset(code.co_varnames + code.co_cellvars)
+
+
+def read_source(function: Any) -> FunctionSource:
+    """The source of a function defined by ``def`` or ``async def``.
+
+    Args:
+        function: a plain Python function.
+
+    Raises:
+        DiagnosticError: PDC001 no source text, PDC002 not such a function, PDC003 the text is not
+            what the function was compiled from.
+    """
+    if not isinstance(function, FunctionType):
+        kind = type(function).__name__
+        name = getattr(function, "__name__", repr(function))
+        raise _error("PDC002", f"`{name}` is not a plain Python function but a `{kind}`", "", 1)
+    code = function.__code__
+    where = code.co_filename, code.co_firstlineno
+    if function.__name__ == "<lambda>" or code.co_name == "<lambda>":
+        raise _error("PDC002", "a `lambda` has no body to compile; write a `def`", *where)
+    lines = _block(function)
+    if not lines:
+        raise _error(
+            "PDC001",
+            f"the source text of `{function.__name__}` cannot be found",
+            *where,
+            note="the compiler works from Python text: a file, a notebook cell, or text that is "
+            "registered in `linecache`",
+        )
+    node = _parse(lines, code)
+    if node is None or not _same_code(function, node):
+        raise _error(
+            "PDC003",
+            f"the text of `{function.__name__}` is not what the running function was compiled from",
+            *where,
+            note="the file changed after it was imported, or a tool rewrote the function",
+        )
+    return FunctionSource(
+        function, function.__name__, function.__qualname__, code.co_filename,
+        code.co_firstlineno, node, tuple(lines),
+    )  # fmt: skip
+
+
+def _error(code: str, message: str, file: str, line: int, note: str | None = None) -> Exception:
+    """A problem before there is any text to point at."""
+    notes = (note,) if note else ()
+    return DiagnosticError(Diagnostic(code, message, file, line, 1, line, 1, notes))
+
+
+def _block(function: FunctionType) -> list[str]:
+    """The lines of the definition, decorators included, without line ends."""
+    code = function.__code__
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename, function.__globals__)
+    rest = lines[code.co_firstlineno - 1 :]
+    if not rest:
+        return []
+    try:
+        block = inspect.getblock(rest)
+    except (SyntaxError, IndentationError):
+        return []
+    return [line.rstrip("\r\n") for line in block]
+
+
+def _parse(lines: Sequence[str], code: CodeType) -> FunctionNode | None:
+    """The definition at the head of ``lines``, at its own lines and columns.
+
+    An indented block is parsed below an ``if``, which leaves its columns as they are; dedenting
+    would change them, and the inside of multi-line strings with them.
+    """
+    indented = lines[0][:1].isspace()
+    text = "\n".join(["if 1:", *lines] if indented else lines) + "\n"
+    try:
+        module = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return None
+    first = module.body[0]
+    node = first.body[0] if indented and isinstance(first, ast.If) else first
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.name != code.co_name:
+        return None
+    ast.increment_lineno(node, code.co_firstlineno - (2 if indented else 1))
+    node.decorator_list = []
+    return node
+
+
+def compile_node(source_of: FunctionType, node: FunctionNode) -> CodeType:
+    """The code of a definition that stands where ``source_of`` stands.
+
+    Free variables stay free (in the order of ``co_freevars``), file name and ``__future__``
+    features are those of ``source_of``.
+
+    Args:
+        source_of: the function whose surroundings count.
+        node: a definition; its decorators, defaults and annotations are not looked at.
+    """
+    names = source_of.__code__.co_freevars
+    inner = _definition(node, type(node), _bare_arguments(node.args), node.body)
+    # The enclosing function makes the free names free; its own code is thrown away.
+    outer = _definition(node, ast.FunctionDef, _parameters(names), [inner])
+    module = ast.fix_missing_locations(ast.Module(body=[outer], type_ignores=[]))
+    code = source_of.__code__
+    compiled = compile(
+        module, code.co_filename, "exec", flags=code.co_flags & _FUTURES, dont_inherit=True
+    )
+    return _nested(_nested(compiled, node.name), node.name).replace(
+        co_qualname=code.co_qualname, co_firstlineno=code.co_firstlineno
+    )
+
+
+def _definition(
+    like: FunctionNode, kind: type[FunctionNode], args: ast.arguments, body: list[ast.stmt]
+) -> FunctionNode:
+    """A definition of the name and at the place of ``like``."""
+    new: dict[str, Any] = {"type_params": []} if sys.version_info >= (3, 12) else {}
+    made = kind(
+        name=like.name, args=args, body=body, decorator_list=[], returns=None, type_comment=None,
+        **new,
+    )  # fmt: skip
+    return ast.copy_location(made, like)
+
+
+def _nested(code: CodeType, name: str) -> CodeType:
+    return next(c for c in code.co_consts if isinstance(c, CodeType) and c.co_name == name)
+
+
+def _parameters(names: Sequence[str]) -> ast.arguments:
+    return ast.arguments(
+        posonlyargs=[], args=[ast.arg(arg=name) for name in names], vararg=None, kwonlyargs=[],
+        kw_defaults=[], kwarg=None, defaults=[],
+    )  # fmt: skip
+
+
+def _bare_arguments(args: ast.arguments) -> ast.arguments:
+    """The parameters without annotations and defaults: both belong to the definition's run."""
+
+    def bare(arg: ast.arg) -> ast.arg:
+        return ast.copy_location(ast.arg(arg=arg.arg), arg)
+
+    return ast.arguments(
+        posonlyargs=[bare(arg) for arg in args.posonlyargs],
+        args=[bare(arg) for arg in args.args],
+        vararg=bare(args.vararg) if args.vararg else None,
+        kwonlyargs=[bare(arg) for arg in args.kwonlyargs],
+        kw_defaults=[None] * len(args.kwonlyargs),
+        kwarg=bare(args.kwarg) if args.kwarg else None,
+        defaults=[],
+    )
+
+
+def _same_code(function: FunctionType, node: FunctionNode) -> bool:
+    """Whether the text is what runs: a stale file must never be compiled in its place."""
+    try:
+        compiled = compile_node(function, node)
+    except (SyntaxError, ValueError, StopIteration):
+        return False
+    if _equal(compiled, function.__code__):
+        return True
+    # pytest rewrites the assert statements of test modules, which adds names that start with "@".
+    asserts = any(isinstance(child, ast.Assert) for child in ast.walk(node))
+    return asserts and _names(compiled) == _names(function.__code__)
+
+
+def _names(code: CodeType) -> tuple[Any, ...]:
+    variables = frozenset(name for name in code.co_varnames if not name.startswith("@"))
+    return code.co_argcount, variables, code.co_freevars, code.co_cellvars
+
+
+def _equal(left: CodeType, right: CodeType) -> bool:
+    """Whether two codes do the same, wherever they stand."""
+    return all(
+        getattr(left, part) == getattr(right, part)
+        for part in ("co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars")
+    ) and _constant(left.co_consts) == _constant(right.co_consts)
+
+
+def _constant(value: Any) -> Any:
+    """A key that tells ``1`` from ``1.0`` and ``True``, and ``0.0`` from ``-0.0``."""
+    if isinstance(value, tuple):
+        return tuple(map(_constant, value))
+    if isinstance(value, frozenset):
+        return frozenset(map(_constant, value))
+    if isinstance(value, CodeType):
+        return value.co_name, value.co_code, value.co_names, _constant(value.co_consts)
+    return type(value), repr(value)
