@@ -4,7 +4,7 @@ The actor keeps an exponentially weighted mean and variance of the daily change 
 new price against them: state across messages, floating point, a helper of ``math``.  It runs
 compiled and interpreted, one message at a time and in batches, and must find the same anomalies.
 
-    python examples/anomaly_detector.py       or       pydotcompute demo
+``python examples/anomaly_detector.py`` or ``pydotcompute demo``.
 """
 
 from __future__ import annotations

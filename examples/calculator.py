@@ -2,7 +2,7 @@
 
 The types make the runtime refuse anything else at ``send``, before the actor sees it.
 
-    python examples/calculator.py
+``python examples/calculator.py``
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """An actor that keeps state across messages, and survives a pause with it.
 
-    python examples/counter.py
+``python examples/counter.py``
 """
 
 from __future__ import annotations

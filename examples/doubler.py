@@ -1,6 +1,6 @@
 """The smallest actor: every request is answered with twice its value.
 
-    python examples/doubler.py
+``python examples/doubler.py``
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 ``ValueError`` is foreseen and answered with its text; anything else with "Internal error".
 
-    python examples/resilient.py
+``python examples/resilient.py``
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Start from this file.
 
-    python examples/template.py
+``python examples/template.py``
 """
 
 from __future__ import annotations
