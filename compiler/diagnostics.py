@@ -218,6 +218,14 @@ class Diagnostics:
             if diagnostic not in self._found:
                 self._found.append(diagnostic)
 
+    def mark(self) -> int:
+        """A point to ``rewind`` to."""
+        return len(self._found)
+
+    def rewind(self, mark: int) -> None:
+        """Forgets what was found since ``mark``: the attempt is made again."""
+        del self._found[mark:]
+
     @property
     def found(self) -> tuple[Diagnostic, ...]:
         """Everything found, in the order of the file."""

@@ -9,15 +9,16 @@ and whatever else registered its text there.
 """
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import builtins
 import functools
 import inspect
 import linecache
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any, Final
@@ -87,12 +88,21 @@ class FunctionSource:
 
     def header(self) -> Location:
         """Where the definition's ``def name`` stands."""
-        line = self.node.lineno
-        text = self.line(line)
-        start = len(text) - len(text.lstrip())
-        end = text.find(self.name, start)
-        stop = end + len(self.name) if end >= 0 else len(text)
-        return Location(self.filename, line, start + 1, line, stop + 1)
+        return self.head(self.node)
+
+    def head(self, node: ast.AST) -> Location:
+        """Where the head of a compound statement stands: ``while x``, without its body."""
+        line: int = node.lineno  # type: ignore[attr-defined]
+        offset: int = node.col_offset  # type: ignore[attr-defined]
+        end_line, end = line, offset
+        for part in _head_parts(node):
+            end_line, end = max((end_line, end), (part.end_lineno or 0, part.end_col_offset or 0))
+        column = self._column(line, offset)
+        if (end_line, end) > (line, offset):
+            return Location(self.filename, line, column, end_line, self._column(end_line, end))
+        words = _HEAD.match(self.line(line), column - 1)
+        stop = words.end() + 1 if words else column
+        return Location(self.filename, line, column, line, stop)
 
     def _column(self, line: int, offset: int) -> int:
         """``ast`` counts bytes of UTF-8 from 0, people count characters from 1."""
@@ -147,6 +157,31 @@ class FunctionSource:
         return frozenset(code.co_varnames + code.co_cellvars)
 
 
+_HEAD = re.compile(r"(?:async\s+)?(?:def|class)\s+\w+|\w+")
+
+
+def _head_parts(node: ast.AST) -> Iterator[ast.expr]:
+    """The expressions between the keyword of a compound statement and its colon."""
+    for name in ("target", "iter", "test", "subject", "type"):
+        part = getattr(node, name, None)
+        if isinstance(part, ast.expr):
+            yield part
+    for item in getattr(node, "items", ()):
+        yield item.context_expr
+        if item.optional_vars is not None:
+            yield item.optional_vars
+
+
+def awaited_method(node: ast.AST | None, owner: str) -> str | None:
+    """``"receive"`` for the node of ``await ctx.receive(...)`` where ``owner`` is ``"ctx"``."""
+    match node:
+        case ast.Await(
+            value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr))
+        ) if name == owner:
+            return attr
+    return None
+
+
 def read_source(function: Any) -> FunctionSource:
     """The source of a function defined by ``def`` or ``async def``.
 
@@ -188,7 +223,9 @@ def read_source(function: Any) -> FunctionSource:
     )  # fmt: skip
 
 
-def _error(code: str, message: str, file: str, line: int, note: str | None = None) -> Exception:
+def _error(
+    code: str, message: str, file: str, line: int, note: str | None = None
+) -> DiagnosticError:
     """A problem before there is any text to point at."""
     notes = (note,) if note else ()
     return DiagnosticError(Diagnostic(code, message, file, line, 1, line, 1, notes))
