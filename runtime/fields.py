@@ -1,0 +1,380 @@
+"""What a message field takes: the definition of checking and converting, for every type.
+
+Input: a type and any value.  Output: the value as it is on the other side of a ``send``, exact in
+class and copied where it could change; or ``FieldTypeError`` / ``FieldValueError``.
+
+This is the slow and complete definition.  ``codec`` generates fast paths for values that need
+nothing done; everything else comes here, so the rules are written once:
+
+=================  ====================================================================
+field              takes, beside itself
+=================  ====================================================================
+bool               nothing
+int                bool; from -2**63 to 2**63 - 1
+float              int, bool
+numpy integer      int, bool in range
+numpy float        int, float, bool in range (NaN and the infinities are in range)
+numpy bool         bool
+the others         nothing
+=================  ====================================================================
+
+An instance of a subclass of ``int``, ``float`` or ``str`` is one of those, and becomes exactly
+one: ``np.float64`` is a ``float``, a member of an ``IntEnum`` is an ``int``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from functools import singledispatch
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from pydotcompute.compiler import types
+from pydotcompute.compiler.schema import INT_MAX, INT_MIN, field_type, schema_of
+from pydotcompute.compiler.types import Type
+from pydotcompute.errors import MessageTypeError, MessageValueError, describe
+from pydotcompute.header import share_header
+
+
+class FieldError(Exception):
+    """A value that a message, or a field of one, does not take.  Internal: see
+    ``wrap_field_error``.
+
+    Args:
+        cls: the message class.
+        field: path from the message (``"inner.items[3]"``), or None for the message itself.
+        expected: what is taken.
+        given: what came.
+    """
+
+    def __init__(self, cls: type, field: str | None, expected: str, given: str) -> None:
+        super().__init__(cls, field, expected, given)
+        self.cls = cls
+        self.field = field
+        self.expected = expected
+        self.given = given
+        self.index: int | None = None
+        """Which message of a batch, from 0."""
+
+    def sentence(self, kernel_id: str | None) -> str:
+        """The text for the user, naming kernel, message class, field, expected and given."""
+        who = "" if kernel_id is None else f"kernel {kernel_id!r}: "
+        if self.index is not None:
+            who += f"message {self.index} of the batch: "
+        if self.field is None:
+            return f"{who}takes {self.expected}, got {self.given}"
+        return (
+            f"{who}field {self.field!r} of {self.cls.__name__} takes {self.expected}, "
+            f"got {self.given}"
+        )
+
+
+class FieldTypeError(FieldError):
+    """A value of the wrong type."""
+
+
+class FieldValueError(FieldError):
+    """A value of the right type, outside of the range."""
+
+
+def wrap_field_error(
+    kernel_id: str | None, error: FieldError
+) -> MessageTypeError | MessageValueError:
+    """The public error for an internal one.
+
+    Args:
+        kernel_id: the kernel the message was for; None outside of a send.
+        error: what a codec raised.
+    """
+    public = MessageValueError if isinstance(error, FieldValueError) else MessageTypeError
+    return public(error.sentence(kernel_id), kernel_id, error.field, error.expected, error.given)
+
+
+class _Wrong(Exception):
+    """Inside of this file: a value refused; the path grows on the way out."""
+
+    def __init__(self, kind: type[FieldError], expected: str, given: str) -> None:
+        super().__init__(kind, expected, given)
+        self.kind, self.expected, self.given = kind, expected, given
+        self.path = ""
+
+
+def given(value: object) -> str:
+    """A value of the wrong type, for a text: ``str ('x')``."""
+    return "None" if value is None else f"{type(value).__name__} ({describe(value)})"
+
+
+def convert(cls: type, name: str, t: Type, value: Any) -> Any:
+    """A field's value as it is received.
+
+    Args:
+        cls, name: the message class and the field, for the error.
+        t: the field's type.
+        value: what the field holds.
+
+    Raises:
+        FieldTypeError, FieldValueError: the field does not take it.
+    """
+    try:
+        return _convert(t, value)
+    except _Wrong as wrong:
+        raise wrong.kind(cls, f"{name}{wrong.path}", wrong.expected, wrong.given) from None
+
+
+def convert_message(cls: type, message: Any) -> Any:
+    """A whole message as it is received: a new instance, without the header.
+
+    Args:
+        cls: the message class expected.
+        message: any object.
+
+    Raises:
+        FieldTypeError, FieldValueError: it is no instance of exactly that class, or a field
+            does not take its value.
+    """
+    if type(message) is not cls:
+        raise wrong_class(cls, message)
+    made = object.__new__(cls)
+    for field in schema_of(cls).fields:
+        value = getattr(message, field.name, dataclasses.MISSING)
+        if value is dataclasses.MISSING:
+            raise FieldTypeError(cls, field.name, expected(field.type), "no value (it is not set)")
+        object.__setattr__(made, field.name, convert(cls, field.name, field.type, value))
+    return made
+
+
+def wrong_class(cls: type, message: object) -> FieldTypeError:
+    """The error for something that is not an instance of exactly ``cls``."""
+    return FieldTypeError(cls, None, cls.__name__, given(message))
+
+
+@singledispatch
+def expected(t: Type) -> str:
+    """What a field of type ``t`` takes, in words."""
+    return str(t)
+
+
+@expected.register
+def _(t: types.LiteralType) -> str:
+    return " or ".join(map(repr, t.values))
+
+
+@expected.register
+def _(t: types.OptionalType) -> str:
+    return f"{expected(t.item)} or None"
+
+
+@expected.register
+def _(t: types.UUIDType) -> str:
+    return "UUID"
+
+
+@expected.register
+def _(t: types.ListType) -> str:
+    return f"a list of at most {t.capacity} {expected(t.item)}"
+
+
+@expected.register
+def _(t: types.ArrayType) -> str:
+    return f"a {t.item} array of shape {t.shape}"
+
+
+def _type_error(t: Type, value: object) -> _Wrong:
+    return _Wrong(FieldTypeError, expected(t), given(value))
+
+
+def _value_error(text: str, value: object) -> _Wrong:
+    return _Wrong(FieldValueError, text, describe(value))
+
+
+@singledispatch
+def _convert(t: Type, value: Any) -> Any:
+    raise _type_error(t, value)
+
+
+@_convert.register
+def _(t: types.BoolType, value: Any) -> bool:
+    if value is True or value is False:
+        return bool(value)
+    raise _type_error(t, value)
+
+
+@_convert.register
+def _(t: types.IntType, value: Any) -> int:
+    if not isinstance(value, int):
+        raise _type_error(t, value)
+    if not INT_MIN <= (exact := int.__pos__(value)) <= INT_MAX:
+        raise _value_error("int from -2**63 to 2**63 - 1", exact)
+    return exact
+
+
+@_convert.register
+def _(t: types.FloatType, value: Any) -> float:
+    if isinstance(value, float):
+        return float.__pos__(value)
+    if not isinstance(value, int):
+        raise _type_error(t, value)
+    try:
+        return int.__float__(value)
+    except OverflowError:
+        raise _value_error("float up to 1.8e308", int.__pos__(value)) from None
+
+
+@_convert.register
+def _(t: types.StrType, value: Any) -> str:
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise _type_error(t, value)
+
+
+@_convert.register
+def _(t: types.UUIDType, value: Any) -> UUID:
+    if type(value) is UUID:
+        return value
+    if isinstance(value, UUID):
+        return UUID(int=value.int)
+    raise _type_error(t, value)
+
+
+@_convert.register
+def _(t: types.EnumType, value: Any) -> Any:
+    if not isinstance(value, t.cls):
+        raise _type_error(t, value)
+    if not any(value is member for member in t.members):  # a combination of flags
+        raise _value_error(f"a single member of {t}", value)
+    return value
+
+
+@_convert.register
+def _(t: types.LiteralType, value: Any) -> Any:
+    try:
+        exact = _convert(t.base, value)
+    except _Wrong:
+        raise _type_error(t, value) from None
+    if exact not in t.values:
+        raise _value_error(expected(t), exact)
+    return exact
+
+
+@_convert.register
+def _(t: types.ScalarType, value: Any) -> Any:
+    if isinstance(value, np.generic) and value.dtype == t.dtype:
+        return t.dtype.type(value)
+    kind = t.dtype.kind
+    takes = {"b": bool, "f": (int, float)}.get(kind, int)
+    if not isinstance(value, takes):
+        raise _type_error(t, value)
+    if kind in "iu":
+        info = np.iinfo(t.dtype)
+        if not info.min <= (exact := int.__pos__(value)) <= info.max:
+            raise _value_error(f"{t} from {info.min} to {info.max}", exact)
+        return t.dtype.type(exact)
+    return _to_float(t, value) if kind == "f" else t.dtype.type(value)
+
+
+def _to_float(t: types.ScalarType, value: Any) -> Any:
+    limit = float(np.finfo(t.dtype).max)
+    try:
+        wide = float.__pos__(value) if isinstance(value, float) else int.__float__(value)
+    except OverflowError:
+        wide = math.inf
+        value = int.__pos__(value)
+    with np.errstate(over="ignore", under="ignore"):
+        exact = t.dtype.type(wide)
+    if np.isinf(exact) and not (isinstance(value, float) and math.isinf(value)):
+        raise _value_error(f"{t} from {-limit:g} to {limit:g}", value)
+    return exact
+
+
+@_convert.register
+def _(t: types.OptionalType, value: Any) -> Any:
+    if value is None:
+        return None
+    try:
+        return _convert(t.item, value)
+    except _Wrong as wrong:
+        if not wrong.path and wrong.kind is FieldTypeError:
+            raise _type_error(t, value) from None
+        raise
+
+
+@_convert.register
+def _(t: types.ListType, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise _type_error(t, value)
+    if len(value) > t.capacity:
+        wrong = _value_error(expected(t), None)
+        wrong.given = f"{len(value)} items"
+        raise wrong
+    made = []
+    for number, item in enumerate(list.__iter__(value)):
+        try:
+            made.append(_convert(t.item, item))
+        except _Wrong as wrong:
+            wrong.path = f"[{number}]{wrong.path}"
+            raise
+    return made
+
+
+@_convert.register
+def _(t: types.ArrayType, value: Any) -> Any:
+    # no other subclass: the mask of a masked array would vanish on the way
+    if type(value) not in (np.ndarray, np.memmap):
+        raise _type_error(t, value)
+    text = f"a {value.dtype} array of shape {value.shape}"
+    if value.dtype != t.item.dtype:
+        raise _Wrong(FieldTypeError, expected(t), text)
+    if value.shape != t.shape:
+        raise _Wrong(FieldValueError, expected(t), text)
+    return np.array(value, dtype=t.item.dtype, order="C", subok=False)
+
+
+@_convert.register
+def _(t: types.MessageType, value: Any) -> Any:
+    if type(value) is not t.cls:
+        raise _type_error(t, value)
+    try:
+        made = convert_message(t.cls, value)
+    except FieldError as error:
+        wrong = _Wrong(type(error), error.expected, error.given)
+        wrong.path = f".{error.field}"
+        raise wrong from None
+    return share_header(value, made)
+
+
+def loose_copier(cls: type) -> Callable[[Any], Any]:
+    """Checks and copies messages of a class that has no record, as far as its fields allow.
+
+    Fields whose types have a record are converted as ever; the others pass as they are.
+
+    Args:
+        cls: an ``@message`` class for which ``schema_of`` raises ``SchemaError``.
+    """
+    known: list[tuple[str, Type | None]] = []
+    for field in dataclasses.fields(cls):
+        try:
+            t: Type | None = field_type(cls, field)
+            if isinstance(t, types.MessageType):
+                schema_of(t.cls)
+        except Exception:
+            t = None
+        known.append((field.name, t))
+
+    def copy(message: Any) -> Any:
+        if type(message) is not cls:
+            raise wrong_class(cls, message)
+        made = object.__new__(cls)
+        for name, t in known:
+            value = getattr(message, name, dataclasses.MISSING)
+            if value is dataclasses.MISSING:
+                continue
+            if t is not None:
+                value = convert(cls, name, t, value)
+            object.__setattr__(made, name, value)
+        return share_header(message, made)
+
+    return copy
