@@ -1,0 +1,92 @@
+"""Python actors compiled to persistent kernels: CUDA, native code, or plain asyncio.
+
+Public names only.  What a message or an actor needs to be *defined* is imported here; what runs
+one (asyncio, compilers, CuPy) is imported when its name is first used, so that
+``import pydotcompute`` stays light.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydotcompute.backpressure import BackpressureStrategy, KernelState
+from pydotcompute.compiler.types import Shape
+from pydotcompute.decorator import RingKernelFunction, ring_kernel
+from pydotcompute.errors import (
+    ActorFailedError,
+    BackendUnavailableError,
+    BuildError,
+    InternalError,
+    KernelAlreadyExistsError,
+    KernelClosedError,
+    KernelNotFoundError,
+    KernelStateError,
+    LoweringError,
+    MessageTypeError,
+    MessageValueError,
+    PyDotComputeError,
+    QueueFullError,
+    QueueTimeoutError,
+)
+
+# bound here on purpose: the submodule has the name of the function, and the function must win
+from pydotcompute.message import message
+
+if TYPE_CHECKING:
+    from pydotcompute.context import KernelContext
+    from pydotcompute.kernel import RingKernel
+    from pydotcompute.lowering import Lowering
+    from pydotcompute.runtime import RingKernelRuntime
+
+__all__ = [
+    "ActorFailedError",
+    "BackendUnavailableError",
+    "BackpressureStrategy",
+    "BuildError",
+    "InternalError",
+    "KernelAlreadyExistsError",
+    "KernelClosedError",
+    "KernelContext",
+    "KernelNotFoundError",
+    "KernelState",
+    "KernelStateError",
+    "Lowering",
+    "LoweringError",
+    "MessageTypeError",
+    "MessageValueError",
+    "PyDotComputeError",
+    "QueueFullError",
+    "QueueTimeoutError",
+    "RingKernel",
+    "RingKernelFunction",
+    "RingKernelRuntime",
+    "Shape",
+    "message",
+    "ring_kernel",
+]
+
+_LATER = {
+    "KernelContext": "pydotcompute.context",
+    "Lowering": "pydotcompute.lowering",
+    "RingKernel": "pydotcompute.kernel",
+    "RingKernelRuntime": "pydotcompute.runtime",
+}
+"""Public names by the module that is imported when they are first used."""
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("pydotcompute")
+    if name in _LATER:
+        value = getattr(importlib.import_module(_LATER[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'pydotcompute' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
