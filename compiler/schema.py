@@ -24,6 +24,7 @@ message                   its own record
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import threading
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass
@@ -31,7 +32,8 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler import annotations, types
+from pydotcompute.compiler import types
+from pydotcompute.compiler.annotations import evaluate
 from pydotcompute.compiler.types import Type, UnsupportedTypeError
 
 MESSAGE_MARK = "__pydotcompute_message__"
@@ -149,7 +151,7 @@ def field_type(cls: type, field: dataclasses.Field[Any]) -> Type:
         if base.__dict__.get("__dataclass_fields__", {}).get(field.name) is field:
             owner = base
     local = owner.__dict__.get(NAMES_MARK, {})
-    return types.from_annotation(annotations.evaluate(field.type, owner.__module__, local))
+    return types.from_annotation(evaluate(field.type, owner.__module__, local))
 
 
 def _build(cls: type, outer: tuple[type, ...]) -> Schema:
@@ -187,7 +189,7 @@ def _field(field: dataclasses.Field[Any], t: Type, dtype: np.dtype[Any]) -> Fiel
 
 
 def _plain_init(cls: type) -> bool:
-    generated = bool(getattr(cls.__init__, MESSAGE_MARK, False))
+    generated = bool(getattr(inspect.getattr_static(cls, "__init__"), MESSAGE_MARK, False))
     return generated and not hasattr(cls, "__post_init__")
 
 

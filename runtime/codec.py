@@ -28,7 +28,7 @@ from pydotcompute.fields import (
 )
 from pydotcompute.generated import define
 from pydotcompute.header import share_header
-from pydotcompute.records import check_records, wrong_batch
+from pydotcompute.records import bytes_of, check_records, wrong_batch
 
 __all__ = [
     "Codec", "FieldError", "FieldTypeError", "FieldValueError", "codec_of", "copier_of",
@@ -105,7 +105,7 @@ class Codec:
         messages = batch if isinstance(batch, (list, tuple)) else list(batch)
         records = np.zeros(len(messages), self.schema.dtype)
         if messages:
-            self.pack_many(memoryview(records.view(np.uint8)), messages)
+            self.pack_many(bytes_of(records), messages)
         return records
 
     def _slow_pack(self, buffer: Any, offset: int, message: Any) -> None:

@@ -26,6 +26,8 @@ Names in the text never come from the user, except as attributes and inside of s
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pydotcompute.codec_writer import (
@@ -116,12 +118,13 @@ def _check_scalar(w: Writer, t: types.ScalarType, v: str) -> None:
 
 def _pack_literal(w: Writer, t: types.LiteralType, v: str, at: int) -> None:
     w.put(f"if {v}.__class__ is not {t.base}_: raise Bail")
+    values: Any = t.values
     if isinstance(t.base, types.StrType):
-        known = {value: STRINGS.intern(value) for value in t.values}
+        known = {value: STRINGS.intern(value) for value in values}
         w.put(f"{v} = {w.keep('known', known.get)}({v})", f"if {v} is None: raise Bail")
         w.leaf(at, "I", v)
     else:
-        w.put(f"if {v} not in {w.keep('known', frozenset(t.values))}: raise Bail")
+        w.put(f"if {v} not in {w.keep('known', frozenset(values))}: raise Bail")
         w.leaf(at, simple_code(t.base) or "", v)
 
 
@@ -159,8 +162,8 @@ def _pack_list(w: Writer, t: types.ListType, v: str, at: int) -> None:
     w.leaf(at + offset_of(dtype, "size"), "I", n)
     code = simple_code(t.item)
     if code is not None:
-        kinds = {"?": {bool}, "q": {int}, "d": {float, int, np.float64}}[code]
-        known = w.keep("kinds", frozenset(kinds).issuperset)
+        every: dict[str, set[type]] = {"?": {bool}, "q": {int}, "d": {float, int, np.float64}}
+        known = w.keep("kinds", frozenset(every[code]).issuperset)
         w.put(f"if not {known}(map_(type_, {v})): raise Bail")
         w.later(f'pack_("<%d{code}" % {n}, buffer, {start}, *{v})')
         return

@@ -15,6 +15,7 @@ from pydotcompute.codec_writer import (
     check_array,
     helper,
     offset_of,
+    plain_setattr,
     simple_code,
     take_float,
 )
@@ -90,7 +91,7 @@ def build(w: Writer, schema: Schema, values: list[str]) -> str:
     """A new message from expressions for its fields, without running its constructor."""
     made = w.name("m")
     w.put(f"{made} = new_({w.keep('Class', schema.cls)})")
-    plain = schema.cls.__setattr__ is object.__setattr__
+    plain = plain_setattr(schema.cls)
     for part, value in zip(schema.fields, values, strict=True):
         w.put(f"{made}.{part.name} = {value}" if plain else f"set_({made}, {part.name!r}, {value})")
     return made
@@ -179,7 +180,7 @@ def copy_message(w: Writer, schema: Schema, v: str) -> str:
         w.put(f"{local} = {v}.{part.name}")
         values.append(copy_value(w, part.type, local))
     made, held = build(w, schema, values), w.name("h")
-    plain = schema.cls.__setattr__ is object.__setattr__
+    plain = plain_setattr(schema.cls)
     default = schema.cls.__dict__.get(HEADER, 0) is None or getattr(schema.cls, HEADER) is None
     w.put(
         f"{held} = {v}.{HEADER}" if default else f"{held} = getattr_({v}, {HEADER!r}, None)",

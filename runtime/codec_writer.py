@@ -116,6 +116,12 @@ def new_space() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def plain_setattr(cls: type) -> bool:
+    """Whether assigning an attribute does just that: not on frozen dataclasses, for one."""
+    found: Any = cls.__setattr__
+    return found is object.__setattr__
+
+
 def offset_of(dtype: np.dtype[Any], name: str) -> int:
     """Bytes from the start of a record to one of its fields."""
     assert dtype.fields is not None

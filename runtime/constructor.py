@@ -28,7 +28,7 @@ def constructor(cls: type) -> Callable[..., None]:
     Args:
         cls: a dataclass; it is not changed.
     """
-    own: Callable[..., None] = cls.__init__
+    own: Callable[..., None] = getattr(cls, "__init__")  # noqa: B009 (mypy)
     made = _generate(cls) if _is_plain(cls) else _wrap(own)
     made.__signature__ = _signature(own)  # type: ignore[attr-defined]
     made.__qualname__ = f"{cls.__qualname__}.__init__"

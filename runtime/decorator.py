@@ -50,6 +50,7 @@ class RingKernelFunction:
         local: dict[str, Any] | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
+        self.__qualname__: str = function.__qualname__
         self.function = function
         self.kernel_id = kernel_id
         self.queue_size = queue_size

@@ -203,11 +203,16 @@ def _(t: types.BoolType, value: Any) -> bool:
     raise _type_error(t, value)
 
 
+def _exact_int(value: Any) -> int:
+    """The plain ``int`` of an instance of a subclass, whatever the subclass overrides."""
+    return int.__pos__(value)
+
+
 @_convert.register
 def _(t: types.IntType, value: Any) -> int:
     if not isinstance(value, int):
         raise _type_error(t, value)
-    if not INT_MIN <= (exact := int.__pos__(value)) <= INT_MAX:
+    if not INT_MIN <= (exact := _exact_int(value)) <= INT_MAX:
         raise _value_error("int from -2**63 to 2**63 - 1", exact)
     return exact
 
@@ -221,7 +226,7 @@ def _(t: types.FloatType, value: Any) -> float:
     try:
         return int.__float__(value)
     except OverflowError:
-        raise _value_error("float up to 1.8e308", int.__pos__(value)) from None
+        raise _value_error("float up to 1.8e308", _exact_int(value)) from None
 
 
 @_convert.register
@@ -251,9 +256,12 @@ def _(t: types.EnumType, value: Any) -> Any:
 
 @_convert.register
 def _(t: types.LiteralType, value: Any) -> Any:
+    exact: Any
     try:
         exact = _convert(t.base, value)
-    except _Wrong:
+    except _Wrong as wrong:
+        if wrong.kind is FieldValueError:
+            raise _value_error(expected(t), value) from None
         raise _type_error(t, value) from None
     if exact not in t.values:
         raise _value_error(expected(t), exact)
@@ -265,14 +273,14 @@ def _(t: types.ScalarType, value: Any) -> Any:
     if isinstance(value, np.generic) and value.dtype == t.dtype:
         return t.dtype.type(value)
     kind = t.dtype.kind
-    takes = {"b": bool, "f": (int, float)}.get(kind, int)
-    if not isinstance(value, takes):
+    takes: dict[str, tuple[type, ...]] = {"b": (bool,), "f": (int, float)}
+    if not isinstance(value, takes.get(kind, (int,))):
         raise _type_error(t, value)
     if kind in "iu":
-        info = np.iinfo(t.dtype)
-        if not info.min <= (exact := int.__pos__(value)) <= info.max:
-            raise _value_error(f"{t} from {info.min} to {info.max}", exact)
-        return t.dtype.type(exact)
+        info, number = np.iinfo(t.dtype), _exact_int(value)
+        if not info.min <= number <= info.max:
+            raise _value_error(f"{t} from {info.min} to {info.max}", number)
+        return t.dtype.type(number)
     return _to_float(t, value) if kind == "f" else t.dtype.type(value)
 
 
@@ -282,7 +290,7 @@ def _to_float(t: types.ScalarType, value: Any) -> Any:
         wide = float.__pos__(value) if isinstance(value, float) else int.__float__(value)
     except OverflowError:
         wide = math.inf
-        value = int.__pos__(value)
+        value = _exact_int(value)
     with np.errstate(over="ignore", under="ignore"):
         exact = t.dtype.type(wide)
     if np.isinf(exact) and not (isinstance(value, float) and math.isinf(value)):

@@ -76,12 +76,10 @@ def header_of(message: Any) -> Header:
     Args:
         message: an instance of a message class.
     """
-    held = getattr(message, HEADER, None)
-    if held is None:
-        return Header()
-    if held.__class__ is Header:
+    held = _held(message)
+    if isinstance(held, Header):
         return held
-    return Header(message_id=held.message_id)
+    return Header() if held is None else Header(message_id=held.message_id)
 
 
 def share_header(message: Any, copy: Any) -> Any:
@@ -122,38 +120,41 @@ def _check(cls: type, name: str, value: Any) -> None:
         raise MessageTypeError(f"{name} of {cls.__name__} takes {expected}, got {given}")
 
 
-def _message_id(self: Any) -> UUID:
-    held = getattr(self, HEADER, None)
+def _held(message: Any) -> Any:
+    return getattr(message, HEADER, None)
+
+
+def _message_id(self: Any) -> Any:
+    held = _held(self)
     if held is None:
         held = Header()
         object.__setattr__(self, HEADER, held)
     elif held.__class__ is not Header:
-        return held.message_id  # type: ignore[no-any-return]  # a link to the original
+        return held.message_id  # of the original
     if held.message_id is None:
         held.message_id = uuid4()
-    return held.message_id  # type: ignore[no-any-return]
+    return held.message_id
 
 
-def _priority(self: Any) -> int:
-    held = getattr(self, HEADER, None)
-    return held.priority if held.__class__ is Header else DEFAULT_PRIORITY  # type: ignore
+def _priority(self: Any) -> Any:
+    held = _held(self)
+    return held.priority if held.__class__ is Header else DEFAULT_PRIORITY
 
 
-def _correlation_id(self: Any) -> UUID | None:
-    held = getattr(self, HEADER, None)
+def _correlation_id(self: Any) -> Any:
+    held = _held(self)
     if held.__class__ is not Header:
         return None
-    source = held.correlation_id  # type: ignore[union-attr]
-    if source is None or isinstance(source, UUID):
-        return source
-    held.correlation_id = source.message_id  # type: ignore[union-attr]
-    return held.correlation_id  # type: ignore[union-attr,no-any-return]
+    source = held.correlation_id
+    if not (source is None or isinstance(source, UUID)):
+        source = held.correlation_id = source.message_id
+    return source
 
 
 def _getstate(self: Any) -> Any:
     """The state for pickle and copy, with a link to the original replaced by what it says."""
-    state = object.__getstate__(self)  # type: ignore[attr-defined]
-    held = getattr(self, HEADER, None)
+    state: Any = object.__getstate__(self)
+    held = _held(self)
     if held is None or held.__class__ is Header:
         return state
     if isinstance(state, dict):

@@ -63,7 +63,7 @@ def message(cls: type[T]) -> type[T]:
     if made.__dictoffset__ == 0 and not hasattr(made, HEADER):
         made = _with_room(made)
     if init is not None:
-        made.__init__ = init  # type: ignore[misc]
+        setattr(made, "__init__", init)  # noqa: B010 (mypy)
     _add(made)
     return made
 
@@ -82,7 +82,7 @@ def _as_dataclass(cls: type[T]) -> type[T]:
 
 
 def _check_fields(cls: type) -> None:
-    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    fields = dataclasses.fields(cls)
     for field in fields:
         if field.name in HEADER_NAMES:
             raise TypeError(
@@ -94,7 +94,7 @@ def _check_fields(cls: type) -> None:
                 f"field {field.name!r} of {cls.__name__} has the name of a method it inherits; "
                 "give it another name"
             )
-    if not fields and len(inspect.signature(cls.__init__).parameters) > 1:
+    if not fields and len(inspect.signature(cls).parameters) > 0:
         raise TypeError(
             f"{cls.__name__} has no fields; write them as annotations in the class body, "
             "such as `value: int`"
@@ -112,14 +112,16 @@ def _with_room(cls: type[T]) -> type[T]:
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
     }
-    return type(cls)(cls.__name__, (cls,), body)
+    meta: Any = type(cls)
+    made: type[T] = meta(cls.__name__, (cls,), body)
+    return made
 
 
 def _add(cls: type) -> None:
     setattr(cls, MESSAGE_MARK, True)
     if not hasattr(cls, HEADER):
         setattr(cls, HEADER, None)
-    fields = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    fields = {f.name for f in dataclasses.fields(cls)}
     for name, attribute in ATTRIBUTES.items():
         setattr(cls, name, attribute)
     for name, helper in (("dtype", _Dtype()), ("array", _ARRAY), ("messages", _MESSAGES)):
@@ -169,4 +171,5 @@ def _messages(cls: type, batch: Any, /) -> list[Any]:
     return messages_of(cls, batch)
 
 
-_ARRAY, _MESSAGES = classmethod(_array), classmethod(_messages)
+_ARRAY: Any = classmethod(_array)
+_MESSAGES: Any = classmethod(_messages)

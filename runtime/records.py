@@ -28,6 +28,11 @@ def wrong_batch(cls: type, given: str) -> FieldTypeError:
     return FieldTypeError(cls, None, text, given)
 
 
+def bytes_of(records: Array) -> memoryview:
+    """The bytes of a one-dimensional contiguous array of records, writable if it is."""
+    return records.view(np.uint8).data
+
+
 def check_records(schema: Schema, batch: Array) -> Array:
     """A user's array of records, checked; the same object if it is contiguous.
 
@@ -64,10 +69,10 @@ def restricted(t: Type) -> bool:
             return True
 
 
-def _check(cls: type, path: str, t: Type, values: Array, rows: Array) -> None:
+def _check(cls: type, path: str, t: Type, values: Any, rows: Any) -> None:
     """Check values of one field; ``rows`` says which row of the batch each belongs to."""
 
-    def refuse(good: Array) -> None:
+    def refuse(good: Any) -> None:
         if not good.all():
             at = int(np.argmin(good))
             given = f"a record holding {describe(values[at].tolist())}"
@@ -109,4 +114,5 @@ def _check(cls: type, path: str, t: Type, values: Array, rows: Array) -> None:
 
 def _is_flag(values: Array) -> Array:
     """Where a byte is 0 or 1: C reads any other ``bool`` as it likes."""
-    return np.ascontiguousarray(values).view(np.uint8).reshape(values.shape) <= 1
+    flags: Array = np.ascontiguousarray(values).view(np.uint8).reshape(values.shape)
+    return np.asarray(flags <= 1)
