@@ -1,0 +1,119 @@
+"""An actor's function taken apart for the interpreter, once for each function.
+
+Input: the coroutine function.  Output: ``Anatomy``: how to run it whole, how to run it from a
+state, and which of its variables are that state.  A function without source, or without a
+recognisable loop, can only be run whole.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from pydotcompute.compiler.actor_shape import find_shape
+from pydotcompute.compiler.coroutine import CoroutineParts, instrument, split
+from pydotcompute.compiler.diagnostics import DiagnosticError
+from pydotcompute.compiler.source import read_source
+from pydotcompute.errors import ActorExit
+
+COPY_LIMIT = 4096
+"""Containers with more entries than this are not copied before each message: the state a failure
+reports then shows them as the failing message left them."""
+
+_PLAIN = (int, float, bool, str, bytes, complex, type(None), UUID, np.generic, Enum, type)
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """An actor for the interpreter.
+
+    Args:
+        whole: runs it from beginning to end.
+        parts: how to run it piece by piece; None if its loop was not recognised.
+        state_names: the variables that live from one message to the next.
+        silent_timeout: a time-out of its ``receive`` has no visible effect.
+        instrumented: bare handlers let the runtime's signals pass.
+    """
+
+    whole: Callable[[Any], Coroutine[Any, Any, Any]]
+    parts: CoroutineParts | None = None
+    state_names: tuple[str, ...] = ()
+    silent_timeout: bool = False
+    instrumented: bool = False
+
+
+_known: WeakKeyDictionary[Any, Anatomy] = WeakKeyDictionary()
+
+
+def dissect(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> Anatomy:
+    """Take an actor's function apart."""
+    found = _known.get(function)
+    if found is None:
+        found = _known[function] = _dissect(function)
+    return found
+
+
+def _dissect(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> Anatomy:
+    try:
+        source = read_source(function)
+        whole = instrument(source, (ActorExit,))
+    except DiagnosticError:
+        return Anatomy(function)
+    try:
+        shape = find_shape(source)
+        parts = split(source, shape, (ActorExit,))
+    except DiagnosticError:
+        return Anatomy(whole, instrumented=True)
+    names = shape.state_names + shape.dead_names
+    return Anatomy(parts.whole, parts, names, shape.silent_timeout, instrumented=True)
+
+
+def snapshot(variables: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """The state as it is now: later changes do not show in it.
+
+    Args:
+        variables: the actor's locals.
+        names: which of them; those not bound are left out.
+    """
+    state: dict[str, Any] = {}
+    for name in names:
+        if name in variables:
+            value = variables[name]
+            state[name] = value if type(value) in _IMMUTABLE else _copy(value)
+    return state
+
+
+_IMMUTABLE = frozenset({int, float, bool, str, bytes, complex, type(None), UUID})
+
+
+def _copy(value: Any) -> Any:
+    """A copy as deep as it takes, of what can be copied at a bounded cost; else the value."""
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value.copy() if value.nbytes <= 16 * COPY_LIMIT else value
+    if isinstance(value, (list, dict, set, deque)) and len(value) > COPY_LIMIT:
+        return value
+    if type(value) in (list, deque, set) and all(type(item) in _IMMUTABLE for item in value):
+        return copy.copy(value)
+    if type(value) is dict and all(type(item) in _IMMUTABLE for item in value.values()):
+        return value.copy()
+    if isinstance(value, (list, dict, set, deque, tuple)) or is_copyable(value):
+        try:
+            return copy.deepcopy(value)
+        except Exception:
+            return value
+    return value
+
+
+def is_copyable(value: Any) -> bool:
+    """Whether an instance is data rather than a handle: messages and dataclasses are."""
+    return hasattr(type(value), "__dataclass_fields__")

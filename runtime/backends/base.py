@@ -1,0 +1,103 @@
+"""What an engine is: the thing that runs one actor, whatever it is made of.
+
+Input: the actor's channels and counters (``Host``).  Output: messages handled, and exactly one of
+``ended``, ``failed`` or ``hand_over`` at its end.
+
+An engine never raises at its host and never blocks the event loop.
+"""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydotcompute.anatomy import Anatomy
+from pydotcompute.channel import Channel
+from pydotcompute.replies import Replies
+from pydotcompute.telemetry import Meter
+
+
+@dataclass
+class Failure:
+    """An exception that left the actor's loop.
+
+    Args:
+        error: the exception.
+        message: the message in hand, or None.
+        state: the actor's variables before it.
+        state_known: whether ``state`` is complete, so that the actor can go on from it.
+    """
+
+    error: BaseException
+    message: Any = None
+    state: dict[str, Any] = field(default_factory=dict)
+    state_known: bool = False
+
+
+class Host(Protocol):
+    """The actor an engine belongs to, as the engine sees it."""
+
+    kernel_id: str
+    loop: AbstractEventLoop
+    anatomy: Anatomy
+    inbox: Channel
+    outbox: Channel
+    replies: Replies
+    meter: Meter
+
+    def ended(self) -> None:
+        """The function has returned, or its loop and epilogue are over."""
+        ...
+
+    def failed(self, failure: Failure) -> None:
+        """An exception left the function."""
+        ...
+
+    def hand_over(self, state: dict[str, Any], reason: str, *, failing: bool) -> None:
+        """The interpreter has to carry on, from the first message in the input queue.
+
+        Args:
+            state: the actor's variables.
+            reason: why.
+            failing: an exception is expected; only if none comes is this a fallback.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """What runs one actor."""
+
+    name: str
+
+    def start(self) -> None:
+        """Run the actor from its first statement."""
+        ...
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Run the actor's loop from a state."""
+        ...
+
+    async def pause(self) -> None:
+        """Stop between two messages; none is handled any more when this returns."""
+        ...
+
+    def unpause(self) -> None:
+        """Go on."""
+        ...
+
+    def begin_exit(self, *, drain: bool) -> None:
+        """End the actor: after what is queued if ``drain``, else after the message in hand."""
+        ...
+
+    def hurry(self) -> None:
+        """The time for draining is over: after the message in hand, at once."""
+        ...
+
+    async def kill(self) -> list[Any]:
+        """Give up on the actor, now; returns the message that was in hand, if any."""
+        ...
+
+    def settle(self) -> None:
+        """Bring the meter up to date."""
+        ...

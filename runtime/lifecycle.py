@@ -1,0 +1,82 @@
+"""The life of an actor as data: which call fits which state, and what is left over.
+
+Input: a state and the name of a call.  Output: nothing, or ``KernelStateError`` naming both.
+
+>>> check("activate", KernelState.LAUNCHED, "doubler")
+>>> check("activate", KernelState.FAILED, "doubler")
+Traceback (most recent call last):
+KernelStateError: kernel 'doubler' is FAILED: activate needs LAUNCHED; call restart() ...
+
+What belongs here: states and transitions.  What happens in a transition is in ``actor``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydotcompute.backpressure import KernelState
+from pydotcompute.errors import KernelStateError
+
+
+@dataclass(frozen=True)
+class Termination:
+    """What ``terminate`` reports.
+
+    Args:
+        kernel_id: which kernel ended.
+        drained: every message that had been queued was handled in time.
+        unprocessed: the inputs that were not handled, oldest first.
+    """
+
+    kernel_id: str
+    drained: bool
+    unprocessed: tuple[Any, ...] = ()
+
+
+_LAUNCHED, _ACTIVE = KernelState.LAUNCHED, KernelState.ACTIVE
+_DEACTIVATED, _FAILED = KernelState.DEACTIVATED, KernelState.FAILED
+
+ALLOWED: dict[str, tuple[KernelState, ...]] = {
+    "launch": (KernelState.CREATED,),
+    "activate": (_LAUNCHED,),
+    "deactivate": (_ACTIVE,),
+    "reactivate": (_DEACTIVATED,),
+    "restart": (_FAILED,),
+}
+"""Call -> the states it may be made in.  Calls not listed fit every state."""
+
+HINTS: dict[tuple[str, KernelState], str] = {
+    ("activate", _ACTIVE): "it is running already",
+    ("activate", _DEACTIVATED): "call reactivate() to resume it",
+    ("activate", _FAILED): "call restart() to run it again",
+    ("activate", KernelState.TERMINATED): "launch it again",
+    ("deactivate", _LAUNCHED): "it has not been activated yet",
+    ("deactivate", _DEACTIVATED): "it is paused already",
+    ("reactivate", _ACTIVE): "it is running already",
+    ("reactivate", _LAUNCHED): "call activate() to start it",
+    ("reactivate", _FAILED): "call restart() to run it again",
+    ("restart", _ACTIVE): "only a failed kernel is restarted",
+    ("restart", KernelState.TERMINATED): "launch it again",
+}
+
+
+def check(call: str, state: KernelState, kernel_id: str) -> None:
+    """Refuse a call that does not fit the state.
+
+    Args:
+        call: the name of the call.
+        state: the state the kernel is in.
+        kernel_id: for the message.
+
+    Raises:
+        KernelStateError: naming the state, the call and the states it needs.
+    """
+    allowed = ALLOWED.get(call)
+    if allowed is None or state in allowed:
+        return
+    needs = " or ".join(each.name for each in allowed)
+    hint = HINTS.get((call, state))
+    raise KernelStateError(
+        f"kernel {kernel_id!r} is {state.name}: {call} needs {needs}" + (f"; {hint}" if hint else "")
+    )

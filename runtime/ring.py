@@ -1,0 +1,469 @@
+"""The two ends of a queue as plain memory: no asyncio, no waiting, no policy beyond DROP_OLDEST.
+
+A *port* is one direction of one actor.  Input: messages.  Output: the same messages, in order.
+
+===============  =========================  ==========================================
+port             its other end              a message inside
+===============  =========================  ==========================================
+``ObjectPort``   Python (the interpreter)   a Python object, copied when it was put
+``InputRing``    compiled code consumes     a record (``compiler.abi.PORT``)
+``OutputRing``   compiled code produces     a record
+===============  =========================  ==========================================
+
+All share the words through which the hot path sees that nothing unusual is going on:
+``put_gate``/``get_gate`` (0: ``try_put``/``try_get`` may be called directly), ``armed`` and
+``wake`` (after a put: if not armed, the other end must be woken), ``pull`` (after an empty get:
+may produce something now).  ``head`` counts the messages ever put, ``tail`` those ever taken, so
+the ordinal of a message identifies it for as long as the actor lives.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from time import perf_counter
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from pydotcompute.codec import FieldError, wrap_field_error
+from pydotcompute.compiler.schema import StringTableFullError
+from pydotcompute.slots import ForeignMessage, RecordSlots, Values
+
+HEAD, TAIL, CLAIMED = 0, 8, 9
+SLOTS, MASK, BOUND, SOURCE, POLICY, CAPACITY = 16, 17, 18, 19, 20, 21
+"""Indices of the words of ``abi.PORT`` in a memoryview of 64-bit words."""
+
+
+class _Empty:
+    """The type of ``EMPTY``."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "EMPTY"
+
+
+EMPTY: Final[Any] = _Empty()
+"""What ``try_get`` returns when there is nothing: no message can be equal to it by identity."""
+
+
+def nothing() -> bool:
+    """A ``wake`` or ``pull`` that has nothing to do."""
+    return False
+
+
+class Port(Protocol):
+    """What a channel needs of either kind of port."""
+
+    bound: int
+    put_gate: int
+    get_gate: int
+    armed: int
+    wake: Callable[[], object]
+    pull: Callable[[], bool]
+    dropped: int
+    peak: int
+    head: int
+    tail: int
+
+    def depth(self) -> int:
+        """Messages that can be taken now."""
+        ...
+
+    def room(self) -> int:
+        """Messages that can be put before the port is full."""
+        ...
+
+    def prepare(self, message: Any) -> Any:
+        """Check and copy a message that has to wait for room."""
+        ...
+
+    def try_put(self, message: Any) -> bool:
+        """Check, convert and store a message; False if full."""
+        ...
+
+    def try_get(self) -> Any:
+        """Take the oldest message, or ``EMPTY``."""
+        ...
+
+    def put_batch(self, batch: Any, start: int) -> int:
+        """Store as many of ``batch[start:]`` as fit; returns how many."""
+        ...
+
+    def get_batch(self, limit: int) -> Any:
+        """Take 1 to ``limit`` messages as an array; the port must not be empty."""
+        ...
+
+    def take_all(self) -> list[Any]:
+        """Remove and return every message."""
+        ...
+
+
+class ObjectPort:
+    """Messages as Python objects: both ends are Python code on the event loop's thread.
+
+    Args:
+        bound: most messages held, except for ``force``.
+        values: checks and copies what is put.
+        drop_oldest: a full port drops its oldest message rather than refuse.
+        head: ordinal of the first message.
+    """
+
+    __slots__ = (
+        "armed", "bound", "drop_oldest", "dropped", "get_gate", "head", "items", "peak", "pull",
+        "put_gate", "sample_at", "sample_time", "tail", "values", "wake",
+    )  # fmt: skip
+
+    def __init__(
+        self, bound: int, values: Values, *, drop_oldest: bool = False, head: int = 0
+    ) -> None:
+        self.bound, self.values, self.drop_oldest = bound, values, drop_oldest
+        self.items: deque[Any] = deque()
+        self.head = self.tail = self.sample_at = head
+        self.put_gate = self.get_gate = self.dropped = self.peak = 0
+        self.armed = 1
+        self.wake: Callable[[], object] = nothing
+        self.pull: Callable[[], bool] = nothing
+        self.sample_time = 0.0
+
+    def depth(self) -> int:
+        """Messages held."""
+        return len(self.items)
+
+    def room(self) -> int:
+        """Messages that fit."""
+        return max(0, self.bound - len(self.items))
+
+    def prepare(self, message: Any) -> Any:
+        """Check and copy."""
+        return self.values.accept(message)
+
+    def try_put(self, message: Any) -> bool:
+        """Check, copy and append; False if full."""
+        items = self.items
+        if len(items) >= self.bound:
+            if not self.drop_oldest:
+                return False
+            message = self.values.accept(message)
+            self.drop()
+        else:
+            message = self.values.accept(message)
+        items.append(message)
+        head = self.head
+        if head == self.sample_at:
+            self.sample_time = perf_counter()
+        self.head = head + 1
+        if not self.armed:
+            self.wake()
+        return True
+
+    def drop(self) -> None:
+        """Drop the oldest message."""
+        self.items.popleft()
+        if self.tail == self.sample_at:
+            self.sample_at = self.tail + 1
+            self.sample_time = 0.0
+        self.tail += 1
+        self.dropped += 1
+
+    def force(self, message: Any) -> None:
+        """Append an accepted message, whatever the bound."""
+        self.items.append(message)
+        self.head += 1
+        if not self.armed:
+            self.wake()
+
+    def restore(self, messages: Iterable[Any]) -> None:
+        """Fill an empty port with messages another port has held; they keep their ordinals."""
+        self.items.extend(messages)
+        self.tail = self.head - len(self.items)
+
+    def try_get(self) -> Any:
+        """Take the oldest message, or ``EMPTY``."""
+        items = self.items
+        held = len(items)
+        if not held:
+            return EMPTY
+        if held > self.peak:
+            self.peak = held
+        self.tail += 1
+        return items.popleft()
+
+    def put_batch(self, batch: Any, start: int) -> int:
+        """Append as many messages of an accepted batch as fit; all under DROP_OLDEST."""
+        count = len(batch) - start
+        if not self.drop_oldest:
+            count = min(count, self.room())
+        if count <= 0:
+            return 0
+        messages = self.values.messages(batch, start, start + count)
+        surplus = len(self.items) + count - self.bound
+        if surplus > 0:
+            self.dropped += surplus
+            self.tail += surplus
+        self.items.extend(messages)
+        for _ in range(surplus):
+            self.items.popleft()
+        self.head += count
+        if not self.armed:
+            self.wake()
+        return count
+
+    def get_batch(self, limit: int) -> Any:
+        """Take messages of one class as a batch."""
+        items = self.items
+        self.peak = max(self.peak, len(items))
+        taken = self.values.batch(items, limit)
+        self.tail += len(taken)
+        return taken
+
+    def take_all(self) -> list[Any]:
+        """Remove and return every message."""
+        messages = list(self.items)
+        self.items.clear()
+        self.tail += len(messages)
+        return messages
+
+
+class _Ring:
+    """What both rings share: the slots, and the words in memory.
+
+    Args:
+        words: the port's record, as 64-bit words.
+        buffer: the bytes of the slots.
+        slots: converts between messages and slots.
+        fence: orders this thread's memory accesses, where the processor does not.
+    """
+
+    __slots__ = (
+        "armed", "bound", "buffer", "dropped", "fence", "get_gate", "head", "mask", "peak",
+        "pull", "put_gate", "sample_at", "sample_time", "seen", "size", "slots", "tail", "wake",
+        "words",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        words: memoryview,
+        buffer: memoryview,
+        slots: RecordSlots,
+        fence: Callable[[], None] | None,
+    ) -> None:
+        self.words, self.buffer, self.slots, self.fence = words, buffer, slots, fence
+        self.size = slots.size
+        self.bound, self.mask = words[BOUND], words[MASK]
+        self.head = self.tail = self.seen = 0
+        self.sample_at = self.dropped = self.peak = 0
+        self.put_gate = self.get_gate = 0
+        self.armed = 0
+        self.wake: Callable[[], object] = nothing
+        self.pull: Callable[[], bool] = nothing
+        self.sample_time = 0.0
+
+    def prepare(self, message: Any) -> Any:
+        """Check and copy a message that has to wait for room."""
+        return self.slots.accept(message)
+
+    def _copy_in(self, first: int, count: int, source: memoryview) -> None:
+        """Write ``count`` records of ``source`` into the slots from ordinal ``first``."""
+        size, mask, done = self.size, self.mask, 0
+        while done < count:
+            at = (first + done) & mask
+            piece = min(count - done, mask + 1 - at)
+            self.buffer[at * size : (at + piece) * size] = source[
+                done * size : (done + piece) * size
+            ]
+            done += piece
+
+    def copy_out(self, first: int, count: int, target: memoryview) -> None:
+        """Read ``count`` records from ordinal ``first`` on into ``target``."""
+        size, mask, done = self.size, self.mask, 0
+        while done < count:
+            at = (first + done) & mask
+            piece = min(count - done, mask + 1 - at)
+            target[done * size : (done + piece) * size] = self.buffer[
+                at * size : (at + piece) * size
+            ]
+            done += piece
+
+    def read(self, first: int, count: int) -> list[Any]:
+        """The messages from ordinal ``first`` on, left where they are."""
+        unpack, buffer, mask, size = self.slots.unpack, self.buffer, self.mask, self.size
+        return [unpack(buffer, ((first + n) & mask) * size) for n in range(count)]
+
+
+class InputRing(_Ring):
+    """Records on their way to compiled code: this side produces.
+
+    Under DROP_OLDEST a put never fails: the consumer skips what has been overtaken.
+    """
+
+    __slots__ = ("drop_oldest",)
+
+    def __init__(
+        self,
+        words: memoryview,
+        buffer: memoryview,
+        slots: RecordSlots,
+        fence: Callable[[], None] | None,
+        *,
+        drop_oldest: bool,
+    ) -> None:
+        super().__init__(words, buffer, slots, fence)
+        self.drop_oldest = drop_oldest
+
+    def consumed(self) -> int:
+        """Messages the actor has committed or skipped, ever."""
+        self.seen = seen = self.words[TAIL]
+        return seen
+
+    def depth(self) -> int:
+        """Messages waiting."""
+        return min(self.head - self.consumed(), self.bound)
+
+    def room(self) -> int:
+        """Messages that fit."""
+        return max(0, self.bound - (self.head - self.consumed()))
+
+    def try_put(self, message: Any) -> bool:
+        """Check, convert and publish a message; False if full."""
+        head = self.head
+        if head - self.seen >= self.bound and not self.drop_oldest:
+            self.seen = self.words[TAIL]
+            if head - self.seen >= self.bound:
+                return False
+        slots = self.slots
+        try:
+            if type(message) is slots.cls:
+                slots.pack_into(self.buffer, (head & self.mask) * self.size, message)
+            else:
+                slots.pack(self.buffer, (head & self.mask) * self.size, message)
+        except FieldError as error:
+            raise wrap_field_error(slots.kernel_id, error) from None
+        except StringTableFullError:
+            raise ForeignMessage from None
+        if head == self.sample_at:
+            self.sample_time = perf_counter()
+        self.head = head = head + 1
+        if self.fence is not None:
+            self.fence()
+        self.words[HEAD] = head
+        if not self.armed:
+            self.wake()
+        return True
+
+    def put_batch(self, batch: Any, start: int) -> int:
+        """Publish as many records of an accepted batch as fit; all under DROP_OLDEST."""
+        count = len(batch) - start
+        skip = 0
+        if self.drop_oldest:
+            skip = max(0, count - self.bound)
+        else:
+            count = min(count, self.room())
+        if count <= 0:
+            return 0
+        records = self.slots.records(batch, start + skip, start + count)
+        self._copy_in(self.head + skip, count - skip, records)
+        self.head += count
+        if self.fence is not None:
+            self.fence()
+        self.words[HEAD] = self.head
+        if not self.armed:
+            self.wake()
+        return count
+
+    def waiting(self) -> list[Any]:
+        """Every message that compiled code has not consumed, left where it is."""
+        first = max(self.consumed(), self.head - self.bound)
+        return self.read(first, self.head - first)
+
+    def lost(self) -> int:
+        """Messages overtaken but not yet skipped by the actor."""
+        return max(0, self.head - self.consumed() - self.bound)
+
+
+class OutputRing(_Ring):
+    """Records that compiled code has published: this side consumes."""
+
+    __slots__ = ("drop_oldest",)
+
+    def __init__(
+        self,
+        words: memoryview,
+        buffer: memoryview,
+        slots: RecordSlots,
+        fence: Callable[[], None] | None,
+        *,
+        drop_oldest: bool,
+    ) -> None:
+        super().__init__(words, buffer, slots, fence)
+        self.drop_oldest = drop_oldest
+
+    def published(self) -> int:
+        """Messages published, ever."""
+        self.seen = seen = self.words[HEAD]
+        if self.fence is not None:
+            self.fence()
+        return seen
+
+    def depth(self) -> int:
+        """Messages waiting."""
+        waiting = self.published() - self.tail
+        return min(waiting, self.bound) if self.drop_oldest else waiting
+
+    def try_get(self) -> Any:
+        """Take the oldest message, or ``EMPTY``."""
+        tail = self.tail
+        if tail == self.seen and tail == self.published():
+            return EMPTY
+        if self.drop_oldest:
+            return self._overtaken()
+        message = self.slots.unpack(self.buffer, (tail & self.mask) * self.size)
+        self.tail = tail = tail + 1
+        self.words[TAIL] = tail
+        return message
+
+    def _overtaken(self) -> Any:
+        """Take a message that the producer may be about to overwrite (DROP_OLDEST)."""
+        while True:
+            self.skip()
+            tail = self.tail
+            record = bytes(self.buffer[(tail & self.mask) * self.size :][: self.size])
+            if self.published() - tail <= self.bound:
+                break
+        self.tail = tail + 1
+        self.words[TAIL] = tail + 1
+        return self.slots.unpack(memoryview(record), 0)
+
+    def skip(self) -> None:
+        """Pass over what DROP_OLDEST has dropped, and count it."""
+        surplus = self.published() - self.tail - self.bound
+        if self.drop_oldest and surplus > 0:
+            self.tail += surplus
+            self.dropped += surplus
+            self.words[TAIL] = self.tail
+
+    def get_batch(self, limit: int) -> np.ndarray[Any, Any]:
+        """Take 1 to ``limit`` messages of one class."""
+        while True:
+            self.skip()
+            first = self.tail
+            count = min(limit, self.published() - first)
+            taken = self.slots.batch(self, first, count)
+            if not self.drop_oldest or self.published() - first <= self.bound:
+                break
+        self.advance(len(taken))
+        return taken
+
+    def advance(self, count: int) -> None:
+        """Consume ``count`` messages that were read in place."""
+        self.tail += count
+        self.words[TAIL] = self.tail
+
+    def take_all(self) -> list[Any]:
+        """Remove and return every published message."""
+        self.skip()
+        count = self.published() - self.tail
+        messages = self.read(self.tail, count)
+        self.advance(count)
+        return messages
