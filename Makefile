@@ -28,8 +28,8 @@ demo: $(READY) compiler
 lint: $(READY)
 	$(BIN)/ruff check .
 	@rm -rf $(TYPED) && mkdir -p $(TYPED)/pydotcompute
-	@ln -s ../../../runtime/* $(TYPED)/pydotcompute/
-	@ln -s ../../../compiler ../../../templates ../../../examples $(TYPED)/pydotcompute/
+	@for file in runtime/* compiler templates examples; do \
+	  ln -s ../../../$$file $(TYPED)/pydotcompute/; done
 	MYPYPATH=$(TYPED) $(BIN)/python -m mypy $(ARGS)
 	$(BIN)/python -m pytest tests/test_imports.py
 

@@ -179,7 +179,7 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-def _find(module: ModuleType, file: str, name: str) -> RingKernelFunction[Any, Any]:
+def _find(module: ModuleType, file: str, name: str) -> RingKernelFunction:
     from pydotcompute.decorator import RingKernelFunction
 
     actors = {key: v for key, v in vars(module).items() if isinstance(v, RingKernelFunction)}
