@@ -17,22 +17,22 @@ from pydotcompute.codec_pack import pack_fields
 from pydotcompute.codec_unpack import copy_message, unpack_message
 from pydotcompute.codec_writer import Writer, new_space
 from pydotcompute.compiler.schema import Schema, SchemaError, schema_of
-from pydotcompute.fields import (
+from pydotcompute.errors import given
+from pydotcompute.field_errors import (
     FieldError,
     FieldTypeError,
     FieldValueError,
-    convert_message,
-    given,
-    loose_copier,
     wrap_field_error,
+    wrong_message,
 )
+from pydotcompute.fields import convert_message, loose_copier
 from pydotcompute.generated import define
 from pydotcompute.header import share_header
 from pydotcompute.records import bytes_of, check_records, wrong_batch
 
 __all__ = [
     "Codec", "FieldError", "FieldTypeError", "FieldValueError", "codec_of", "copier_of",
-    "wrap_field_error",
+    "wrap_field_error", "wrong_message",
 ]  # fmt: skip
 
 _CODEC = "__pydotcompute_codec__"

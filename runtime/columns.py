@@ -22,13 +22,9 @@ from pydotcompute.codec_writer import Writer, new_space
 from pydotcompute.compiler import types
 from pydotcompute.compiler.schema import Field, schema_of
 from pydotcompute.compiler.types import Type
-from pydotcompute.fields import (
-    FieldError,
-    FieldTypeError,
-    convert,
-    given,
-    wrap_field_error,
-)
+from pydotcompute.errors import given
+from pydotcompute.field_errors import FieldError, FieldTypeError, wrap_field_error
+from pydotcompute.fields import convert
 from pydotcompute.generated import define
 from pydotcompute.records import bytes_of, check_records
 
@@ -51,7 +47,7 @@ def batch_of(cls: type, messages: Any, columns: Mapping[str, Any]) -> Array:
         records = codec_of(cls).check_batch(messages)
         return records.copy() if isinstance(messages, np.ndarray) else records
     except FieldError as error:
-        raise wrap_field_error(None, error) from None
+        raise wrap_field_error(None, error, f"{cls.__name__}.array") from None
 
 
 def messages_of(cls: type, batch: Any) -> list[Any]:
@@ -70,7 +66,7 @@ def messages_of(cls: type, batch: Any) -> list[Any]:
             raise FieldTypeError(cls, None, text, given(batch))
         records = check_records(codec.schema, batch)
     except FieldError as error:
-        raise wrap_field_error(None, error) from None
+        raise wrap_field_error(None, error, f"{cls.__name__}.messages") from None
     if not len(records):
         return []
     return codec.unpack_many(bytes_of(records), len(records))

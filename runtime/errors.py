@@ -183,6 +183,11 @@ class ActorExit(BaseException):
     """
 
 
+def given(value: object) -> str:
+    """A value of the wrong type, for an error text: ``str ('x')``."""
+    return "None" if value is None else f"{type(value).__name__} ({describe(value)})"
+
+
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 _SHORT.maxlong = 60

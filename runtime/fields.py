@@ -36,62 +36,9 @@ import numpy as np
 from pydotcompute.compiler import types
 from pydotcompute.compiler.schema import INT_MAX, INT_MIN, field_type, schema_of
 from pydotcompute.compiler.types import Type
-from pydotcompute.errors import MessageTypeError, MessageValueError, describe
+from pydotcompute.errors import describe, given
+from pydotcompute.field_errors import FieldError, FieldTypeError, FieldValueError, wrong_class
 from pydotcompute.header import share_header
-
-
-class FieldError(Exception):
-    """A value that a message, or a field of one, does not take.  Internal: see
-    ``wrap_field_error``.
-
-    Args:
-        cls: the message class.
-        field: path from the message (``"inner.items[3]"``), or None for the message itself.
-        expected: what is taken.
-        given: what came.
-    """
-
-    def __init__(self, cls: type, field: str | None, expected: str, given: str) -> None:
-        super().__init__(cls, field, expected, given)
-        self.cls = cls
-        self.field = field
-        self.expected = expected
-        self.given = given
-        self.index: int | None = None
-        """Which message of a batch, from 0."""
-
-    def sentence(self, kernel_id: str | None) -> str:
-        """The text for the user, naming kernel, message class, field, expected and given."""
-        who = "" if kernel_id is None else f"kernel {kernel_id!r}: "
-        if self.index is not None:
-            who += f"message {self.index} of the batch: "
-        if self.field is None:
-            return f"{who}takes {self.expected}, got {self.given}"
-        return (
-            f"{who}field {self.field!r} of {self.cls.__name__} takes {self.expected}, "
-            f"got {self.given}"
-        )
-
-
-class FieldTypeError(FieldError):
-    """A value of the wrong type."""
-
-
-class FieldValueError(FieldError):
-    """A value of the right type, outside of the range."""
-
-
-def wrap_field_error(
-    kernel_id: str | None, error: FieldError
-) -> MessageTypeError | MessageValueError:
-    """The public error for an internal one.
-
-    Args:
-        kernel_id: the kernel the message was for; None outside of a send.
-        error: what a codec raised.
-    """
-    public = MessageValueError if isinstance(error, FieldValueError) else MessageTypeError
-    return public(error.sentence(kernel_id), kernel_id, error.field, error.expected, error.given)
 
 
 class _Wrong(Exception):
@@ -101,11 +48,6 @@ class _Wrong(Exception):
         super().__init__(kind, expected, given)
         self.kind, self.expected, self.given = kind, expected, given
         self.path = ""
-
-
-def given(value: object) -> str:
-    """A value of the wrong type, for a text: ``str ('x')``."""
-    return "None" if value is None else f"{type(value).__name__} ({describe(value)})"
 
 
 def convert(cls: type, name: str, t: Type, value: Any) -> Any:
@@ -145,11 +87,6 @@ def convert_message(cls: type, message: Any) -> Any:
             raise FieldTypeError(cls, field.name, expected(field.type), "no value (it is not set)")
         object.__setattr__(made, field.name, convert(cls, field.name, field.type, value))
     return made
-
-
-def wrong_class(cls: type, message: object) -> FieldTypeError:
-    """The error for something that is not an instance of exactly ``cls``."""
-    return FieldTypeError(cls, None, cls.__name__, given(message))
 
 
 @singledispatch

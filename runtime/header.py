@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
-from pydotcompute.errors import MessageTypeError, MessageValueError, describe
+from pydotcompute.errors import MessageTypeError, MessageValueError, given
 
 HEADER = "__pydotcompute_header__"
 HEADER_NAMES = ("message_id", "priority", "correlation_id")
@@ -109,15 +109,14 @@ def correlate(reply: Any, request: Any) -> None:
 def _check(cls: type, name: str, value: Any) -> None:
     if name not in HEADER_NAMES:
         raise TypeError(f"{cls.__name__}.__init__() got an unexpected keyword argument {name!r}")
-    given = f"{type(value).__name__} ({describe(value)})"
     if name == "priority":
         if type(value) is not int:
-            raise MessageTypeError(f"priority of {cls.__name__} takes int, got {given}")
+            raise MessageTypeError(f"priority of {cls.__name__} takes int, got {given(value)}")
         if not 0 <= value <= 255:
             raise MessageValueError(f"priority of {cls.__name__} takes 0 to 255, got {value}")
     elif not isinstance(value, UUID) and not (value is None and name == "correlation_id"):
         expected = "UUID" if name == "message_id" else "UUID or None"
-        raise MessageTypeError(f"{name} of {cls.__name__} takes {expected}, got {given}")
+        raise MessageTypeError(f"{name} of {cls.__name__} takes {expected}, got {given(value)}")
 
 
 def _held(message: Any) -> Any:

@@ -17,7 +17,8 @@ from pydotcompute.compiler import types
 from pydotcompute.compiler.schema import STRINGS, Schema, schema_of
 from pydotcompute.compiler.types import Type
 from pydotcompute.errors import describe
-from pydotcompute.fields import FieldTypeError, FieldValueError, expected
+from pydotcompute.field_errors import FieldTypeError, FieldValueError
+from pydotcompute.fields import expected
 
 Array = np.ndarray[Any, Any]
 
