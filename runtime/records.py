@@ -81,14 +81,15 @@ def _check(cls: type, path: str, t: Type, values: Any, rows: Any) -> None:
             error.index = int(rows[at])
             raise error
 
+    if not len(values) or not restricted(t):
+        return
     match t:
         case types.BoolType():
             refuse(_is_flag(values))
         case types.ScalarType():
-            refuse(_is_flag(values) if t.dtype.kind == "b" else np.ones(len(values), bool))
+            refuse(_is_flag(values))
         case types.ArrayType():
-            if restricted(t.item):
-                refuse(_is_flag(values).reshape(len(values), -1).all(axis=1))
+            refuse(_is_flag(values).all(axis=tuple(range(1, values.ndim))))
         case types.StrType():
             refuse(values < len(STRINGS))
         case types.EnumType():
