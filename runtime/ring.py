@@ -79,6 +79,10 @@ class Port(Protocol):
         """Check and copy a message that has to wait for room."""
         ...
 
+    def accept_batch(self, batch: Any) -> Any:
+        """Check a whole batch, and make it what ``put_batch`` takes."""
+        ...
+
     def try_put(self, message: Any) -> bool:
         """Check, convert and store a message; False if full."""
         ...
@@ -138,6 +142,10 @@ class ObjectPort:
     def prepare(self, message: Any) -> Any:
         """Check and copy."""
         return self.values.accept(message)
+
+    def accept_batch(self, batch: Any) -> Any:
+        """Check a whole batch."""
+        return self.values.accept_batch(batch)
 
     def try_put(self, message: Any) -> bool:
         """Check, copy and append; False if full."""
@@ -263,6 +271,10 @@ class _Ring:
     def prepare(self, message: Any) -> Any:
         """Check and copy a message that has to wait for room."""
         return self.slots.accept(message)
+
+    def accept_batch(self, batch: Any) -> Any:
+        """Check a whole batch."""
+        return self.slots.accept_batch(batch)
 
     def _copy_in(self, first: int, count: int, source: memoryview) -> None:
         """Write ``count`` records of ``source`` into the slots from ordinal ``first``."""

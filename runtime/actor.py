@@ -1,0 +1,400 @@
+"""One launched actor: its queues, its engine, and the transitions of its life.
+
+Input: a ``KernelSpec`` and calls.  Output: a state (``KernelState``), an engine that runs or does
+not, and the right error for whoever calls or waits.
+
+What belongs here: the order of things in a transition.  Waiting is in ``channel``, running in
+``backends``, the way users call it in ``kernel``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import warnings
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+from pydotcompute.anatomy import dissect
+from pydotcompute.backends.base import Engine, Failure
+from pydotcompute.backends.choice import Plan, choose
+from pydotcompute.backends.python import PythonEngine
+from pydotcompute.backpressure import BackpressureStrategy, KernelState
+from pydotcompute.channel import CLOSED, SPECIAL, Channel
+from pydotcompute.errors import ActorFailedError, KernelClosedError, LoweringError, describe
+from pydotcompute.lifecycle import Termination, check
+from pydotcompute.replies import Replies
+from pydotcompute.ring import InputRing, ObjectPort, OutputRing, Port
+from pydotcompute.slots import Values
+from pydotcompute.spec import KernelSpec
+from pydotcompute.telemetry import Meter, Statistics
+
+log = logging.getLogger("pydotcompute.kernel")
+
+GRACE = 0.1
+"""Seconds kept back from a termination's time for the epilogue; at most a fifth of it."""
+
+
+class FallbackWarning(UserWarning):
+    """An actor runs on a slower backend than could be hoped for; the text says why."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a runtime decides for its actors.
+
+    Args:
+        fallback: ``"allow"``, ``"warn"`` or ``"error"``.
+        pool: worker threads, for compiling and for long work.
+    """
+
+    fallback: str
+    pool: Any
+
+
+class Actor:
+    """A launched actor.
+
+    Args:
+        spec: what it is.
+        options: the runtime's decisions.
+        loop: the event loop everything happens on.
+    """
+
+    def __init__(
+        self, spec: KernelSpec, options: Options, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.spec, self.options, self.loop = spec, options, loop
+        self.kernel_id = spec.kernel_id
+        self._declared = {"input": spec.input_types, "output": spec.output_types}
+        self.anatomy = dissect(spec.function)
+        self.state = KernelState.CREATED
+        self.plan = Plan("pending")
+        self.failure: Failure | None = None
+        self.termination: Termination | None = None
+        self.meter = Meter()
+        self.engine: Engine | None = None
+        self.replies = Replies(self._requests_changed)
+        self.poisoned: str | None = None
+        self._over = loop.create_future()
+        self._ending: asyncio.Task[Termination] | None = None
+        self._specialising: asyncio.Task[None] | None = None
+        self.inbox = self._channel("input", self._object_port("input", 0))
+        self.outbox = self._channel("output", self._object_port("output", 0))
+        self._listen()
+
+    # --- queues ----------------------------------------------------------------------------
+
+    def _channel(self, which: str, port: Port) -> Channel:
+        label = f"{which} queue of kernel {self.kernel_id!r}"
+        return Channel(port, self.spec.backpressure, self.loop, label)
+
+    def _object_port(self, which: str, head: int) -> ObjectPort:
+        drop = self.spec.backpressure is BackpressureStrategy.DROP_OLDEST
+        verb = "takes" if which == "input" else "sends"
+        values = Values(self.kernel_id, self._declared[which], verb)
+        return ObjectPort(self.spec.queue_size, values, drop_oldest=drop, head=head)
+
+    def _listen(self) -> None:
+        for channel in (self.inbox, self.outbox):
+            channel.port.wake = channel.notify
+            channel.port.armed = 0 if channel.getters else 1
+
+    def use_objects(self) -> None:
+        """Take the messages out of the rings: the interpreter, or nobody, goes on with them."""
+        if self.engine is not None:
+            self.engine.settle()
+        port = self.inbox.port
+        if isinstance(port, InputRing):
+            objects = self._object_port("input", port.head)
+            objects.restore(port.waiting())
+            self.inbox.replace_port(objects)
+        port = self.outbox.port
+        if isinstance(port, OutputRing):
+            messages = port.take_all()
+            objects = self._object_port("output", port.tail)
+            objects.restore(messages)
+            self.outbox.replace_port(objects)
+        self.outbox.on_room = None
+        self._listen()
+        self.outbox.wake_getters()
+
+    def _requests_changed(self) -> None:
+        if self.replies.pending:
+            self.outbox.set_gate(get=SPECIAL)
+        else:
+            self.outbox.clear_gate(get=SPECIAL)
+
+    # --- launching -------------------------------------------------------------------------
+
+    async def launch(self, backend: str) -> None:
+        """Choose what runs the actor, and compile it off the event loop.
+
+        Raises:
+            LoweringError: it cannot be compiled, and the fallback is ``"error"``.
+            BackendUnavailableError: the backend asked for cannot run here.
+        """
+        check("launch", self.state, self.kernel_id)
+        self.plan = await self._choose(backend, None)
+        if self.plan.backend == "pending":
+            self.inbox.set_gate(put=SPECIAL)
+        self.state = KernelState.LAUNCHED
+
+    async def _choose(self, backend: str, state: dict[str, Any] | None) -> Plan:
+        plan: Plan = await self.options.pool.call(
+            choose, self.spec, self.anatomy, backend, state, self.options.fallback
+        )
+        if plan.fell_back:
+            self._tell_fallback(plan.reason or "")
+        return plan
+
+    def _tell_fallback(self, reason: str) -> None:
+        text = f"kernel {self.kernel_id!r} runs on the python backend: {reason}"
+        log.warning(text, extra={"kernel_id": self.kernel_id, "reason": reason})
+        if self.options.fallback == "warn":
+            warnings.warn(text, FallbackWarning, stacklevel=2)
+
+    def specialise(self, message: Any) -> asyncio.Task[None] | None:
+        """The first message is here: its class is the input type that was left out."""
+        if self.plan.backend != "pending" or self._specialising is not None:
+            return self._specialising
+        self.spec = replace(self.spec, input_types=(type(message),))
+        self._specialising = self.loop.create_task(self._specialise())
+        return self._specialising
+
+    async def _specialise(self) -> None:
+        try:
+            await self.recompile(None)
+        except LoweringError:
+            self.plan = Plan("pending")
+            self.spec = replace(self.spec, input_types=())
+            self._specialising = None
+            raise
+        self.inbox.clear_gate(put=SPECIAL)
+
+    async def recompile(self, state: dict[str, Any] | None) -> None:
+        """Compile anew, for types that have become known; the engine adopts the result."""
+        from pydotcompute.backends.native import NativeEngine
+
+        engine = self.engine
+        if isinstance(engine, NativeEngine) and state is None:
+            state = engine.known_state
+        self.plan = await self._choose("auto", state)
+        if isinstance(engine, NativeEngine) and engine is self.engine:
+            engine.compiled()
+
+    # --- running ---------------------------------------------------------------------------
+
+    def _make_engine(self) -> Engine:
+        if self.plan.backend in ("native", "pending"):
+            from pydotcompute.backends.native import NativeEngine
+
+            return NativeEngine(self, self.options.pool)
+        return PythonEngine(self)
+
+    async def activate(self) -> None:
+        """Start the actor."""
+        check("activate", self.state, self.kernel_id)
+        self.state = KernelState.ACTIVE
+        self.meter.run(perf_counter())
+        self.engine = self._make_engine()
+        self.engine.start()
+        await asyncio.sleep(0)  # a prologue that does not wait has run when activate returns
+
+    async def deactivate(self) -> None:
+        """Pause the actor between two messages."""
+        check("deactivate", self.state, self.kernel_id)
+        self.state = KernelState.DEACTIVATED
+        assert self.engine is not None
+        await self.engine.pause()
+        if self.state is KernelState.DEACTIVATED:
+            self.meter.rest(perf_counter())
+
+    async def reactivate(self) -> None:
+        """Resume a paused actor."""
+        check("reactivate", self.state, self.kernel_id)
+        self._resume()
+
+    def _resume(self) -> None:
+        self.state = KernelState.ACTIVE
+        self.meter.run(perf_counter())
+        assert self.engine is not None
+        self.engine.unpause()
+
+    async def restart(self, *, fresh: bool) -> None:
+        """Run a failed actor again: from its last good state, or from its first statement."""
+        check("restart", self.state, self.kernel_id)
+        failure, self.failure = self.failure, None
+        self.use_objects()
+        self.state = KernelState.ACTIVE
+        self.meter.run(perf_counter())
+        self.inbox.reopen()
+        self.outbox.reopen()
+        self._over = self.loop.create_future()
+        self.engine = self._make_engine()
+        if fresh or failure is None or not failure.state_known:
+            self.engine.start()
+        else:
+            self.engine.resume(failure.state)
+        await asyncio.sleep(0)
+
+    # --- what engines report ---------------------------------------------------------------
+
+    def hand_over(self, state: dict[str, Any], reason: str, *, failing: bool) -> None:
+        """The interpreter carries on, from the first message in the input queue."""
+        old = self.engine
+        self.use_objects()
+        self.meter.interpret_from_here(perf_counter())
+        self.plan = replace(self.plan, backend="python", reason=reason)
+        engine = PythonEngine(self)
+        self.engine = engine
+        if failing:
+            engine.on_survival = lambda: self._deoptimised(reason)
+        else:
+            self._deoptimised(reason)
+        if old is not None:
+            getattr(old, "pass_on", lambda _: None)(engine)
+        engine.resume(state)
+
+    async def interpret_foreign(self, message: Any) -> None:
+        """A message that compiled code cannot represent is about to be sent."""
+        from pydotcompute.backends.native import NativeEngine
+
+        if isinstance(self.engine, NativeEngine):
+            await self.engine.surrender(
+                f"a {type(message).__name__} was sent, which the compiled code does not know"
+            )
+
+    def _deoptimised(self, reason: str) -> None:
+        self.meter.fallbacks += 1
+        self._tell_fallback(reason)
+
+    def ended(self) -> None:
+        """The actor's function is over."""
+        if self.state not in (KernelState.TERMINATING, KernelState.TERMINATED):
+            self._close_down(KernelState.TERMINATED)
+        self._set_over()
+
+    def failed(self, failure: Failure) -> None:
+        """An exception left the actor's function."""
+        self.failure = failure
+        self.meter.errors += 1
+        log.error(
+            "kernel %r failed: %s: %s", self.kernel_id, type(failure.error).__name__,
+            failure.error, extra={"kernel_id": self.kernel_id},
+        )  # fmt: skip
+        if self.state is not KernelState.TERMINATING:
+            self._close_down(KernelState.FAILED)
+        self._set_over()
+
+    def _set_over(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+    def _close_down(self, state: KernelState) -> None:
+        self.meter.rest(perf_counter())
+        self.state = state
+        self.inbox.close(self.error)
+        self.outbox.close(self.error)
+        self.replies.close(self.error)
+
+    def error(self, count: int = 0) -> Exception:
+        """The error for a call that a dead or dying actor cannot serve."""
+        if self.failure is not None and self.state is not KernelState.TERMINATED:
+            return self._failure_error(self.failure)
+        how = "is being terminated" if self.state is KernelState.TERMINATING else "has ended"
+        error = KernelClosedError(f"kernel {self.kernel_id!r} {how}", count)
+        if self.failure is not None:
+            error.__cause__ = self.failure.error
+        return error
+
+    def _failure_error(self, failure: Failure) -> ActorFailedError:
+        cause = failure.error
+        at = "" if failure.message is None else f" while handling {describe(failure.message)}"
+        error = ActorFailedError(
+            f"kernel {self.kernel_id!r} failed{at}: {type(cause).__name__}: {cause}",
+            self.kernel_id, failure.message, dict(failure.state),
+        )  # fmt: skip
+        error.__cause__ = cause
+        return error
+
+    # --- ending ----------------------------------------------------------------------------
+
+    async def terminate(self, timeout: float | None, *, drain: bool) -> Termination:
+        """End the actor; every call returns the same report."""
+        if self.termination is not None:
+            return self.termination
+        if self._ending is None:
+            self._ending = self.loop.create_task(self._terminate(timeout, drain))
+        return await asyncio.shield(self._ending)
+
+    async def _terminate(self, timeout: float | None, drain: bool) -> Termination:
+        in_hand: list[Any] = []
+        running = self.state in (KernelState.ACTIVE, KernelState.DEACTIVATED)
+        if self._specialising is not None and not self._specialising.done():
+            await asyncio.wait([self._specialising], timeout=timeout)
+        if running and self.engine is not None:
+            self.state = KernelState.TERMINATING
+            self.meter.run(perf_counter())
+            self.inbox.close(self.error, getters=False)
+            in_hand = await self._end_engine(timeout, drain)
+        self.use_objects()
+        self.inbox.clear_gate(put=SPECIAL)
+        unprocessed = (*in_hand, *self.inbox.port.take_all())
+        self._close_down(KernelState.TERMINATED)
+        self.engine = None
+        self.termination = Termination(self.kernel_id, drain and not unprocessed, unprocessed)
+        return self.termination
+
+    async def _end_engine(self, timeout: float | None, drain: bool) -> list[Any]:
+        assert self.engine is not None
+        began = self.loop.time()
+        self.engine.begin_exit(drain=drain)
+        if drain:
+            limit = None if timeout is None else max(0.0, timeout - min(GRACE, timeout / 5))
+            await self._wait_over(limit)
+        if not self._over.done():
+            self.engine.hurry()
+            spent = self.loop.time() - began
+            await self._wait_over(None if timeout is None else max(0.0, timeout - spent))
+        if self._over.done():
+            return []
+        log.warning("kernel %r did not end in time and was abandoned", self.kernel_id)
+        return await self.engine.kill()
+
+    async def _wait_over(self, timeout: float | None) -> None:
+        if not self._over.done():
+            await asyncio.wait([self._over], timeout=timeout)
+
+    # --- looking ---------------------------------------------------------------------------
+
+    def statistics(self) -> Statistics:
+        """The actor at this moment."""
+        if self.engine is not None:
+            self.engine.settle()
+        meter, inport, outport = self.meter, self.inbox.port, self.outbox.port
+        interpreted = not isinstance(inport, InputRing)
+        busy, idle = meter.shares(perf_counter(), interpreted=interpreted and self._interprets)
+        depth_in, depth_out = inport.depth(), outport.depth()
+        return Statistics(
+            received=inport.head, processed=meter.processed, sent=meter.sent,
+            dropped=inport.dropped + outport.dropped,
+            rejected=meter.rejected + self.inbox.rejected + self.outbox.rejected,
+            errors=meter.errors, fallbacks=meter.fallbacks,
+            timeouts=meter.timeouts + self.inbox.timeouts + self.outbox.timeouts,
+            input_depth=depth_in, output_depth=depth_out,
+            input_peak=max(inport.peak, depth_in), output_peak=max(outport.peak, depth_out),
+            busy_seconds=busy, idle_seconds=idle,
+            latency_p50=meter.latencies.quantile(0.5), latency_p99=meter.latencies.quantile(0.99),
+        )  # fmt: skip
+
+    @property
+    def _interprets(self) -> bool:
+        return self.plan.backend == "python"
+
+    def poison(self, why: str) -> None:
+        """Refuse every call from now on: this is a forked copy of the actor."""
+        self.poisoned = why
+        self.inbox.set_gate(put=CLOSED, get=CLOSED)
+        self.outbox.set_gate(put=CLOSED, get=CLOSED)

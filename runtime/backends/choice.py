@@ -1,0 +1,109 @@
+"""Which backend runs an actor, and why not a better one.
+
+Input: a ``KernelSpec``, what was asked for, and what is known of the actor's state.
+Output: a ``Plan``.  Runs on a worker thread: it may compile.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+from pydotcompute.anatomy import Anatomy
+from pydotcompute.backends.program import NativeProgram, program_of
+from pydotcompute.errors import BackendUnavailableError, LoweringError
+from pydotcompute.spec import KernelSpec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What runs an actor.
+
+    Args:
+        backend: ``"native"``, ``"python"``, or ``"pending"`` until the first message has shown
+            the input type.
+        reason: why not a better one; None if it is the best.
+        lowering: what ``lower`` returned, if it was asked.
+        program: the compiled actor, for ``"native"``.
+        fell_back: a better backend was asked for, and the user is to be told.
+    """
+
+    backend: str
+    reason: str | None = None
+    lowering: Any = None
+    program: NativeProgram | None = None
+    fell_back: bool = False
+
+
+def choose(
+    spec: KernelSpec,
+    anatomy: Anatomy,
+    backend: str,
+    state: dict[str, Any] | None,
+    fallback: str,
+) -> Plan:
+    """Choose a backend and compile for it.
+
+    Args:
+        spec: the actor.
+        anatomy: the actor for the interpreter.
+        backend: ``"auto"``, ``"cuda"``, ``"native"`` or ``"python"``.
+        state: values of its variables before the first message, if they are known.
+        fallback: ``"error"`` forbids the interpreter unless it was asked for.
+
+    Raises:
+        LoweringError: the actor cannot be compiled and ``fallback`` is ``"error"``.
+        BackendUnavailableError: the backend that was asked for by name cannot run here.
+    """
+    if backend == "python":
+        return Plan("python", "the python backend was asked for")
+    if backend == "cuda":
+        raise BackendUnavailableError(
+            "the cuda backend is not part of this version; use backend='native' or 'auto'"
+        )
+    lowering = _lower(spec, state)
+    if not lowering.ok:
+        if not spec.input_types and anatomy.parts is not None and lowering.pending:
+            return Plan("pending", lowering=lowering)
+        return _interpret(lowering, why_not(lowering), fallback)
+    try:
+        program = program_of(lowering, anatomy)
+    except BackendUnavailableError as error:
+        if backend != "auto":
+            raise
+        return _interpret(lowering, str(error), fallback)
+    return Plan("native", None, lowering, program)
+
+
+def _lower(spec: KernelSpec, state: dict[str, Any] | None) -> Any:
+    from pydotcompute.decorator import RingKernelFunction
+    from pydotcompute.lowering import lower_actor
+
+    function = RingKernelFunction(
+        spec.function, kernel_id=spec.kernel_id, input_type=_union(spec.input_types),
+        output_type=_union(spec.output_types), queue_size=spec.queue_size,
+        backpressure=spec.backpressure, auto_register=False,
+    )  # fmt: skip
+    return lower_actor(function, state=state)
+
+
+def _union(types: tuple[type, ...]) -> Any:
+    return functools.reduce(operator.or_, types) if types else None  # type: ignore[arg-type]
+
+
+def _interpret(lowering: Any, reason: str, fallback: str) -> Plan:
+    if fallback == "error":
+        raise LoweringError(reason, lowering.diagnostics)
+    return Plan("python", reason, lowering, fell_back=True)
+
+
+def why_not(lowering: Any) -> str:
+    """The first thing that kept an actor from being compiled, in one line."""
+    if not lowering.diagnostics:
+        return "it cannot be compiled"
+    first = lowering.diagnostics[0]
+    more = len(lowering.diagnostics) - 1
+    rest = f" (and {more} more)" if more else ""
+    return f"{first.message} ({first.file}:{first.line}){rest}"

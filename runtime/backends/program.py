@@ -1,0 +1,73 @@
+"""A compiled actor as the native engine takes it: a library, and how its memory is laid out.
+
+Input: a ``Lowering``, or by hand in tests.  Output: ``NativeProgram``.  This is the one place
+where the runtime meets the compiler's results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pydotcompute.anatomy import Anatomy
+
+
+@dataclass(frozen=True)
+class NativeProgram:
+    """What the native engine needs to run an actor.
+
+    Args:
+        library: the shared library with ``pdc_burst``.
+        input_types: message classes it takes, in the order of their tags.
+        output_types: message classes it sends, in the order of their tags.
+        input_slot: layout of a slot of the input ring.
+        output_slot: layout of a slot of the output ring.
+        state_size: bytes of the state record.
+        pack_state: ``(state, record)``: write the variables into the record's bytes; raises
+            if a value has no place there.
+        unpack_state: ``(record)``: the variables.
+        silent_timeout: a time-out of ``receive`` has no visible effect.
+        max_sends: most messages sent for one message; None if not bounded.
+        why: ``(code, line)``: what a report of the compiled code means, in words.
+        emit: ``(log bytes)``: print what the actor printed; None if it never prints.
+        declared_input: the user named the input classes.
+        log_size: bytes of the log to begin with.
+    """
+
+    library: Path
+    input_types: tuple[type, ...]
+    output_types: tuple[type, ...]
+    input_slot: np.dtype[Any]
+    output_slot: np.dtype[Any]
+    state_size: int
+    pack_state: Callable[[Mapping[str, Any], memoryview], None]
+    unpack_state: Callable[[memoryview], dict[str, Any]]
+    silent_timeout: bool
+    max_sends: int | None
+    why: Callable[[int, int], str]
+    emit: Callable[[memoryview], None] | None = None
+    declared_input: bool = True
+    log_size: int = 1 << 16
+
+
+def program_of(lowering: Any, anatomy: Anatomy) -> NativeProgram:
+    """The native program of a lowering; compiles it.
+
+    Raises:
+        BackendUnavailableError: there is no host compiler.
+        BuildError: the compiler refused the generated code.
+    """
+    kernel = lowering.kernel
+    return NativeProgram(
+        library=lowering.native_library(),
+        input_types=kernel.input_types, output_types=kernel.output_types,
+        input_slot=kernel.input_slot, output_slot=kernel.output_slot,
+        state_size=kernel.state_dtype.itemsize,
+        pack_state=kernel.pack_state, unpack_state=kernel.unpack_state,
+        silent_timeout=anatomy.silent_timeout, max_sends=kernel.max_sends,
+        why=kernel.why, emit=kernel.emit if kernel.prints else None,
+    )  # fmt: skip
