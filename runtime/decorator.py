@@ -172,7 +172,6 @@ def ring_kernel(
                 f"kernel {kernel_id!r}: {name} takes a message class or a union of them "
                 f"(A | B), not {given!r}"
             )
-    frame = sys._getframe(1)
 
     def decorate(function: ActorFunction) -> RingKernelFunction:
         _check_function(kernel_id, function)
@@ -180,7 +179,7 @@ def ring_kernel(
         made = RingKernelFunction(
             function, kernel_id=kernel_id, input_type=input_type, output_type=output_type,
             queue_size=queue_size, backpressure=backpressure, auto_register=auto_register,
-            local=enclosing_names(annotated, frame),
+            local=enclosing_names(annotated, sys._getframe(1)),
         )  # fmt: skip
         if auto_register:
             registry.register(made)

@@ -86,12 +86,13 @@ def scope(**overrides: Any) -> Iterator[Settings]:
         ...     now.backend
         'python'
     """
-    known = {field.name for field in fields(Settings)}
+    known = {field.name: field.default for field in fields(Settings)}
     made = {}
     for name, value in overrides.items():
         if name not in known:
             raise SettingsError(f"there is no setting {name!r}; there are {_listed(sorted(known))}")
-        made[name] = None if value is None else _read(name, value, name)
+        unset = value is None and known[name] is None
+        made[name] = None if unset else _read(name, value, name)
     token = _scoped.set({**_scoped.get(), **made})
     try:
         yield settings()

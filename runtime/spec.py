@@ -53,8 +53,10 @@ def members(annotation: Any) -> tuple[type, ...] | None:
         parts = typing.get_args(annotation)
     else:
         parts = (annotation,)
-    plain = all(isinstance(p, type) and not typing.get_origin(p) for p in parts)
-    return parts if plain and type(None) not in parts else None
+    for part in parts:
+        if not isinstance(part, type) or typing.get_origin(part) or part in (Any, type(None)):
+            return None
+    return parts
 
 
 def context_types(function: Callable[..., Any], local: Mapping[str, Any]) -> tuple[Any, Any]:
