@@ -175,9 +175,9 @@ def _head_parts(node: ast.AST) -> Iterator[ast.expr]:
 def awaited_method(node: ast.AST | None, owner: str) -> str | None:
     """``"receive"`` for the node of ``await ctx.receive(...)`` where ``owner`` is ``"ctx"``."""
     match node:
-        case ast.Await(
-            value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr))
-        ) if name == owner:
+        case ast.Await(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr))) if (
+            name == owner
+        ):
             return attr
     return None
 
@@ -277,28 +277,35 @@ def compile_node(source_of: FunctionType, node: FunctionNode) -> CodeType:
         source_of: the function whose surroundings count.
         node: a definition; its decorators, defaults and annotations are not looked at.
     """
-    names = source_of.__code__.co_freevars
-    inner = _definition(node, type(node), _bare_arguments(node.args), node.body)
-    # The enclosing function makes the free names free; its own code is thrown away.
-    outer = _definition(node, ast.FunctionDef, _parameters(names), [inner])
-    module = ast.fix_missing_locations(ast.Module(body=[outer], type_ignores=[]))
     code = source_of.__code__
+    # ``global`` makes the qualified name just this name, dots and all; the qualified names of
+    # what is nested inside begin with it.
+    declared = ast.Global(names=[code.co_qualname])
+    inner = _definition(node, code.co_qualname, _bare_arguments(node.args), node.body)
+    # The enclosing function makes the free names free; its own code is thrown away.
+    outer = ast.FunctionDef(
+        name="outer", args=_parameters(code.co_freevars), body=[declared, inner],
+        decorator_list=[], returns=None, type_comment=None, **_NO_TYPE_PARAMETERS,
+    )  # fmt: skip
+    ast.copy_location(outer, node)
+    module = ast.fix_missing_locations(ast.Module(body=[outer], type_ignores=[]))
     compiled = compile(
         module, code.co_filename, "exec", flags=code.co_flags & _FUTURES, dont_inherit=True
     )
-    return _nested(_nested(compiled, node.name), node.name).replace(
-        co_qualname=code.co_qualname, co_firstlineno=code.co_firstlineno
-    )
+    made = _nested(_nested(compiled, "outer"), code.co_qualname)
+    return made.replace(co_name=code.co_name, co_firstlineno=code.co_firstlineno)
+
+
+_NO_TYPE_PARAMETERS: dict[str, Any] = {"type_params": []} if sys.version_info >= (3, 12) else {}
 
 
 def _definition(
-    like: FunctionNode, kind: type[FunctionNode], args: ast.arguments, body: list[ast.stmt]
+    like: FunctionNode, name: str, args: ast.arguments, body: list[ast.stmt]
 ) -> FunctionNode:
-    """A definition of the name and at the place of ``like``."""
-    new: dict[str, Any] = {"type_params": []} if sys.version_info >= (3, 12) else {}
-    made = kind(
-        name=like.name, args=args, body=body, decorator_list=[], returns=None, type_comment=None,
-        **new,
+    """A bare definition of the kind and at the place of ``like``."""
+    made = type(like)(
+        name=name, args=args, body=body, decorator_list=[], returns=None, type_comment=None,
+        **_NO_TYPE_PARAMETERS,
     )  # fmt: skip
     return ast.copy_location(made, like)
 
