@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 STAGES = ("explain", "ir", "source", "ptx", "layout", "html")
 _LEXERS = {"ir": "python", "source": "c++", "ptx": "ptx"}
-_MARKS = {"ok": ("ok", "green"), "missing": ("--", "yellow"), "broken": ("!!", "red")}
+_MARKS = {
+    "ok": ("ok", "green"),
+    "missing": ("--", "yellow"),
+    "broken": ("!!", "red"),
+    "note": ("  ", "default"),
+}
 
 
 class UsageError(Exception):
@@ -97,19 +102,20 @@ def _demo(arguments: Sequence[str]) -> int:
 
 
 def _doctor(_options: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.table import Table
-
     from pydotcompute.doctor import examine
 
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    broken = False
-    for finding in examine():
-        mark, colour = _MARKS.get(finding.verdict, ("", ""))
-        table.add_row(f"[{colour}]{mark}[/]" if colour else mark, finding.topic, finding.text)
-        broken |= finding.verdict == "broken"
-    Console(width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
-    return int(broken)
+    findings = []
+    for finding in examine():  # one by one: some take a moment
+        findings.append(finding)
+        mark, colour = _MARKS[finding.verdict]
+        if sys.stdout.isatty():
+            from rich import print as paint
+            from rich.markup import escape
+
+            paint(f"[{colour}]{mark}[/] [bold]{finding.topic:13}[/] {escape(finding.text)}")
+        else:
+            print(f"{mark} {finding.topic:13} {finding.text}")
+    return int(any(finding.verdict == "broken" for finding in findings))
 
 
 def _inspect(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pydotcompute.cli import STAGES, main
+from pydotcompute.decorator import registry
 
 ACTORS = """
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ def plain():
 
 @pytest.fixture
 def actors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(registry, "_kernels", {})
     monkeypatch.chdir(tmp_path)
     Path("actors.py").write_text(ACTORS, encoding="utf-8")
     return tmp_path

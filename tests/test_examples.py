@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pydotcompute.decorator import registry
 from pydotcompute.examples import anomaly_detector, plot
 
 EXPECTED = {
@@ -45,8 +46,11 @@ EXPECTED = {
 
 @pytest.mark.parametrize("name", EXPECTED)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    module = importlib.import_module(f"pydotcompute.examples.{name}")
+def test_example(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_kernels", {})
+    module = importlib.reload(importlib.import_module(f"pydotcompute.examples.{name}"))
     asyncio.run(module.main())
     lines = capsys.readouterr().out.splitlines()
     (backend,) = [line for line in lines if " runs on: " in line]
