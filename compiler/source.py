@@ -18,6 +18,7 @@ import inspect
 import linecache
 import re
 import sys
+import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import CodeType, FunctionType
@@ -241,8 +242,8 @@ def _block(function: FunctionType) -> list[str]:
         return []
     try:
         block = inspect.getblock(rest)
-    except (SyntaxError, IndentationError):
-        return []
+    except (SyntaxError, tokenize.TokenError):
+        block = rest  # the file is in the middle of an edit
     return [line.rstrip("\r\n") for line in block]
 
 
