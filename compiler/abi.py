@@ -1,0 +1,115 @@
+"""The binary interface between generated code and the runtime: records, statuses, policies.
+
+One definition, used twice: as numpy record dtypes here, as C structs in ``templates/abi.h.j2``;
+the generated text asserts at compile time that the two agree (size and every offset).
+
+A *port* is one direction of one actor: a ring of message slots and its two counters.
+An *actor block* names the two ports, the state record, and the words through which the host
+steers the compiled code and hears from it.  Every word has one writer.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+CACHE_LINE = 64
+"""Bytes; words with different writers never share a line."""
+
+
+class Status(IntEnum):
+    """Why ``pdc_burst`` came back.  Up to ``FULL`` everything handled is committed; from
+    ``STOPPED`` on the message in hand was rolled back: state, outputs and input are as before."""
+
+    IDLE = 0
+    """Waiting in ``receive`` and the input port is empty."""
+    MORE = 1
+    """The limit of messages is used up; there may be more."""
+    FULL = 2
+    """Outputs wait for room in the output port (``published < produced``)."""
+    LEFT = 3
+    """The loop ended (condition false, or ``break``): the epilogue is next."""
+    RETURNED = 4
+    """The actor executed ``return``: no epilogue."""
+    STOPPED = 5
+    """``stop`` was set while a message was being handled."""
+    PREEMPTED = 6
+    """``fuel`` ran out while a message was being handled: call again with more."""
+    FAILED = 7
+    """An exception left the loop; ``code`` and ``line`` say which and where."""
+    DEOPTIMISE = 8
+    """A value or message that compiled code cannot represent; ``code``, ``line`` say which."""
+    GROW = 9
+    """One message sends more than the output slots hold: double them and call again."""
+    LOG_FULL = 10
+    """One message prints more than the log holds: empty or double it and call again."""
+
+
+class Policy(IntEnum):
+    """What a full port does; the values of ``BackpressureStrategy`` in order."""
+
+    BLOCK = 0
+    REJECT = 1
+    DROP_OLDEST = 2
+
+
+class Event(IntEnum):
+    """What the host wants an empty ``receive`` to do, once."""
+
+    NONE = 0
+    TIMEOUT = 1
+    """Raise ``QueueTimeoutError``; the actor clears the word when it has."""
+
+
+def _lines(*lines: list[tuple[str, str]]) -> np.dtype[Any]:
+    """A record whose groups of words start on cache lines of their own."""
+    names, formats, offsets = [], [], []
+    for number, words in enumerate(lines):
+        at = number * CACHE_LINE
+        for name, code in words:
+            names.append(name)
+            formats.append(code)
+            offsets.append(at)
+            at += np.dtype(code).itemsize
+        assert at <= (number + 1) * CACHE_LINE, words
+    size = len(lines) * CACHE_LINE
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})
+
+
+PORT = _lines(
+    [("head", "<u8")],
+    [("tail", "<u8"), ("claimed", "<u8")],
+    [("slots", "<u8"), ("mask", "<u8"), ("bound", "<u8"), ("source", "<u8"), ("policy", "<u8"),
+     ("capacity", "<u8")],
+)  # fmt: skip
+"""``head``: messages published, ever (written by the producing side).
+``tail``: messages consumed and committed, ever; ``claimed``: the same plus the one in hand while
+the actor waits for output room (both written by the consuming side).
+Constants between bursts: ``slots`` (address), ``mask`` (number of slots - 1, a power of two - 1),
+``bound`` (``queue_size``), ``source`` (address of one u64 for each slot, or 0: for an output, the
+input sequence number it answers), ``policy``, ``capacity`` (slots that exist: ``mask + 1`` in a
+ring; the length of the array where a port is laid over a user's array and ``mask`` is all ones).
+Slot of message ``n`` is ``n & mask``.  Depth is ``min(head - tail, bound)``.  Under DROP_OLDEST
+the producer never waits: a consumer that finds ``head - tail > bound`` skips to ``head - bound``,
+copies a slot out, and re-reads ``head`` to see that it was not overtaken while copying; there are
+at least ``2 * bound`` slots."""
+
+ACTOR = _lines(
+    [("input", "<u8"), ("output", "<u8"), ("state", "<u8"), ("log", "<u8"), ("log_size", "<u8"),
+     ("heap", "<u8")],
+    [("stop", "<u4"), ("terminating", "<u4"), ("carry", "<u4"), ("event", "<u4"), ("fuel", "<i8"),
+     ("strings", "<u8")],
+    [("status", "<i4"), ("code", "<i4"), ("line", "<i4"), ("column", "<i4"), ("timeout", "<f8"),
+     ("produced", "<u8"), ("log_used", "<u8")],
+    [("processed", "<u8"), ("sent", "<u8"), ("rejected", "<u8"), ("timeouts", "<u8"),
+     ("skipped", "<u8")],
+)  # fmt: skip
+"""Line 0: addresses, constant during a burst.
+Line 1, written by the host: ``stop``; ``terminating`` (``ctx.should_terminate``); ``carry``
+(write ``output.source``); ``event``; ``fuel`` (turns of inner loops before PREEMPTED, or -1:
+poll ``stop`` instead).
+Line 2, written by the actor when a burst ends: the report; ``timeout`` is what the receive it
+waits in was given, in seconds (NaN: none); ``produced`` counts outputs written, published or not.
+Line 3, counters of the actor, only growing: ``skipped`` inputs were dropped by DROP_OLDEST."""

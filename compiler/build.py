@@ -1,0 +1,364 @@
+"""From Python's AST to typed IR: the builder of one function, and the unit it belongs to.
+
+Input: an ``ActorShape`` and the types of its messages and state.  Output: ``ir.Kernel``.
+Parsing and inference are one walk: each expression comes back with its type, and where paths
+meet the environments are joined (``scope``).  The walk is repeated until no join asks for more.
+
+``build_expressions``, ``build_calls`` and ``build_statements`` hold one function a construct, in
+tables by AST class; this file holds what they share.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import numpy as np
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.diagnostics import DiagnosticError, Diagnostics, Location
+from pydotcompute.compiler.error_codes import TABLE
+from pydotcompute.compiler.liveness import bound_names
+from pydotcompute.compiler.operators import INT_MAX, INT_MIN, truth
+from pydotcompute.compiler.schema import SchemaError, schema_of
+from pydotcompute.compiler.scope import Dropped, Env, OperandError, Restart, Scope
+from pydotcompute.compiler.source import MISSING, FunctionSource
+from pydotcompute.compiler.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NONE,
+    STR,
+    UNBOUND,
+    EnumType,
+    MessageType,
+    ScalarType,
+    TupleType,
+    Type,
+    UnionType,
+)
+
+MAX_PASSES = 12
+"""Rounds of a loop until its types stand still; each round can only widen them."""
+
+MAX_RESTARTS = 200
+"""Each restart gives one more name a union local, so there are at most a few a name."""
+
+FIRST_USER_CODE = 400
+"""Codes from here on are the exception classes that the kernel's own ``raise`` names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """A Python object that is no value of compiled code: a module, function, class, method."""
+
+    value: Any
+
+
+@dataclass
+class Unit:
+    """What the functions of one kernel share.
+
+    Args:
+        diagnostics: where problems go.
+        inputs: the message classes that may arrive.
+        outputs: the declared classes, or None to take what the actor sends.
+        signals: the runtime's exceptions by code name (``PDC_QUEUE_TIMEOUT``...).
+    """
+
+    diagnostics: Diagnostics
+    inputs: tuple[type, ...]
+    outputs: tuple[type, ...] | None
+    signals: Mapping[str, type[BaseException]]
+    sent: dict[type, None] = field(default_factory=dict)
+    functions: dict[tuple[Any, tuple[Type, ...]], ir.Function] = field(default_factory=dict)
+    building: list[Any] = field(default_factory=list)
+    raised: dict[type[BaseException], int] = field(default_factory=dict)
+
+    def code_of(self, cls: type[BaseException]) -> int:
+        """The code of an exception class that ``raise`` names."""
+        return self.raised.setdefault(cls, FIRST_USER_CODE + len(self.raised))
+
+    def classes(self) -> dict[int, type[BaseException]]:
+        """Every Python exception a kernel may meet, by code."""
+        from pydotcompute.compiler.error_codes import describe
+
+        found: dict[int, type[BaseException]] = {}
+        for row in TABLE:
+            if not row.deoptimises:
+                cls = self.signals.get(row.name) or describe(row.code).exception
+                found[row.code] = cls or Exception
+        found.update({code: cls for cls, code in self.raised.items()})
+        return found
+
+
+@dataclass
+class LoopFrame:
+    """A ``while`` or ``for`` being built: the environments that its jumps lead to."""
+
+    head: Env
+    exit: Env | None
+    final: bool
+    """False while rounds still find out the types: jumps are recorded, not adapted."""
+    cleanups: int
+    """How many ``finally`` clauses stand outside the loop."""
+    continues: list[Env] = field(default_factory=list)
+    breaks: list[Env] = field(default_factory=list)
+
+
+@dataclass
+class TurnFrame:
+    """The actor's own loop: ``continue`` ends the turn, ``break`` leaves."""
+
+    head: Env
+    final: bool
+    ends: list[Env] = field(default_factory=list)
+
+
+FORGOTTEN = Dropped((UNBOUND, UNBOUND))
+"""A name whose statement did not lower: reading it is no second problem."""
+
+
+class Poisoned(Exception):
+    """A statement reads a name whose own statement did not lower: nothing new to report."""
+
+
+class Builder(Scope):
+    """Builds the body of one function.
+
+    Args:
+        unit: the kernel it belongs to.
+        source: the function's AST, names and positions.
+        ctx: the name of the context parameter, in the actor itself.
+    """
+
+    def __init__(self, unit: Unit, source: FunctionSource, ctx: str | None = None) -> None:
+        super().__init__()
+        self.unit = unit
+        self.source = source
+        self.ctx = ctx
+        self.loops: list[LoopFrame | TurnFrame] = []
+        self.bound = source.local_names
+        self.result: Type | None = None
+        self.returns: list[Type] = []
+        self.effects = False
+        self.cleanups: list[list[ast.stmt]] = []
+        """The ``finally`` clauses around the place being built, outermost first."""
+
+    def reset(self) -> None:
+        """Forgets everything but what restarts teach."""
+        super().reset()
+        self.loops, self.cleanups, self.returns = [], [], []
+
+    # --- places and problems -------------------------------------------------------------------
+
+    def loc(self, node: ast.AST) -> Location:
+        """Where ``node`` stands in the Python file."""
+        return self.source.location(node)
+
+    def fail(self, code: str, node: ast.AST, message: str, *, notes: Sequence[str] = (),
+             hint: str | None = None) -> NoReturn:  # fmt: skip
+        """This construct does not lower."""
+        found = Diagnostics(self.source)
+        found.error(code, node, message, notes=tuple(notes), hint=hint)
+        found.raise_if_any()
+        raise AssertionError("unreachable")
+
+    # --- values ----------------------------------------------------------------------------------
+
+    def expression(self, node: ast.expr) -> ir.Expr:
+        """The value of ``node``; what it does on the way goes to the block."""
+        result = self.evaluate(node)
+        if isinstance(result, Static):
+            self.fail("PDC100", node, f"{describe_static(result.value)} is used as a value",
+                      hint="compiled code can call it, but not store or send it")  # fmt: skip
+        return result
+
+    def evaluate(self, node: ast.expr) -> ir.Expr | Static:
+        """The value of ``node``, or the Python object it names."""
+        from pydotcompute.compiler.build_expressions import EXPRESSIONS
+
+        rule = EXPRESSIONS.get(type(node))
+        if rule is None:
+            self.fail("PDC021", node, f"`{ast.unparse(node)}` does not lower")
+        try:
+            return rule(self, node)
+        except OperandError as error:
+            self.fail("PDC102", node, f"`{ast.unparse(node)}`: {error}")
+
+    def sequence(self, nodes: Sequence[ast.expr]) -> list[ir.Expr]:
+        """Values in Python's order: what a later one does cannot change an earlier one."""
+        values: list[ir.Expr] = []
+        for node in nodes:
+            mark = len(self.block)
+            value = self.expression(node)
+            later = self.block[mark:]
+            if later and any(not isinstance(v, ir.Const) for v in values):
+                del self.block[mark:]
+                values = [v if isinstance(v, ir.Const) else self.temporary(v) for v in values]
+                self.block += later
+            values.append(value)
+        return values
+
+    def nested(self, build: Callable[[], ir.Expr]) -> tuple[ir.Expr, list[ir.Stmt]]:
+        """A value computed only on some condition, and the statements it needs."""
+        outer, self.block = self.block, []
+        try:
+            return build(), self.block
+        finally:
+            self.block = outer
+
+    def constant(self, value: Any, loc: Location) -> ir.Expr | Static:
+        """A Python object met while compiling, as a value if compiled code has such values."""
+        if value is None:
+            return ir.none(loc)
+        if isinstance(value, enum.Enum):
+            return ir.Const(loc, EnumType(type(value)), value)
+        if isinstance(value, np.generic) and not isinstance(value, (float, str, bytes)):
+            if value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
+                return ir.Const(loc, ScalarType(value.dtype.name), value)
+            return Static(value)
+        if type(value) is int and not INT_MIN <= value <= INT_MAX:
+            return Static(value)
+        plain = {bool: BOOL, int: INT, float: FLOAT, str: STR}.get(type(value))
+        if plain is not None:
+            return ir.Const(loc, plain, value)
+        if type(value) is tuple:
+            items = [self.constant(item, loc) for item in value]
+            if not any(isinstance(item, Static) for item in items):
+                exprs = tuple(item for item in items if isinstance(item, ir.Expr))
+                return ir.Tuple(loc, TupleType(tuple(e.type for e in exprs)), exprs)
+        return Static(value)
+
+    def name(self, node: ast.Name) -> ir.Expr | Static:
+        """A name: a variable of this function, else what the module or closure binds."""
+        if self.env is None:
+            return ir.none(self.loc(node))
+        var = self.env.get(node.id)
+        if var is FORGOTTEN:
+            raise Poisoned
+        if isinstance(var, Dropped) or (var is None and node.id in self.bound):
+            self.require(node.id)
+        if isinstance(var, Dropped) or var is None:
+            value = self.source.lookup(node.id)
+            if value is MISSING:
+                self.fail("PDC105", node, f"the name {node.id!r} is not defined")
+            return self.constant(value, self.loc(node))
+        value_ = self.read(var, self.loc(node))
+        return self.present(value_)
+
+    def present(self, value: ir.Expr) -> ir.Expr:
+        """``value``, raising ``UnboundLocalError`` where its name is not bound yet."""
+        if value.type == UNBOUND:
+            raise OperandError("the name is not bound here")
+        if isinstance(value.type, UnionType) and UNBOUND in value.type.members:
+            return self.split(value, lambda part: part)
+        return value
+
+    def truth(self, value: ir.Expr) -> ir.Expr:
+        """``bool(value)``."""
+        if value.type == BOOL:
+            return value
+        if isinstance(value, ir.Const) and not isinstance(value.type, UnionType):
+            return ir.Const(value.loc, BOOL, bool(value.value))
+        if isinstance(value.type, UnionType):
+            return self.split(value, self.truth)
+        if isinstance(value.type, MessageType):
+            return ir.Const(value.loc, BOOL, True)
+        if isinstance(value.type, TupleType):
+            return ir.Const(value.loc, BOOL, bool(value.type.items))
+        rule = truth(value.type)
+        if rule is None:
+            raise OperandError(f"a {value.type} has no truth value in compiled code")
+        if isinstance(rule, bool):
+            return ir.Const(value.loc, BOOL, rule)
+        return ir.Op(value.loc, BOOL, rule, (value,))
+
+    # --- statements ------------------------------------------------------------------------------
+
+    def statements(self, nodes: Sequence[ast.stmt]) -> None:
+        """Builds ``nodes`` into the block; reports every statement that does not lower."""
+        from pydotcompute.compiler.build_statements import STATEMENTS
+
+        for node in nodes:
+            if self.env is None:  # unreachable
+                return
+            rule = STATEMENTS.get(type(node))
+            try:
+                if rule is None:
+                    self.fail("PDC021", node, f"`{ast.unparse(node)}` does not lower")
+                try:
+                    rule(self, node)
+                except OperandError as error:
+                    text = ast.unparse(node).splitlines()[0]
+                    self.fail("PDC102", node, f"`{text}`: {error}")
+            except DiagnosticError as problem:
+                self.unit.diagnostics.extend(problem.diagnostics)
+                self._forget(node)
+            except Poisoned:
+                self._forget(node)
+
+    def _forget(self, node: ast.stmt) -> None:
+        """After a problem: the names it binds are unknown, and no news when read."""
+        for name in bound_names([node]):
+            if self.env is not None:
+                self.env[name] = FORGOTTEN
+
+    def branch(self, env: Env, build: Callable[[], None]) -> tuple[Env | None, list[ir.Stmt]]:
+        """Builds into a block of its own, starting from ``env``."""
+        outer_env, outer_block = self.env, self.block
+        self.env, self.block = dict(env), []
+        try:
+            build()
+            return self.env, self.block
+        finally:
+            self.env, self.block = outer_env, outer_block
+
+    def close(self, paths: list[tuple[Env | None, list[ir.Stmt]]], loc: Location) -> None:
+        """Goes on where several blocks meet: each is adapted to the merged environment."""
+        alive = [env for env, _ in paths if env is not None]
+        if not alive:
+            self.env = None
+            return
+        target = self.merge(alive, loc)
+        for env, block in paths:
+            self.env, outer, self.block = env, self.block, block
+            self.adapt(target, loc)
+            self.block = outer
+        self.env = target
+
+    def schema(self, cls: type, node: ast.AST) -> Any:
+        """The record of a message class."""
+        try:
+            return schema_of(cls)
+        except SchemaError as error:
+            self.fail("PDC109", node, str(error))
+
+
+def describe_static(value: Any) -> str:
+    """A Python object, as a user would name it."""
+    kind = {"builtin_function_or_method": "function", "type": "class"}.get(
+        type(value).__name__, type(value).__name__
+    )
+    name = getattr(value, "__name__", None)
+    return f"the {kind} `{name}`" if name else f"the {kind} {value!r}"
+
+
+def build_until_stable(builder: Builder, build: Callable[[], None]) -> None:
+    """Repeats ``build`` until no name asks for a union local."""
+    for _ in range(MAX_RESTARTS):
+        builder.reset()
+        mark = builder.unit.diagnostics.mark()
+        try:
+            build()
+        except Restart:
+            builder.unit.diagnostics.rewind(mark)
+            continue
+        return
+    raise AssertionError(f"restarts without end: {builder.needed}, {builder.try_types}")
+
+
+__all__ = ["NONE", "Builder", "LoopFrame", "Static", "TurnFrame", "Unit", "build_until_stable"]

@@ -1,0 +1,506 @@
+"""Calls: of the context, of messages, of the tables' functions, and of plain Python functions."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import types as pytypes
+from collections.abc import Callable
+from typing import Any
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.build import Builder, Static, build_until_stable, describe_static
+from pydotcompute.compiler.build_expressions import apply, compare, items_of
+from pydotcompute.compiler.diagnostics import DiagnosticError
+from pydotcompute.compiler.intrinsics import INTRINSICS, known, match, spelling
+from pydotcompute.compiler.numpy_types import cast, to_python
+from pydotcompute.compiler.scope import OperandError, Var
+from pydotcompute.compiler.source import read_source
+from pydotcompute.compiler.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NONE,
+    STR,
+    MessageType,
+    ScalarType,
+    TupleType,
+    Type,
+    UnionType,
+    in_body,
+    join,
+    members_of,
+)
+
+
+def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
+    """A call outside ``await``."""
+    if isinstance(node.func, ast.Attribute) and not _is_static(b, node.func.value):
+        return _method(b, node, node.func)
+    callee = b.evaluate(node.func)
+    if not isinstance(callee, Static):
+        b.fail("PDC103", node, f"`{ast.unparse(node.func)}` is not a function")
+    function = callee.value
+    if (special := _SPECIAL.get(_key(function))) is not None:
+        return special(b, node)
+    if known(function):
+        return _intrinsic(b, node, function)
+    if isinstance(function, type):
+        return _construct(b, node, function)
+    if isinstance(function, pytypes.FunctionType):
+        return _helper(b, node, function)
+    b.fail("PDC103", node, f"calls of {describe_static(function)} do not lower",
+           hint="write what it does as a plain function of numbers")  # fmt: skip
+
+
+def _key(function: Any) -> Any:
+    try:
+        hash(function)
+    except TypeError:
+        return None
+    return function
+
+
+def _is_static(b: Builder, node: ast.expr) -> bool:
+    """Whether ``node`` names a module or class rather than a value."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name) and node.id not in (b.env or {}) and node.id not in b.bound
+
+
+def _method(b: Builder, node: ast.Call, func: ast.Attribute) -> ir.Expr:
+    if isinstance(func.value, ast.Name) and func.value.id == b.ctx:
+        b.fail("PDC023", node, f"`{b.ctx}.{func.attr}()` without `await` does not lower")
+    base = b.expression(func.value)
+    function = {"is_integer": float.is_integer, "bit_length": int.bit_length,
+                "bit_count": int.bit_count}.get(func.attr)  # fmt: skip
+    if function is None or node.args:
+        raise OperandError(f"{base.type} has no method {func.attr!r} that lowers")
+    return b.split(base, lambda value: apply_function(b, function, [value], node))
+
+
+# --- ctx -----------------------------------------------------------------------------------------
+
+
+def context_call(b: Builder, node: ast.Await) -> ir.Expr:
+    """``await ctx.receive(...)``, ``await ctx.send(...)``, ``await ctx.wait_active()``."""
+    call_ = node.value
+    if not (isinstance(call_, ast.Call) and isinstance(call_.func, ast.Attribute)
+            and isinstance(call_.func.value, ast.Name) and call_.func.value.id == b.ctx):  # fmt: skip
+        b.fail("PDC022", node, "`await` of something other than the context")
+    rule = {"receive": _receive, "send": _send, "wait_active": _wait}.get(call_.func.attr)
+    if rule is None:
+        b.fail("PDC023", node, f"`{b.ctx}.{call_.func.attr}` does not lower")
+    return rule(b, call_)
+
+
+def _wait(b: Builder, node: ast.Call) -> ir.Expr:
+    return ir.none(b.loc(node))
+
+
+def _receive(b: Builder, node: ast.Call) -> ir.Expr:
+    timeout = [*node.args, *(k.value for k in node.keywords)]
+    limit: ir.Expr | None = None
+    if timeout:
+        value = b.expression(timeout[0])
+        limit = None if value.type == NONE else b.convert(value, FLOAT)
+    kinds = tuple(MessageType(cls) for cls in b.unit.inputs)
+    for kind in kinds:
+        b.schema(kind.cls, node)
+    type_: Type = kinds[0] if len(kinds) == 1 else UnionType(kinds)
+    target = b.temporary(ir.none(b.loc(node)))
+    b.block.pop()
+    target = ir.Local(b.loc(node), type_, target.name)
+    b.block.append(ir.Receive(b.loc(node), target, limit))
+    return target
+
+
+def _send(b: Builder, node: ast.Call) -> ir.Expr:
+    argument = node.args[0] if node.args else node.keywords[0].value
+    value = b.expression(argument)
+    _send_value(b, argument, value)
+    return ir.none(b.loc(node))
+
+
+def _send_value(b: Builder, node: ast.expr, value: ir.Expr) -> None:
+    if isinstance(value.type, UnionType):
+        value = b.stable(value)
+        _send_member(b, node, value, list(value.type.members))
+        return
+    if not isinstance(value.type, MessageType):
+        b.fail("PDC102", node, f"`send` takes an @message, and this is a {value.type}")
+    outputs = b.unit.outputs
+    if outputs is not None and value.type.cls not in outputs:
+        names = " | ".join(cls.__name__ for cls in outputs)
+        b.fail("PDC102", node, f"sends {value.type}, but output_type is {names}")
+    b.unit.sent.setdefault(value.type.cls)
+    b.block.append(ir.Send(b.loc(node), value))
+
+
+def _send_member(b: Builder, node: ast.expr, value: ir.Expr, members: list[Type]) -> None:
+    part, saved = ir.As(value.loc, members[0], value), b.block
+    b.block = []
+    _send_value(b, node, part)
+    then, b.block = b.block, []
+    if len(members) > 1:
+        _send_member(b, node, value, members[1:])
+        orelse, b.block = b.block, saved
+        test = ir.Is(value.loc, BOOL, value, members[0])
+        b.block.append(ir.If(b.loc(node), test, tuple(then), tuple(orelse)))
+    else:
+        b.block = [*saved, *then]
+
+
+# --- messages ------------------------------------------------------------------------------------
+
+
+def _construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
+    if issubclass(cls, BaseException):
+        b.fail("PDC103", node, f"{cls.__name__} is made outside `raise`",
+               hint="write `raise` and the exception in one statement")  # fmt: skip
+    if not getattr(cls, "__pydotcompute_message__", False):
+        b.fail("PDC103", node, f"objects of {describe_static(cls)} do not lower",
+               hint="use an @message class, or numbers")  # fmt: skip
+    schema = b.schema(cls, node)
+    _plain_init(b, node, cls)
+    given, missing = _bind_fields(b, node, cls, schema)
+    values = dict(zip(given, b.sequence([given[name] for name in given]), strict=True))
+    args = []
+    for field in schema.fields:
+        value = values.get(field.name)
+        if value is None:
+            default = b.constant(missing[field.name], b.loc(node))
+            if isinstance(default, Static):
+                b.fail("PDC109", node, f"the default of {cls.__name__}.{field.name} does not lower")
+            value = default
+        try:
+            args.append(b.convert(value, field.type))
+        except OperandError:
+            where = given.get(field.name, node)
+            b.fail("PDC102", where, f"field {field.name!r} of {cls.__name__} takes {field.type}, "
+                   f"and this is {value.type}")  # fmt: skip
+    return ir.New(b.loc(node), MessageType(cls), tuple(args))
+
+
+def _plain_init(b: Builder, node: ast.Call, cls: type) -> None:
+    if hasattr(cls, "__post_init__"):
+        b.fail("PDC109", node, f"{cls.__name__} has a `__post_init__`, which does not lower",
+               hint="compute the fields before the message is made")  # fmt: skip
+
+
+def _bind_fields(b: Builder, node: ast.Call, cls: type,
+                 schema: Any) -> tuple[dict[str, ast.expr], dict[str, Any]]:  # fmt: skip
+    """Arguments by field in evaluation order, and the defaults of the other fields."""
+    names = [field.name for field in schema.fields]
+    given: dict[str, ast.expr] = {}
+    keyword_only = {
+        f.name for f in getattr(cls, "__dataclass_fields__", {}).values() if f.kw_only
+    }
+    positional = [name for name in names if name not in keyword_only]
+    if len(node.args) > len(positional):
+        b.fail("PDC110", node, f"{cls.__name__} takes {len(positional)} positional arguments")
+    given.update(zip(positional, node.args, strict=False))
+    for keyword in node.keywords:
+        if keyword.arg in ("message_id", "priority", "correlation_id"):
+            b.fail("PDC109", keyword.value, f"the header field `{keyword.arg}` does not lower")
+        if keyword.arg not in names or keyword.arg in given:
+            b.fail("PDC110", keyword.value, f"{cls.__name__} takes no further {keyword.arg!r}")
+        given[keyword.arg] = keyword.value
+    missing = {f.name: f.default for f in schema.fields if f.name not in given}
+    for name, default in missing.items():
+        if type(default).__name__ == "Missing" or type(default).__name__ == "_MISSING_TYPE":
+            b.fail("PDC110", node, f"{cls.__name__} needs a value for {name!r}")
+    return given, missing
+
+
+# --- functions of the tables ---------------------------------------------------------------------
+
+
+def _arguments(b: Builder, node: ast.Call) -> list[ir.Expr]:
+    if node.keywords:
+        names = ", ".join(str(k.arg) for k in node.keywords)
+        b.fail("PDC103", node, f"the keyword arguments {names} of `{ast.unparse(node.func)}` "
+               "do not lower", hint="pass them by position")  # fmt: skip
+    return b.sequence(node.args)
+
+
+def _intrinsic(b: Builder, node: ast.Call, function: Callable[..., Any]) -> ir.Expr:
+    if function is round and [k.arg for k in node.keywords] == ["ndigits"]:
+        args = b.sequence([*node.args, node.keywords[0].value])
+    else:
+        args = _arguments(b, node)
+    if function is round and len(args) == 2 and args[1].type == NONE:
+        args.pop()
+    return _each(b, args, lambda parts: apply_function(b, function, parts, node))
+
+
+def _each(b: Builder, args: list[ir.Expr],
+          function: Callable[[list[ir.Expr]], ir.Expr]) -> ir.Expr:  # fmt: skip
+    """``function`` for every combination of the types that ``args`` may have."""
+    for index, arg in enumerate(args):
+        if isinstance(arg.type, UnionType):
+            args = [a if isinstance(a, ir.Const) else b.stable(a) for a in args]
+            rest = args
+
+            def with_part(part: ir.Expr, index: int = index) -> ir.Expr:
+                return _each(b, [*rest[:index], part, *rest[index + 1 :]], function)
+
+            return b.split(args[index], with_part)
+    return function(args)
+
+
+def apply_function(b: Builder, function: Callable[..., Any], args: list[ir.Expr],
+                   node: ast.AST) -> ir.Expr:  # fmt: skip
+    """A function of the tables; numpy scalars go in as the Python numbers they convert to."""
+    if len(args) == 1 and isinstance(args[0].type, ScalarType):
+        if function is abs:
+            return _abs_scalar(b, args[0])
+        if function in (round, divmod):
+            raise OperandError(f"{spelling(function)}({args[0].type}) is not supported")
+    plain = [_to_python(b, arg) for arg in args]
+    signature = match(function, tuple(arg.type for arg in plain))
+    if signature is None:
+        types = ", ".join(str(arg.type) for arg in args)
+        raise OperandError(f"{spelling(function)}({types}) is not supported")
+    parts = tuple(b.convert(arg, type_) for arg, type_ in
+                  zip(plain, signature.operands, strict=True))  # fmt: skip
+    return ir.Op(b.loc(node), signature.result, signature.primitive, parts)
+
+
+def _abs_scalar(b: Builder, value: ir.Expr) -> ir.Expr:
+    from pydotcompute.compiler.operators import helper, suffix
+
+    assert isinstance(value.type, ScalarType)
+    primitive = helper(f"np_abs_{suffix(value.type)}", abs, 1, fails=False)
+    return ir.Op(value.loc, value.type, primitive, (value,))
+
+
+def _to_python(b: Builder, value: ir.Expr) -> ir.Expr:
+    if not isinstance(value.type, ScalarType):
+        return value
+    signature = to_python(value.type)
+    if signature is None:
+        raise OperandError(f"{value.type} has no Python number")
+    return ir.Op(value.loc, signature.result, signature.primitive, (value,))
+
+
+# --- functions written out -----------------------------------------------------------------------
+
+
+def _extreme(symbol: str) -> Callable[[Builder, ast.Call], ir.Expr]:
+    def rule(b: Builder, node: ast.Call) -> ir.Expr:
+        args = _arguments(b, node)
+        if len(args) == 1 and isinstance(args[0].type, TupleType):
+            args = items_of(b, args[0])
+        if len(args) < 2:
+            raise OperandError(f"`{ast.unparse(node.func)}` needs two or more values here")
+        args = [b.stable(arg) for arg in args]
+        best = args[0]
+        for arg in args[1:]:
+            best = b.stable(best)
+            better = compare(b, symbol, arg, best)
+            result = join(best.type, arg.type)
+            best = ir.Cond(b.loc(node), result, better, b.convert(arg, result),
+                           b.convert(best, result))  # fmt: skip
+        return best
+
+    return rule
+
+
+def _bool(b: Builder, node: ast.Call) -> ir.Expr:
+    args = _arguments(b, node)
+    return b.truth(args[0]) if args else ir.Const(b.loc(node), BOOL, False)
+
+
+def _divmod(b: Builder, node: ast.Call) -> ir.Expr:
+    left, right = (b.stable(arg) for arg in _arguments(b, node))
+    parts = tuple(apply(b, symbol, left, right, b.loc(node)) for symbol in ("//", "%"))
+    return ir.Tuple(b.loc(node), TupleType(tuple(p.type for p in parts)), parts)
+
+
+def _pow(b: Builder, node: ast.Call) -> ir.Expr:
+    args = _arguments(b, node)
+    if len(args) != 2:
+        raise OperandError("`pow` with a modulus does not lower")
+    return apply(b, "**", args[0], args[1], b.loc(node))
+
+
+def _isinstance(b: Builder, node: ast.Call) -> ir.Expr:
+    if len(node.args) != 2:
+        b.fail("PDC110", node, "isinstance takes two arguments")
+    value, classes = b.stable(b.expression(node.args[0])), b.evaluate(node.args[1])
+    if isinstance(classes, ir.Expr):
+        b.fail("PDC103", node.args[1], "`isinstance` needs a class here")
+    wanted = classes.value if isinstance(classes.value, tuple) else (classes.value,)
+    loc = b.loc(node)
+    result: ir.Expr = ir.Const(loc, BOOL, False)
+    answers = {member: issubclass(_class_of(member), wanted) for member in members_of(value.type)}
+    if len(set(answers.values())) == 1:
+        return ir.Const(loc, BOOL, next(iter(answers.values())))
+    for member in [m for m, yes in answers.items() if yes]:
+        part = ir.Is(loc, BOOL, value, member)
+        result = part if isinstance(result, ir.Const) else ir.Or(loc, BOOL, result, part)
+    return result
+
+
+def _class_of(type_: Type) -> type:
+    plain: dict[Type, type] = {BOOL: bool, INT: int, FLOAT: float, STR: str, NONE: type(None)}
+    if isinstance(type_, ScalarType):
+        return type_.dtype.type
+    return plain.get(type_) or getattr(type_, "cls", object)
+
+
+def _scalar_class(cls: type) -> Callable[[Builder, ast.Call], ir.Expr]:
+    """``np.float32(x)``: a conversion, checked for Python ints."""
+
+    def rule(b: Builder, node: ast.Call) -> ir.Expr:
+        import numpy as np
+
+        (value,) = _arguments(b, node)
+        target = ScalarType(np.dtype(cls).name)
+
+        def convert(part: ir.Expr) -> ir.Expr:
+            if part.type == target:
+                return part
+            if part.type == FLOAT and not target.is_float:
+                part = apply_function(b, int, [part], node)
+            primitive = cast(part.type, target)
+            assert primitive is not None
+            return ir.Op(b.loc(node), target, primitive, (part,))
+
+        return b.split(value, convert)
+
+    return rule
+
+
+def _numpy_classes() -> dict[Any, Callable[[Builder, ast.Call], ir.Expr]]:
+    import numpy as np
+
+    names = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64".split()
+    classes = [np.dtype(name).type for name in names]
+    return {cls: _scalar_class(cls) for cls in classes}
+
+
+_SPECIAL: dict[Any, Callable[[Builder, ast.Call], ir.Expr | Static]] = {
+    min: _extreme("<"),
+    max: _extreme(">"),
+    bool: _bool,
+    divmod: _divmod,
+    pow: _pow,
+    isinstance: _isinstance,
+    **_numpy_classes(),
+}
+
+
+# --- plain Python functions ----------------------------------------------------------------------
+
+
+def _helper(b: Builder, node: ast.Call, function: pytypes.FunctionType) -> ir.Expr:
+    """A call of a function whose source is at hand: lowered for these argument types."""
+    try:
+        signature = inspect.signature(function)
+        slots: dict[str, ast.expr] = dict(
+            signature.bind(*node.args, **{str(k.arg): k.value for k in node.keywords}).arguments
+        )
+    except TypeError as error:
+        b.fail("PDC110", node, f"`{ast.unparse(node.func)}`: {error}")
+    given = list(slots)
+    values = dict(zip(given, b.sequence([slots[name] for name in given]), strict=True))
+    args = []
+    for parameter in signature.parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            b.fail("PDC103", node, f"{function.__name__} takes a variable number of arguments")
+        if parameter.name in values:
+            args.append(values[parameter.name])
+            continue
+        default = b.constant(parameter.default, b.loc(node))
+        if isinstance(default, Static):
+            b.fail("PDC111", node, f"the default of {parameter.name!r} does not lower")
+        args.append(default)
+    lowered = specialise(b, node, function, tuple(arg.type for arg in args))
+    result = ir.Call(b.loc(node), lowered.result, lowered.name, tuple(args))
+    return b.temporary(result) if lowered.effects else result
+
+
+def specialise(b: Builder, node: ast.Call, function: pytypes.FunctionType,
+               types: tuple[Type, ...]) -> ir.Function:  # fmt: skip
+    """The function lowered for these parameter types, built once a kernel."""
+    unit = b.unit
+    if (function, types) in unit.functions:
+        return unit.functions[function, types]
+    if function in unit.building:
+        b.fail("PDC107", node, f"{function.__name__} calls itself, which does not lower",
+               hint="write the recursion as a loop")  # fmt: skip
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        b.fail("PDC103", node, f"{function.__name__} is no plain function")
+    before = unit.diagnostics.mark()
+    unit.building.append(function)
+    try:
+        lowered = _build_function(b, function, types)
+    except DiagnosticError as problem:
+        unit.diagnostics.extend(problem.diagnostics)
+        lowered = None
+    finally:
+        unit.building.pop()
+    if lowered is None or unit.diagnostics.mark() > before:
+        b.fail("PDC103", node, f"{function.__name__} does not lower",
+               notes=[d.message for d in unit.diagnostics.found[:3]])  # fmt: skip
+    unit.functions[function, types] = lowered
+    return lowered
+
+
+def _build_function(b: Builder, function: pytypes.FunctionType,
+                    types: tuple[Type, ...]) -> ir.Function:  # fmt: skip
+    from pydotcompute.compiler.unsupported import scan
+
+    unit = b.unit
+    source = read_source(function)
+    problems = scan(source.node.body, source)
+    if problems:
+        raise DiagnosticError(*problems)
+    inner = Builder(unit, source)
+    names = [arg.arg for arg in [*source.node.args.posonlyargs, *source.node.args.args,
+                                 *source.node.args.kwonlyargs]]  # fmt: skip
+    parameters: tuple[ir.Local, ...] = ()
+
+    def build() -> None:
+        nonlocal parameters
+        loc = inner.loc(source.node)
+        parameters = tuple(inner.local(name, type_, loc)
+                           for name, type_ in zip(names, types, strict=True))  # fmt: skip
+        inner.env = {name: Var(local, local.type)
+                     for name, local in zip(names, parameters, strict=True)}  # fmt: skip
+        inner.returns = []
+        inner.statements(source.node.body)
+        if inner.env is not None:
+            inner.returns.append(NONE)
+            value = ir.none(loc)
+            if inner.result is not None:
+                value = inner.convert(value, inner.result)  # type: ignore[assignment]
+            inner.block.append(ir.Return(loc, value))
+
+    build_until_stable(inner, build)
+    while inner.returns and inner.result != (wide := _widest(inner.returns)):
+        inner.result = wide
+        build_until_stable(inner, build)
+    name = _unique(function.__name__, {f.name for f in unit.functions.values()})
+    return ir.Function(inner.loc(source.node), name, function.__qualname__, parameters,
+                       inner.result or NONE, tuple(inner.block), inner.effects)  # fmt: skip
+
+
+def _widest(types: list[Type]) -> Type:
+    result = types[0]
+    for other in types[1:]:
+        result = join(result, other)
+    return result
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    count, candidate = 1, name
+    while candidate in taken:
+        count += 1
+        candidate = f"{name}__{count}"
+    return candidate
+
+
+__all__ = ["INT", "INTRINSICS", "STR", "apply_function", "call", "context_call", "in_body"]

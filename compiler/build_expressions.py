@@ -1,0 +1,416 @@
+"""Expressions: one function for each AST class, from ``ast.expr`` to a typed ``ir.Expr``."""
+
+from __future__ import annotations
+
+import ast
+import enum
+import types as pytypes
+from collections.abc import Callable
+from typing import Any
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.build import Builder, Static, describe_static
+from pydotcompute.compiler.operators import COMPARISONS, NOT, Primitive, binary, unary
+from pydotcompute.compiler.scope import OperandError, raising
+from pydotcompute.compiler.types import (
+    BOOL,
+    INT,
+    NONE,
+    UNBOUND,
+    EnumType,
+    MessageType,
+    TupleType,
+    Type,
+    UnionType,
+    in_body,
+    join,
+)
+
+_BINARY: dict[type[ast.operator], str] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
+    ast.Pow: "**", ast.LShift: "<<", ast.RShift: ">>", ast.BitAnd: "&", ast.BitOr: "|",
+    ast.BitXor: "^",
+}  # fmt: skip
+_UNARY: dict[type[ast.unaryop], str] = {ast.USub: "-", ast.UAdd: "+", ast.Invert: "~"}
+_COMPARE: dict[type[ast.cmpop], str] = {
+    ast.Lt: "<", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!=", ast.GtE: ">=", ast.Gt: ">",
+    ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
+}  # fmt: skip
+
+
+def _constant(b: Builder, node: ast.Constant) -> ir.Expr | Static:
+    value = b.constant(node.value, b.loc(node))
+    if isinstance(value, Static) and isinstance(node.value, int):
+        b.fail("PDC111", node, f"the constant {node.value} does not fit 64 bits",
+               hint="compiled ints have 64 bits; keep such a constant out of the loop")  # fmt: skip
+    return value
+
+
+def _name(b: Builder, node: ast.Name) -> ir.Expr | Static:
+    return b.name(node)
+
+
+def _attribute(b: Builder, node: ast.Attribute) -> ir.Expr | Static:
+    if isinstance(node.value, ast.Name) and node.value.id == b.ctx:
+        return _context(b, node)
+    base = b.evaluate(node.value)
+    if isinstance(base, Static):
+        return _static_attribute(b, node, base.value)
+    return b.split(base, lambda value: field_of(b, node, value))
+
+
+def _context(b: Builder, node: ast.Attribute) -> ir.Expr:
+    loc = b.loc(node)
+    if node.attr == "should_terminate":
+        return ir.Context(loc, BOOL, "should_terminate")
+    if node.attr == "is_active":
+        # A paused actor's compiled code does not run: where it runs, it is active.
+        return ir.Const(loc, BOOL, True)
+    b.fail("PDC023", node, f"`{b.ctx}.{node.attr}` is not available in the compiled loop",
+           hint=f"use it before the loop and keep the value in a variable")  # fmt: skip
+
+
+def _static_attribute(b: Builder, node: ast.Attribute, owner: Any) -> ir.Expr | Static:
+    if isinstance(owner, (pytypes.ModuleType, type)):
+        try:
+            return b.constant(getattr(owner, node.attr), b.loc(node))
+        except AttributeError:
+            b.fail("PDC105", node, f"{describe_static(owner)} has no attribute {node.attr!r}")
+    b.fail("PDC111", node, f"an attribute of {describe_static(owner)} is read in the loop",
+           hint="read it before the loop and keep the value in a variable")  # fmt: skip
+
+
+def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
+    """``base.attr`` of a message, an enum member or a numpy scalar."""
+    if isinstance(base.type, MessageType):
+        for field in b.schema(base.type.cls, node).fields:
+            if field.name == node.attr:
+                if isinstance(base, ir.New):
+                    names = [f.name for f in b.schema(base.type.cls, node).fields]
+                    return base.args[names.index(node.attr)]
+                return ir.Field(b.loc(node), in_body(field.type), base, node.attr)
+        b.fail("PDC104", node, f"{base.type} has no field {node.attr!r} that lowers",
+               hint="compiled code reads the message's own fields")  # fmt: skip
+    if isinstance(base, ir.Const) and isinstance(base.type, EnumType):
+        value = b.constant(getattr(base.value, node.attr), b.loc(node))
+        if isinstance(value, ir.Expr):
+            return value
+    if isinstance(base.type, EnumType) and node.attr in ("value", "name"):
+        return _enum_attribute(b, node, base)
+    raise OperandError(f"{base.type} has no attribute {node.attr!r}")
+
+
+def _enum_attribute(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
+    """``member.value``: chosen among the constants of all members."""
+    assert isinstance(base.type, EnumType)
+    loc, members = b.loc(node), base.type.members
+    values: list[ir.Expr] = []
+    for member in members:
+        value = b.constant(getattr(member, node.attr), loc)
+        if isinstance(value, Static):
+            raise OperandError(f"the values of {base.type} have no compiled type")
+        values.append(value)
+    result: Type = values[0].type
+    for value in values[1:]:
+        result = join(result, value.type)
+    base = b.stable(base)
+    chosen = b.convert(values[-1], result)
+    for member, value in list(zip(members, values, strict=True))[-2::-1]:
+        test = compare(b, "is", base, ir.Const(loc, base.type, member))
+        chosen = ir.Cond(loc, result, test, b.convert(value, result), chosen)
+    return chosen
+
+
+# --- operators -----------------------------------------------------------------------------------
+
+
+def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> ir.Expr:
+    """``left symbol right`` for every combination of the types the operands may have."""
+    if isinstance(left.type, UnionType):
+        right = b.stable(right)
+        return b.split(left, lambda part: apply(b, symbol, part, right, loc))
+    if isinstance(right.type, UnionType):
+        return b.split(right, lambda part: apply(b, symbol, left, part, loc))
+    signature = binary(symbol, left.type, right.type)
+    if signature is None:
+        raise OperandError(f"{left.type} {symbol} {right.type} is not supported")
+    args = tuple(cast_operand(b, value, type_) for value, type_ in
+                 zip((left, right), signature.operands, strict=True))  # fmt: skip
+    return ir.Op(loc, signature.result, signature.primitive, args)
+
+
+def cast_operand(b: Builder, value: ir.Expr, target: Type) -> ir.Expr:
+    """An operand in the type its operation works in; numpy scalars widen as numpy does."""
+    from pydotcompute.compiler.numpy_types import cast
+    from pydotcompute.compiler.types import ScalarType
+
+    if value.type == target:
+        return value
+    if isinstance(target, ScalarType):
+        primitive = cast(value.type, target)
+        assert primitive is not None
+        return ir.Op(value.loc, target, primitive, (value,))
+    return b.convert(value, target)
+
+
+def _bin_op(b: Builder, node: ast.BinOp) -> ir.Expr:
+    symbol = _BINARY.get(type(node.op))
+    if symbol is None:
+        b.fail("PDC021", node, "`@` does not lower")
+    left, right = b.sequence([node.left, node.right])
+    return apply(b, symbol, left, right, b.loc(node))
+
+
+def _unary_op(b: Builder, node: ast.UnaryOp) -> ir.Expr:
+    if isinstance(node.op, ast.Not):
+        return negate(b.truth(b.expression(node.operand)))
+    if isinstance(node.operand, ast.Constant) and type(node.operand.value) in (int, float):
+        value = node.operand.value
+        folded = {ast.USub: lambda: -value, ast.UAdd: lambda: +value}.get(type(node.op))
+        if folded is not None:
+            result = b.constant(folded(), b.loc(node))
+            if isinstance(result, ir.Expr):
+                return result
+    symbol = _UNARY[type(node.op)]
+
+    def operation(value: ir.Expr) -> ir.Expr:
+        signature = unary(symbol, value.type)
+        if signature is None:
+            raise OperandError(f"{symbol}{value.type} is not supported")
+        arg = b.convert(value, signature.operands[0])
+        return ir.Op(b.loc(node), signature.result, signature.primitive, (arg,))
+
+    return b.split(b.expression(node.operand), operation)
+
+
+def negate(test: ir.Expr) -> ir.Expr:
+    """``not test`` of a bool."""
+    if isinstance(test, ir.Const):
+        return ir.Const(test.loc, BOOL, not test.value)
+    return ir.Op(test.loc, BOOL, NOT, (test,))
+
+
+def _compare(b: Builder, node: ast.Compare) -> ir.Expr:
+    if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+        return _membership(b, node)
+    values = b.sequence([node.left, *node.comparators])
+    if len(values) > 2:
+        values = [values[0], *(b.stable(v) for v in values[1:-1]), values[-1]]
+    result: ir.Expr | None = None
+    for op, left, right in zip(node.ops, values, values[1:], strict=False):
+        part = compare(b, _COMPARE[type(op)], left, right)
+        result = part if result is None else ir.And(b.loc(node), BOOL, result, part)
+    assert result is not None
+    return result
+
+
+def compare(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+    """``left symbol right`` as a bool."""
+    if isinstance(left.type, UnionType):
+        right = b.stable(right)
+        return b.split(left, lambda part: compare(b, symbol, part, right))
+    if isinstance(right.type, UnionType):
+        return b.split(right, lambda part: compare(b, symbol, left, part))
+    if signature := binary(symbol, left.type, right.type):
+        args = tuple(cast_operand(b, value, type_) for value, type_ in
+                     zip((left, right), signature.operands, strict=True))  # fmt: skip
+        return ir.Op(left.loc, BOOL, signature.primitive, args)
+    return _unlike(b, symbol, left, right)
+
+
+def _unlike(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+    """A comparison of types that have no common order: equal never, or an error."""
+    if isinstance(left.type, TupleType) and isinstance(right.type, TupleType):
+        return _tuples(b, symbol, left, right)
+    if symbol in ("is", "is not") and left.type == right.type == BOOL:
+        return compare(b, "==" if symbol == "is" else "!=", left, right)
+    unlike_none = NONE in (left.type, right.type) and left.type != right.type
+    kinds = {type(left.type), type(right.type)}
+    if unlike_none and symbol in ("is", "is not", "==", "!="):
+        answer = symbol in ("is not", "!=")
+    elif symbol in ("==", "!=") and len(kinds) == 2 and not kinds & {MessageType, EnumType}:
+        answer = symbol == "!="
+    else:
+        raise OperandError(f"{left.type} {symbol} {right.type} is not supported")
+    if isinstance(left, (ir.Const, ir.Local, ir.As)) and isinstance(right, (ir.Const, ir.Local, ir.As)):
+        return ir.Const(left.loc, BOOL, answer)
+    text = f"((void){{0}}, (void){{1}}, {str(answer).lower()})"
+    return ir.Op(left.loc, BOOL, Primitive(f"always_{answer}", text, lambda *_: answer), (left, right))
+
+
+def _tuples(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+    assert isinstance(left.type, TupleType)
+    assert isinstance(right.type, TupleType)
+    loc = left.loc
+    if symbol not in ("==", "!="):
+        raise OperandError("tuples are compared with `==` and `!=` only")
+    if len(left.type.items) != len(right.type.items):
+        return ir.Const(loc, BOOL, symbol == "!=")
+    result: ir.Expr = ir.Const(loc, BOOL, True)
+    for one, other in zip(items_of(b, left), items_of(b, right), strict=True):
+        part = compare(b, "==", one, other)
+        result = part if isinstance(result, ir.Const) else ir.And(loc, BOOL, result, part)
+    return result if symbol == "==" else negate(result)
+
+
+def items_of(b: Builder, value: ir.Expr) -> list[ir.Expr]:
+    """The items of a tuple."""
+    assert isinstance(value.type, TupleType)
+    if isinstance(value, ir.Tuple):
+        return list(value.items)
+    value = b.stable(value)
+    return [ir.Item(value.loc, type_, value, n) for n, type_ in enumerate(value.type.items)]
+
+
+def _membership(b: Builder, node: ast.Compare) -> ir.Expr:
+    """``x in (a, b, c)``: compared one after the other."""
+    container = node.comparators[0]
+    if isinstance(container, (ast.Tuple, ast.List, ast.Set)):
+        value, *options = b.sequence([node.left, *container.elts])
+    else:
+        value = b.expression(node.left)
+        found = b.evaluate(container)
+        if isinstance(found, Static) and isinstance(found.value, (list, set, frozenset, range, dict)):
+            options = []
+            for item in sorted(found.value) if isinstance(found.value, set | frozenset) else found.value:
+                option = b.constant(item, b.loc(container))
+                if isinstance(option, Static):
+                    raise OperandError("a member has no compiled type")
+                options.append(option)
+        elif isinstance(found, ir.Expr) and isinstance(found.type, TupleType):
+            options = items_of(b, found)
+        else:
+            b.fail("PDC106", container, "`in` needs a tuple, list, set or range of constants here")
+    value = b.stable(value)
+    result: ir.Expr = ir.Const(b.loc(node), BOOL, False)
+    for option in options:
+        part = compare(b, "==", value, option)
+        result = part if isinstance(result, ir.Const) else ir.Or(b.loc(node), BOOL, result, part)
+    return negate(result) if isinstance(node.ops[0], ast.NotIn) else result
+
+
+# --- conditions ----------------------------------------------------------------------------------
+
+
+def _bool_op(b: Builder, node: ast.BoolOp) -> ir.Expr:
+    """``and``/``or`` for their operands: the value that decided."""
+    result = b.expression(node.values[0])
+    for operand in node.values[1:]:
+        left = b.stable(result)
+        test = b.truth(left)
+        right, statements = b.nested(lambda operand=operand: b.expression(operand))  # type: ignore[misc]
+        is_and = isinstance(node.op, ast.And)
+        if left.type == right.type == BOOL and not statements:
+            make = ir.And if is_and else ir.Or
+            if isinstance(result, ir.Expr) and left is not result and isinstance(b.block[-1], ir.Assign):
+                b.block.pop()  # the copy of a bool that is written only once
+                left = result
+            result = make(b.loc(node), BOOL, left, right)
+        else:
+            arms = (right, left) if is_and else (left, right)
+            branches = (statements, []) if is_and else ([], statements)
+            result = choose(b, node, test, arms, branches)
+    return result
+
+
+def choose(b: Builder, node: ast.AST, test: ir.Expr, arms: tuple[ir.Expr, ir.Expr],
+           branches: tuple[list[ir.Stmt], list[ir.Stmt]]) -> ir.Expr:  # fmt: skip
+    """One of two values; as a statement where computing one takes statements."""
+    loc = b.loc(node)
+    result = join(arms[0].type, arms[1].type)
+    values = []
+    for arm, block in zip(arms, branches, strict=True):
+        value, extra = b.nested(lambda arm=arm: b.convert(arm, result))  # type: ignore[misc]
+        block += extra
+        values.append(value)
+    if not any(branches):
+        return ir.Cond(loc, result, test, values[0], values[1])
+    target = b.temporary(ir.Const(loc, UNBOUND, None))
+    b.block.pop()
+    target = ir.Local(loc, result, target.name)
+    blocks = [tuple([*block, ir.Assign(loc, target, value)])
+              for block, value in zip(branches, values, strict=True)]  # fmt: skip
+    b.block.append(ir.If(loc, test, blocks[0], blocks[1]))
+    return target
+
+
+def _if_exp(b: Builder, node: ast.IfExp) -> ir.Expr:
+    from pydotcompute.compiler.build_tests import condition
+
+    test, when_true, when_false = condition(b, node.test)
+    if isinstance(test, ir.Const):
+        return b.expression(node.body if test.value else node.orelse)
+    env = b.env
+    b.env = when_true
+    then, then_statements = b.nested(lambda: b.expression(node.body))
+    b.env = when_false
+    orelse, else_statements = b.nested(lambda: b.expression(node.orelse))
+    b.env = env
+    return choose(b, node, test, (then, orelse), (then_statements, else_statements))
+
+
+# --- the rest ------------------------------------------------------------------------------------
+
+
+def _tuple(b: Builder, node: ast.Tuple) -> ir.Expr:
+    items = tuple(b.sequence(node.elts))
+    return ir.Tuple(b.loc(node), TupleType(tuple(item.type for item in items)), items)
+
+
+def _named(b: Builder, node: ast.NamedExpr) -> ir.Expr:
+    value = b.stable(b.expression(node.value))
+    b.bind(node.target.id, value)
+    return value
+
+
+def _subscript(b: Builder, node: ast.Subscript) -> ir.Expr | Static:
+    base = b.evaluate(node.value)
+    if isinstance(base, Static):
+        return _static_item(b, node, base.value)
+    index = b.expression(node.slice)
+    if isinstance(base.type, TupleType) and isinstance(index, ir.Const) and index.type == INT:
+        items = items_of(b, base)
+        if -len(items) <= index.value < len(items):
+            return items[index.value]
+        return raising(b.loc(node), NONE, "PDC_INDEX_TUPLE")
+    raise OperandError(f"{base.type} is not indexed in compiled code")
+
+
+def _static_item(b: Builder, node: ast.Subscript, owner: Any) -> ir.Expr | Static:
+    if isinstance(owner, type) and issubclass(owner, enum.Enum):
+        key = b.expression(node.slice)
+        if isinstance(key, ir.Const) and key.value in owner.__members__:
+            return b.constant(owner[key.value], b.loc(node))
+    b.fail("PDC111", node, f"an item of {describe_static(owner)} is read in the loop",
+           hint="keep the value in a variable before the loop")  # fmt: skip
+
+
+def _await(b: Builder, node: ast.Await) -> ir.Expr:
+    from pydotcompute.compiler.build_calls import context_call
+
+    return context_call(b, node)
+
+
+def _call(b: Builder, node: ast.Call) -> ir.Expr | Static:
+    from pydotcompute.compiler.build_calls import call
+
+    return call(b, node)
+
+
+EXPRESSIONS: dict[type[ast.expr], Callable[[Builder, Any], ir.Expr | Static]] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.BinOp: _bin_op,
+    ast.UnaryOp: _unary_op,
+    ast.Compare: _compare,
+    ast.BoolOp: _bool_op,
+    ast.IfExp: _if_exp,
+    ast.Tuple: _tuple,
+    ast.NamedExpr: _named,
+    ast.Subscript: _subscript,
+    ast.Await: _await,
+    ast.Call: _call,
+}
+
+__all__ = ["COMPARISONS", "EXPRESSIONS", "apply", "compare", "field_of", "items_of", "negate"]

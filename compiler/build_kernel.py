@@ -1,0 +1,101 @@
+"""Builds the kernel of an actor: its turn, with the state that lives between turns.
+
+Input: the actor's shape, the classes of its messages, the types of its state before the first
+turn.  Output: ``ir.Kernel``.  The turn is built again until the types of the state at its end are
+those it began with: ``total = 0`` that becomes a float is an ``int | float`` from the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.actor_shape import ActorShape
+from pydotcompute.compiler.build import MAX_PASSES, Builder, TurnFrame, Unit, build_until_stable
+from pydotcompute.compiler.build_expressions import negate
+from pydotcompute.compiler.build_statements import end_turn
+from pydotcompute.compiler.build_tests import condition
+from pydotcompute.compiler.diagnostics import Diagnostics
+from pydotcompute.compiler.scope import Env, OperandError, Var, view_of
+from pydotcompute.compiler.types import UNBOUND, Type, join
+
+
+def build_kernel(
+    name: str,
+    shape: ActorShape,
+    inputs: tuple[type, ...],
+    outputs: tuple[type, ...] | None,
+    state: Mapping[str, Type],
+    signals: Mapping[str, type[BaseException]],
+) -> ir.Kernel:
+    """Builds an actor.
+
+    Args:
+        name: the kernel id.
+        shape: where the actor is cut.
+        inputs: classes that arrive.
+        outputs: classes it may send; None: those that it sends.
+        state: the type of each state variable that the prologue binds.
+        signals: exception classes of the runtime by code name.
+
+    Raises:
+        DiagnosticError: everything that keeps the actor from being lowered.
+    """
+    diagnostics = Diagnostics(shape.source)
+    unit = Unit(diagnostics, inputs, outputs, signals)
+    builder = Builder(unit, shape.source, shape.ctx)
+    builder.needed.update(shape.state_names)
+    types: dict[str, Type] = {n: state.get(n, UNBOUND) for n in shape.state_names}
+    final = False
+    for _ in range(MAX_PASSES):
+        mark = diagnostics.mark()
+        ends: list[Env] = []
+        build_until_stable(builder, lambda: _turn(builder, shape, types, final, ends))  # noqa: B023
+        if final or diagnostics:
+            break
+        wide = dict(types)
+        for end in ends:
+            for variable, before in types.items():
+                wide[variable] = join(wide[variable], view_of(end.get(variable)))
+        final = wide == types
+        types = wide
+        diagnostics.rewind(mark)
+    else:
+        diagnostics.error("PDC101", shape.loop.test, "the types of the state do not settle")
+    diagnostics.raise_if_any()
+    loc = builder.loc(shape.loop)
+    variables = tuple(builder.local(n, t, loc) for n, t in types.items() if t != UNBOUND)
+    return ir.Kernel(
+        loc, name, variables, inputs, outputs if outputs is not None else tuple(unit.sent),
+        tuple(builder.block), tuple(unit.functions.values()),
+        tuple((code, cls) for cls, code in unit.raised.items()),
+    )  # fmt: skip
+
+
+def _turn(builder: Builder, shape: ActorShape, types: Mapping[str, Type], final: bool,
+          ends: list[Env]) -> None:  # fmt: skip
+    """One round: the loop's condition, then its body."""
+    loc = builder.loc(shape.loop)
+    head: Env = {n: Var(builder.local(n, t, loc), t) for n, t in types.items()}
+    frame = TurnFrame(head, final)
+    ends.clear()
+    frame.ends = ends
+    builder.env = dict(head)
+    builder.loops = [frame]
+    test, when_true, when_false = condition(builder, shape.loop.test)
+    leave = builder.branch(when_false, lambda: _end(builder, shape, frame, leave=True))
+    if not (isinstance(test, ir.Const) and test.value):
+        where = builder.loc(shape.loop.test)
+        builder.block.append(ir.If(where, negate(test), tuple(leave[1]), ()))
+    builder.env = when_true
+    builder.statements(shape.loop.body)
+    _end(builder, shape, frame, leave=False)
+
+
+def _end(builder: Builder, shape: ActorShape, frame: TurnFrame, *, leave: bool) -> None:
+    jump = ir.Leave if leave else ir.EndTurn
+    where = builder.loc(shape.loop.test if leave else shape.loop.body[-1])
+    try:
+        end_turn(builder, frame, jump(where))
+    except OperandError as error:
+        builder.unit.diagnostics.error("PDC101", where, f"a variable of the state: {error}")

@@ -1,0 +1,198 @@
+"""``match``: patterns as tests, captures and narrowed names."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build_expressions import choose, compare, field_of
+from pydotcompute.compiler.build_tests import condition
+from pydotcompute.compiler.scope import Env, OperandError, Var
+from pydotcompute.compiler.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    STR,
+    MessageType,
+    Type,
+    UnionType,
+    members_of,
+)
+
+_BUILTIN: dict[type, Type] = {bool: BOOL, int: INT, float: FLOAT, str: STR}
+
+
+@dataclass
+class Pattern:
+    """A pattern against a value: when it matches, and what it then binds."""
+
+    test: ir.Expr
+    captures: list[tuple[str, ir.Expr]] = field(default_factory=list)
+
+
+def match_statement(b: Builder, node: ast.Match) -> None:
+    """``match`` as nested ``if``: the first case that matches runs."""
+    subject = b.stable(b.expression(node.subject))
+    name = node.subject.id if isinstance(node.subject, ast.Name) else None
+    _cases(b, node, subject, name, node.cases)
+
+
+def _cases(b: Builder, node: ast.Match, subject: ir.Expr, name: str | None,
+           cases: list[ast.match_case]) -> None:  # fmt: skip
+    if not cases or b.env is None:
+        return
+    case, loc = cases[0], b.loc(node)
+    found = _pattern(b, case.pattern, subject)
+    matched = _narrowed(b, case.pattern, subject, name)
+
+    def body() -> None:
+        for captured, value in found.captures:
+            b.bind(captured, value)
+        if case.guard is None:
+            b.statements(case.body)
+            return
+        test, when_true, when_false = condition(b, case.guard)
+        then = b.branch(when_true, lambda: b.statements(case.body))
+        orelse = b.branch(when_false, lambda: _cases(b, node, subject, name, cases[1:]))
+        b.close([then, orelse], loc)
+        b.block.append(ir.If(loc, test, tuple(then[1]), tuple(orelse[1])))
+
+    if isinstance(found.test, ir.Const) and found.test.value:
+        b.env = matched
+        body()
+        return
+    if isinstance(found.test, ir.Const):
+        _cases(b, node, subject, name, cases[1:])
+        return
+    then = b.branch(matched, body)
+    orelse = b.branch(b.env, lambda: _cases(b, node, subject, name, cases[1:]))
+    b.close([then, orelse], loc)
+    b.block.append(ir.If(loc, found.test, tuple(then[1]), tuple(orelse[1])))
+
+
+def _narrowed(b: Builder, pattern: ast.pattern, subject: ir.Expr, name: str | None) -> Env:
+    """The environment of a case: a class pattern tells the type of the subject's name."""
+    env = dict(b.env or {})
+    var = env.get(name) if name else None
+    while isinstance(pattern, ast.MatchAs) and pattern.pattern is not None:
+        pattern = pattern.pattern
+    if isinstance(pattern, ast.MatchClass) and isinstance(var, Var) and name:
+        keep = _members(b, pattern, subject.type)
+        if keep and len(keep) < len(members_of(subject.type)):
+            env[name] = Var(var.local, keep[0] if len(keep) == 1 else UnionType(tuple(keep)))
+    return env
+
+
+def _members(b: Builder, pattern: ast.MatchClass, type_: Type) -> list[Type]:
+    """The types of the subject that a class pattern takes."""
+    found = b.evaluate(pattern.cls)
+    if not isinstance(found, Static) or not isinstance(found.value, type):
+        b.fail("PDC024", pattern.cls, f"`{ast.unparse(pattern.cls)}` is no class")
+    cls = found.value
+    keep = []
+    for member in members_of(type_):
+        if isinstance(member, MessageType):
+            if issubclass(member.cls, cls):
+                keep.append(member)
+        elif cls in _BUILTIN and (_BUILTIN[cls] == member or (cls is int and member == BOOL)):
+            keep.append(member)
+    return keep
+
+
+def _pattern(b: Builder, pattern: ast.pattern, subject: ir.Expr) -> Pattern:
+    loc = subject.loc
+    true = ir.Const(loc, BOOL, True)
+    match pattern:
+        case ast.MatchAs(pattern=None, name=None):
+            return Pattern(true)
+        case ast.MatchAs(pattern=None, name=str(name)):
+            return Pattern(true, [(name, subject)])
+        case ast.MatchAs(pattern=inner, name=name) if inner is not None:
+            found = _pattern(b, inner, subject)
+            value = subject
+            if isinstance(inner, ast.MatchClass) and isinstance(subject.type, UnionType):
+                keep = _members(b, inner, subject.type)
+                if len(keep) == 1:
+                    value = ir.As(loc, keep[0], subject)
+            return Pattern(found.test, [*found.captures, (str(name), value)])
+        case ast.MatchValue(value=value_node):
+            return Pattern(compare(b, "==", subject, b.expression(value_node)))
+        case ast.MatchSingleton(value=constant):
+            other = b.constant(constant, loc)
+            assert isinstance(other, ir.Expr)
+            return Pattern(compare(b, "is", subject, other))
+        case ast.MatchOr(patterns=options):
+            return _either(b, pattern, [_pattern(b, option, subject) for option in options])
+        case ast.MatchClass():
+            return _class(b, pattern, subject)
+    b.fail("PDC024", pattern, f"the pattern `{ast.unparse(pattern)}` does not lower")
+
+
+def _either(b: Builder, node: ast.pattern, options: list[Pattern]) -> Pattern:
+    if any(option.captures for option in options):
+        b.fail("PDC024", node, "alternatives that bind names")
+    test = options[0].test
+    for option in options[1:]:
+        test = ir.Or(test.loc, BOOL, test, option.test)
+    return Pattern(test)
+
+
+def _class(b: Builder, pattern: ast.MatchClass, subject: ir.Expr) -> Pattern:
+    """``Order(price=p, side="buy")``: the type first, then each field's pattern."""
+    keep = _members(b, pattern, subject.type)
+    loc, members = subject.loc, members_of(subject.type)
+    if not keep:
+        return Pattern(ir.Const(loc, BOOL, False))
+    test: ir.Expr = ir.Const(loc, BOOL, True)
+    if len(keep) < len(members):
+        test = ir.Is(loc, BOOL, subject, keep[0])
+        for member in keep[1:]:
+            test = ir.Or(loc, BOOL, test, ir.Is(loc, BOOL, subject, member))
+    if not pattern.patterns and not pattern.kwd_patterns:
+        return Pattern(test)
+    if len(keep) != 1:
+        b.fail("PDC024", pattern, "a class pattern with fields that several classes match")
+    value = ir.As(loc, keep[0], subject) if len(members) > 1 else subject
+    parts = _field_patterns(b, pattern, keep[0])
+    captures: list[tuple[str, ir.Expr]] = []
+    for name, inner in parts:
+        attribute = ast.copy_location(ast.Attribute(ast.Name("_", ast.Load()), name, ast.Load()),
+                                      inner)  # fmt: skip
+        found, extra = _nested_pattern(b, inner, field_of(b, attribute, value))
+        if extra:
+            raise OperandError("a pattern that takes statements to test")
+        captures += found.captures
+        if isinstance(test, ir.Const):
+            test = found.test
+        elif not isinstance(found.test, ir.Const):
+            test = ir.And(loc, BOOL, test, found.test)
+    return Pattern(test, captures)
+
+
+def _nested_pattern(b: Builder, pattern: ast.pattern,
+                    value: ir.Expr) -> tuple[Pattern, list[ir.Stmt]]:  # fmt: skip
+    found: list[Pattern] = []
+
+    def build() -> ir.Expr:
+        found.append(_pattern(b, pattern, value))
+        return value
+
+    _, extra = b.nested(build)
+    return found[0], extra
+
+
+def _field_patterns(b: Builder, pattern: ast.MatchClass,
+                    member: Type) -> list[tuple[str, ast.pattern]]:  # fmt: skip
+    if not isinstance(member, MessageType):
+        if len(pattern.patterns) == 1 and not pattern.kwd_patterns:
+            b.fail("PDC024", pattern, f"`{ast.unparse(pattern)}`",
+                   hint="write the class without an argument and `as name`")  # fmt: skip
+        b.fail("PDC024", pattern, f"fields of {member} in a pattern")
+    names = getattr(member.cls, "__match_args__", ())
+    positional = list(zip(names, pattern.patterns, strict=False))
+    return [*positional, *zip(pattern.kwd_attrs, pattern.kwd_patterns, strict=True)]
+
+
+__all__ = ["choose", "match_statement"]

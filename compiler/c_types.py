@@ -1,0 +1,263 @@
+"""How types and names are spelled in C, and the structs that a kernel needs for them.
+
+``CTypes().spell(UnionType((FLOAT, INT)))`` gives ``pdc_union1`` and remembers its definition.
+Message structs keep the names of the Python classes; names that C++ or the runtime part of the
+generated text uses get a trailing underscore, letters outside ASCII their code point.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Any
+
+import numpy as np
+
+from pydotcompute.compiler.operators import suffix
+from pydotcompute.compiler.schema import Schema, schema_of
+from pydotcompute.compiler.state import storage
+from pydotcompute.compiler.types import (
+    BOOL,
+    ERROR,
+    FLOAT,
+    INT,
+    NONE,
+    STR,
+    UNBOUND,
+    UUID,
+    ArrayType,
+    EnumType,
+    ListType,
+    LiteralType,
+    MessageType,
+    OptionalType,
+    ScalarType,
+    TupleType,
+    Type,
+    UnionType,
+    in_body,
+    members_of,
+)
+
+_RESERVED = frozenset(
+    """
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t
+    char32_t class compl concept const consteval constexpr constinit const_cast continue co_await
+    co_return co_yield decltype default delete do double dynamic_cast else enum explicit export
+    extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq
+    nullptr operator or or_eq private protected public register reinterpret_cast requires return
+    short signed sizeof static static_assert static_cast struct switch template this thread_local
+    throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while
+    xor xor_eq asm fortran restrict typeof main linux unix NULL
+    i8 i16 i32 i64 u8 u16 u32 u64 f32 f64
+    threadIdx blockIdx blockDim gridDim warpSize
+    """.split()
+)
+_ASCII = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def identifier(name: str, taken: frozenset[str] | set[str] = frozenset()) -> str:
+    """A C identifier that reads like a Python name and means nothing else."""
+    if not _ASCII.fullmatch(name):
+        name = "".join(c if c.isascii() and (c.isalnum() or c == "_") else f"u{ord(c):x}"
+                       for c in name)  # fmt: skip
+    lowered = name.lower()
+    if lowered.startswith("pdc_") or name.startswith("__") or name[:1].isdigit():
+        name = f"py_{name}"
+    while name in _RESERVED or name in taken:
+        name += "_"
+    return name
+
+
+def comment(text: str) -> str:
+    """``text`` in a form that a C comment cannot end or continue."""
+    plain = "".join(c if c.isprintable() else " " for c in text).strip()
+    return plain.replace("*/", "* /").replace("/*", "/ *").rstrip("\\?/ ")
+
+
+class CTypes:
+    """The structs of one kernel, in an order in which each follows those it contains."""
+
+    def __init__(self) -> None:
+        self.definitions: list[str] = []
+        self.struct_names: set[str] = set()
+        self._known: dict[Type, str] = {}
+        self._optionals: dict[OptionalType, str] = {}
+
+    def spell(self, type_: Type) -> str:
+        """The C type of a local of ``type_``."""
+        if (known := self._known.get(type_)) is None:
+            known = self._known[type_] = self._define(type_)
+        return known
+
+    def _define(self, type_: Type) -> str:
+        if type_ in (BOOL, INT, FLOAT) or isinstance(type_, ScalarType):
+            return suffix(type_)
+        if type_ == STR or isinstance(type_, EnumType):
+            return "u32"
+        if type_ in (NONE, UNBOUND):
+            return "u8"
+        if type_ == ERROR:
+            return "i32"
+        if type_ == UUID:
+            return "pdc_uuid"
+        if isinstance(type_, UnionType):
+            return self._union(type_)
+        if isinstance(type_, TupleType):
+            return self._tuple(type_)
+        if isinstance(type_, MessageType):
+            return self._message(schema_of(type_.cls))
+        raise AssertionError(f"{type_} has no C type")
+
+    def _union(self, type_: UnionType) -> str:
+        parts = [self.spell(member) for member in type_.members]
+        name = f"pdc_union{sum(isinstance(t, UnionType) for t in self._known) + 1}"
+        fields = " ".join(f"{part} v{n};" for n, part in enumerate(parts))
+        lines = [f"/* {comment(str(type_))} */", f"struct {name} {{ u32 tag; {fields} }};"]
+        lines += [
+            f"PDC_FN {name} {name}_{n}({part} value) "
+            f"{{ {name} u = {{}}; u.tag = {n}; u.v{n} = value; return u; }}"
+            for n, part in enumerate(parts)
+        ]
+        self.definitions.append("\n".join(lines))
+        return name
+
+    def _tuple(self, type_: TupleType) -> str:
+        parts = [self.spell(item) for item in type_.items]
+        name = f"pdc_tuple{sum(isinstance(t, TupleType) for t in self._known) + 1}"
+        fields = " ".join(f"{part} v{n};" for n, part in enumerate(parts)) or "u8 empty;"
+        takes = ", ".join(f"{part} v{n}" for n, part in enumerate(parts))
+        sets = " ".join(f"t.v{n} = v{n};" for n in range(len(parts)))
+        self.definitions.append(
+            f"/* {comment(str(type_))} */\nstruct {name} {{ {fields} }};\n"
+            f"PDC_FN {name} {name}_of({takes}) {{ {name} t = {{}}; {sets} return t; }}"
+        )
+        return name
+
+    # --- messages ------------------------------------------------------------------------------
+
+    def _message(self, schema: Schema) -> str:
+        fields = [(identifier(f.name), self.record(f.type), f.offset) for f in schema.fields]
+        name = identifier(schema.cls.__name__, self.struct_names)
+        self.struct_names.add(name)
+        body = "".join(f"\n    {declare(c_type, field)};" for field, c_type, _ in fields)
+        checks = "".join(
+            f"\nstatic_assert(__builtin_offsetof({name}, {field}) == {offset}, "
+            f'"{name}.{field} is where its record has it");'
+            for field, _, offset in fields
+        )
+        self.definitions.append(
+            f"struct {name} {{{body or ' u8 empty;'}\n}};\n"
+            f'static_assert(sizeof({name}) == {schema.dtype.itemsize}, "{name} is its record");'
+            f"{checks}\n{self._maker(name, schema)}"
+        )
+        return name
+
+    def _maker(self, name: str, schema: Schema) -> str:
+        """A function that makes the record of the values of its fields, where all have one."""
+        if not all(lowers(f.type) for f in schema.fields):
+            return ""
+        takes = ", ".join(f"{self.spell(in_body(f.type))} {identifier(f.name)}"
+                          for f in schema.fields)  # fmt: skip
+        sets = " ".join(
+            f"m.{(n := identifier(f.name))} = {self.into_record(f.type, n)};" for f in schema.fields
+        )
+        return f"PDC_FN {name} pdc_make_{name}({takes}) {{ {name} m = {{}}; {sets} return m; }}"
+
+    def record(self, type_: Type) -> str:
+        """The C type of a field in a record; ``[n]`` follows the name of an opaque one."""
+        if isinstance(type_, LiteralType):
+            return self.record(type_.base)
+        if isinstance(type_, OptionalType):
+            return self._optional(type_)
+        if isinstance(type_, (ListType, ArrayType)):
+            dtype = storage(type_)
+            if isinstance(type_, ArrayType):
+                return f"{suffix(type_.item)}[{int(np.prod(type_.shape))}]"
+            unit = {1: "u8", 2: "u16", 4: "u32", 8: "u64"}[dtype.alignment]
+            return f"{unit}[{dtype.itemsize // dtype.alignment}]"
+        return self.spell(type_)
+
+    def _optional(self, type_: OptionalType) -> str:
+        if (known := self._optionals.get(type_)) is None:
+            value = self.record(type_.item)
+            known = self._optionals[type_] = f"pdc_optional{len(self._optionals) + 1}"
+            lines = [f"/* {comment(str(type_))}, in a record */",
+                     f"struct {known} {{ bool present; {declare(value, 'value')}; }};"]  # fmt: skip
+            if lowers(type_):
+                lines += self._optional_functions(type_, known)
+            self.definitions.append("\n".join(lines))
+        return known
+
+    def _optional_functions(self, type_: OptionalType, name: str) -> list[str]:
+        union = in_body(type_)
+        assert isinstance(union, UnionType)
+        members = members_of(union)
+        wide = self.spell(union)
+        none = members.index(NONE)
+        some = 1 - none
+        item = self.out_of_record(type_.item, "r.value")
+        back = self.into_record(type_.item, f"u.v{some}")
+        return [
+            f"PDC_FN {wide} {name}_read(const {name} &r) "
+            f"{{ return r.present ? {wide}_{some}({item}) : {wide}_{none}(0); }}",
+            f"PDC_FN {name} {name}_write(const {wide} &u) {{ {name} r = {{}}; "
+            f"if (u.tag == {some}) {{ r.present = true; r.value = {back}; }} return r; }}",
+        ]
+
+    def out_of_record(self, type_: Type, text: str) -> str:
+        """The value of a record field."""
+        return f"{self._optional(type_)}_read({text})" if isinstance(type_, OptionalType) else text
+
+    def into_record(self, type_: Type, text: str) -> str:
+        """A value as it stands in a record."""
+        return f"{self._optional(type_)}_write({text})" if isinstance(type_, OptionalType) else text
+
+
+def lowers(type_: Type) -> bool:
+    """Whether compiled code has values of a field type, and does not merely carry its bytes."""
+    if isinstance(type_, OptionalType):
+        inner = type_.item
+        return lowers(inner) and not isinstance(inner, OptionalType)
+    return not isinstance(type_, (ListType, ArrayType))
+
+
+def declare(c_type: str, name: str) -> str:
+    """A declaration: ``i64 x``, or ``u8 x[16]`` for the type ``u8[16]``."""
+    head, bracket, count = c_type.partition("[")
+    return f"{head} {name}{bracket}{count}"
+
+
+def literal(value: Any, type_: Type) -> str:
+    """A constant in C."""
+    if type_ in (NONE, UNBOUND):
+        return "0"
+    if type_ == BOOL or (isinstance(type_, ScalarType) and type_.dtype.kind == "b"):
+        return "true" if value else "false"
+    if isinstance(type_, EnumType):
+        return f"{type_.members.index(value)}u"
+    if type_ == FLOAT:
+        return _float(float(value))
+    if isinstance(type_, ScalarType):
+        inner = _float(float(value)) if type_.is_float else _int(int(value))
+        return f"({suffix(type_)}){inner}"
+    assert type_ == INT, type_
+    return _int(value)
+
+
+def _int(value: int) -> str:
+    if value == -(2**63):
+        return "(-9223372036854775807LL - 1)"
+    if value > 2**63 - 1:
+        return f"{value}ULL"
+    return f"{value}LL" if abs(value) > 2**31 - 1 else str(value)
+
+
+def _float(value: float) -> str:
+    if value != value:
+        (bits,) = struct.unpack("<Q", struct.pack("<d", value))
+        return f"pdc_f64_of_bits({bits:#x}ULL)"
+    if value in (float("inf"), float("-inf")):
+        return "PDC_INF" if value > 0 else "(-PDC_INF)"
+    text = repr(value)
+    return f"({text})" if text.startswith("-") else text

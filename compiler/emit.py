@@ -1,0 +1,400 @@
+"""Statements in C: from ``ir.Kernel`` to the lines that the templates put together.
+
+Input: a verified kernel.  Output: ``Emitted``: struct definitions, one text a function, the text
+of the turn, the constant strings.  Each statement is preceded by ``#line`` and the Python line it
+comes from; every name stands as in the Python.
+
+Errors are sticky words, looked at after each statement that may set one: ``PDC_CHECK(line,
+label)`` jumps to the ``except`` clauses around it, or out.  Locals are declared at the top, so
+that a jump passes no initialisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import singledispatchmethod
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.build import Unit
+from pydotcompute.compiler.c_types import CTypes, comment, declare, identifier
+from pydotcompute.compiler.emit_expressions import ExpressionEmitter, may_fail
+from pydotcompute.compiler.error_codes import DEOPTIMISE
+from pydotcompute.compiler.schema import schema_of
+from pydotcompute.compiler.types import ERROR, MessageType, UnionType
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """The parts of a kernel in C."""
+
+    structs: tuple[str, ...]
+    functions: tuple[str, ...]
+    turn: tuple[str, ...]
+    turn_locals: tuple[tuple[str, str], ...]
+    state: tuple[tuple[str, str], ...]
+    """C type and name of each state variable."""
+    strings: tuple[str, ...]
+    input_slot: str
+    output_slot: str
+
+
+Lines = Callable[[int], str]
+
+
+class StatementEmitter(ExpressionEmitter):
+    """Writes the body of one C function.
+
+    Args:
+        python: the text of a Python line by number.
+        codes: exception class of every code of the kernel.
+        file: the Python file, as ``#line`` names it.
+    """
+
+    def __init__(self, c_types: CTypes, strings: dict[str, int], python: Lines,
+                 codes: Mapping[int, type[BaseException]], file: str,
+                 kernel: ir.Kernel | None) -> None:  # fmt: skip
+        super().__init__(c_types, strings)
+        self.python = python
+        self.codes = codes
+        self.file = file.replace("\\", "\\\\").replace('"', '\\"')
+        self.kernel = kernel
+        self.handlers: list[str] = ["pdc_raised"]
+        self.caught: list[str] = []
+        self.loops: list[tuple[str, str]] = []
+        self.depth = 1
+        self._labels = 0
+        self._line = 0
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def write(self, *lines: str) -> None:
+        """Adds lines at the current depth."""
+        for line in lines:
+            if line.startswith("}"):
+                self.depth -= 1
+            self.lines.append(line if line.startswith("#") else "    " * self.depth + line)
+            if line.endswith("{"):
+                self.depth += 1
+
+    def at(self, node: ir.Node) -> None:
+        """Notes the Python line of what follows, where it changes."""
+        line = node.loc.line
+        if line != self._line:
+            self._line = line
+            self.write(f'#line {line} "{self.file}"')
+            if text := comment(self.python(line)):
+                self.write(f"// {text}")
+
+    def statement(self, expr: ir.Expr, use: Callable[[str], str | None]) -> None:
+        """A statement made of the text of an expression, and the look at its errors."""
+        text, lines = self.captured(lambda: self.expr(expr))
+        self.write(*lines)
+        made = use(text)
+        if made is not None:
+            self.write(made)
+        if may_fail(expr):
+            self.check(expr)
+
+    def check(self, node: ir.Node) -> None:
+        """Jumps to the handlers if an error is set."""
+        self.write(f"PDC_CHECK({node.loc.line}, {self.handlers[-1]});")
+
+    def label(self, kind: str) -> str:
+        """A new label."""
+        self._labels += 1
+        return f"pdc_{kind}{self._labels}"
+
+    def block(self, nodes: ir.Block) -> None:
+        """Statements in order."""
+        for node in nodes:
+            self.stmt(node)
+
+    # --- statements ------------------------------------------------------------------------------
+
+    @singledispatchmethod
+    def stmt(self, node: ir.Stmt) -> None:
+        """Writes a statement."""
+        raise AssertionError(f"no C text for {type(node).__name__}")
+
+    @stmt.register
+    def _(self, node: ir.Assign) -> None:
+        self.at(node)
+        name = self.name(node.target)
+        self.statement(node.value, lambda text: f"{name} = {text};")
+
+    @stmt.register
+    def _(self, node: ir.Evaluate) -> None:
+        self.at(node)
+        self.statement(node.value, lambda text: f"(void)({text});")
+
+    @stmt.register
+    def _(self, node: ir.If) -> None:
+        self.at(node)
+        self.statement_test(node.test)
+        self.block(node.body)
+        if node.orelse:
+            self.write("} else {")
+            self.block(node.orelse)
+        self.write("}")
+
+    def statement_test(self, test: ir.Expr, *, negated: bool = False) -> None:
+        """Opens ``if (test) {``; a test that may fail is looked at first."""
+        text, lines = self.captured(lambda: self.expr(test))
+        self.write(*lines)
+        if may_fail(test):
+            self._spilled += 1
+            name = f"pdc_v{self._spilled}"
+            self.locals[name] = "bool"
+            self.write(f"{name} = {text};")
+            self.check(test)
+            text = name
+        if text.startswith("(") and text.endswith(")") and _closes(text):
+            text = text[1:-1]
+        self.write(f"if (!({text})) {{" if negated else f"if ({text}) {{")
+
+    @stmt.register
+    def _(self, node: ir.While) -> None:
+        self.at(node)
+        after = self.label("done")
+        again = self.label("next")
+        self.write("for (;;) {")
+        self._line = 0
+        self.block(node.setup)
+        self.at(node)
+        self.statement_test(node.test, negated=True)
+        self.block(node.orelse)
+        self.write(f"goto {after};", "}")
+        self._body(node.body, again, after, node)
+        self.write("}", f"{after}:;")
+
+    @stmt.register
+    def _(self, node: ir.For) -> None:
+        self.at(node)
+        target, count = self.name(node.target), self.name(node.target) + "left"
+        self.locals[count] = "u64"
+        start, stop, step = self.in_order((node.start, node.stop, node.step))
+        self.write(f"{count} = pdc_range_length(&pdc_t->error, {start}, {stop}, {step});")
+        self.check(node)
+        self.write(f"{target} = {start};")
+        after, again = self.label("done"), self.label("next")
+        self.write(f"for (; {count} != 0; --{count}, {target} = pdc_range_next({target}, {step})) {{")
+        self._body(node.body, again, after, node)
+        self.write("}")
+        self.block(node.orelse)
+        self.write(f"{after}:;")
+
+    def _body(self, body: ir.Block, again: str, after: str, node: ir.Stmt) -> None:
+        """A loop's body; its back edge burns fuel, so that the host can stop it."""
+        self.loops.append((again, after))
+        self.block(body)
+        self.loops.pop()
+        self.write(f"{again}:;")
+        self.write(f"PDC_BACK_EDGE({node.loc.line}, pdc_raised);")
+
+    @stmt.register
+    def _(self, node: ir.Break) -> None:
+        self.at(node)
+        self.write(f"goto {self.loops[-1][1]};")
+
+    @stmt.register
+    def _(self, node: ir.Continue) -> None:
+        self.at(node)
+        self.write(f"goto {self.loops[-1][0]};")
+
+    @stmt.register
+    def _(self, node: ir.EndTurn) -> None:
+        self.write("goto pdc_commit;")
+
+    @stmt.register
+    def _(self, node: ir.Leave) -> None:
+        self.at(node)
+        self.write("pdc_status = PDC_LEFT;", "goto pdc_commit;")
+
+    @stmt.register
+    def _(self, node: ir.Return) -> None:
+        self.at(node)
+        if self.kernel is not None:
+            self.write("pdc_status = PDC_RETURNED;", "goto pdc_commit;")
+        else:
+            assert node.value is not None
+            text, lines = self.captured(lambda: self.expr(node.value))  # type: ignore[arg-type]
+            self.write(*lines)
+            self.write(f"return {text};")
+
+    # --- exceptions ------------------------------------------------------------------------------
+
+    @stmt.register
+    def _(self, node: ir.Raise) -> None:
+        self.at(node)
+        code = self.caught[-1] if node.code is None else str(node.code)
+        self.write(f"pdc_raise(&pdc_t->error, {code});")
+        self.check(node)
+
+    @stmt.register
+    def _(self, node: ir.Try) -> None:
+        handler, after = self.label("except"), self.label("end")
+        self.handlers.append(handler)
+        self.block(node.body)
+        self.handlers.pop()
+        self.block(node.orelse)
+        self.write(f"goto {after};")
+        self.write(f"{handler}:;")
+        self._line = 0
+        outer = self.handlers[-1]
+        self.write(f"if (pdc_t->error.code >= {DEOPTIMISE}) goto {outer};")
+        caught = f"pdc_caught{len(self.caught) + 1}_{handler.removeprefix('pdc_except')}"
+        self.locals[caught] = "i32"
+        self.write(f"{caught} = pdc_t->error.code;")
+        for clause in node.handlers:
+            self.at(clause)
+            self.write(f"if ({self._matches(clause, caught)}) {{", "pdc_t->error = {};")
+            if clause.name is not None:
+                self.write(f"{self.name(clause.name)} = {caught};")
+            self.caught.append(caught)
+            self.block(clause.body)
+            self.caught.pop()
+            self.write(f"goto {after};", "}")
+        self.write(f"goto {outer};")
+        self.write(f"{after}:;")
+
+    def _matches(self, clause: ir.Handler, caught: str) -> str:
+        if clause.classes is None:
+            return "true"
+        codes = sorted(c for c, cls in self.codes.items() if issubclass(cls, clause.classes))
+        if codes == sorted(self.codes):
+            return "true"
+        return " || ".join(f"{caught} == {code}" for code in codes) or "false"
+
+    # --- messages --------------------------------------------------------------------------------
+
+    @stmt.register
+    def _(self, node: ir.Receive) -> None:
+        self.at(node)
+        limit = "PDC_NAN"
+        if node.timeout is not None:
+            text, lines = self.captured(lambda: self.expr(node.timeout))  # type: ignore[arg-type]
+            self.write(*lines)
+            limit = text
+            if may_fail(node.timeout):
+                self.check(node.timeout)
+        has_limit = "1" if node.timeout is not None else "0"
+        self.write(f"PDC_RECEIVE({limit}, {has_limit}, {node.loc.line}, {self.handlers[-1]});")
+        name = self.name(node.target)
+        if isinstance(node.target.type, UnionType):
+            wide = self.c_types.spell(node.target.type)
+            for n, member in enumerate(node.target.type.members):
+                assert isinstance(member, MessageType)
+                assert self.kernel is not None
+                tag = self.kernel.inputs.index(member.cls)
+                struct = self.c_types.spell(member)
+                self.write(f"if (pdc_message.tag == {tag}) "
+                           f"{name} = {wide}_{n}(pdc_message.value.{struct}_{tag});")  # fmt: skip
+        else:
+            self.write(f"{name} = pdc_message;")
+
+    @stmt.register
+    def _(self, node: ir.Send) -> None:
+        self.at(node)
+        assert self.kernel is not None
+        assert isinstance(node.value.type, MessageType)
+        text, lines = self.captured(lambda: self.expr(node.value))
+        self.write(*lines)
+        if may_fail(node.value):
+            text = self._spill_now(text, node.value)
+            self.check(node.value)
+        outer = self.handlers[-1]
+        slot = "pdc_next_output"
+        self.write(f"PDC_RESERVE({node.loc.line}, {outer});")
+        if len(self.kernel.outputs) > 1:
+            tag = self.kernel.outputs.index(node.value.type.cls)
+            struct = self.c_types.spell(node.value.type)
+            self.write(f"{slot}->tag = {tag};", f"{slot}->value.{struct}_{tag} = {text};")
+        else:
+            self.write(f"*{slot} = {text};")
+        self.write("PDC_STAGE();")
+
+    def _spill_now(self, text: str, expr: ir.Expr) -> str:
+        self._spilled += 1
+        name = f"pdc_v{self._spilled}"
+        self.locals[name] = self.c_types.spell(expr.type)
+        self.write(f"{name} = {text};")
+        return name
+
+
+def _closes(text: str) -> bool:
+    """Whether the first parenthesis closes at the end of the text."""
+    depth = 0
+    for index, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if depth == 0:
+            return index == len(text) - 1
+    return False
+
+
+def emit(kernel: ir.Kernel, python: Callable[[str, int], str],
+         codes: Mapping[int, type[BaseException]]) -> Emitted:  # fmt: skip
+    """The C parts of a kernel.
+
+    Args:
+        kernel: what was built.
+        python: the text of a line by file and number.
+        codes: exception class of every code the kernel may meet.
+    """
+    c_types, strings = CTypes(), dict[str, int]()
+    input_slot = _slot(c_types, kernel.inputs, "pdc_input_slot")
+    output_slot = _slot(c_types, kernel.outputs, "pdc_output_slot")
+    functions = [_function(c_types, strings, f, python, codes) for f in kernel.functions]
+    body = StatementEmitter(c_types, strings, lambda n: python(kernel.loc.file, n), codes,
+                            kernel.loc.file, kernel)  # fmt: skip
+    body.depth = 2
+    state = tuple((c_types.spell(v.type), body.name(v)) for v in kernel.state)
+    body.block(kernel.turn)
+    own = {name for _, name in state}
+    rest = tuple((c, n) for n, c in body.locals.items() if n not in own)
+    return Emitted(tuple(c_types.definitions), tuple(functions), tuple(body.lines), rest, state,
+                   tuple(strings), input_slot, output_slot)  # fmt: skip
+
+
+def _slot(c_types: CTypes, classes: tuple[type, ...], name: str) -> str:
+    """The C type of a slot: the message's struct, or a tagged union of several."""
+    structs = [c_types.spell(MessageType(cls)) for cls in classes]
+    if not structs:
+        c_types.definitions.append(f"struct {name} {{ u8 empty; }};")
+        return name
+    if len(structs) == 1:
+        return structs[0]
+    members = " ".join(f"{struct} {struct}_{n};" for n, struct in enumerate(structs))
+    c_types.definitions.append(f"struct {name} {{ u32 tag; union {{ {members} }} value; }};")
+    return name
+
+
+def _function(c_types: CTypes, strings: dict[str, int], function: ir.Function,
+              python: Callable[[str, int], str],
+              codes: Mapping[int, type[BaseException]]) -> str:  # fmt: skip
+    file = function.loc.file
+    body = StatementEmitter(c_types, strings, lambda n: python(file, n), codes, file, None)
+    parameters = [f"{c_types.spell(p.type)} {body.name(p)}" for p in function.parameters]
+    body.locals.clear()
+    body.block(function.body)
+    loops = any(isinstance(n, (ir.While, ir.For)) for n in ir.walk(*function.body))
+    fuel = ["    i32 pdc_fuel = PDC_FUEL_CHUNK;"] if loops else []
+    lines = body.lines
+    if any("pdc_raised" in line for line in lines):
+        lines = [*lines, "pdc_raised:;"]
+    result = c_types.spell(function.result)
+    head = f"PDC_PY {result} py_{identifier(function.name)}" \
+           f"({', '.join(['pdc_turn *pdc_t', *parameters])})"  # fmt: skip
+    declared = [f"    {declare(c, n)}{zero(c)};" for n, c in body.locals.items()]
+    return "\n".join([f"/* {comment(function.python_name)} */", head, "{", *fuel, *declared, *lines,
+                      f"    return {result}{{}};", "}"])  # fmt: skip
+
+
+def zero(c_type: str) -> str:
+    """The initialiser of a local."""
+    return " = 0" if c_type in _NUMBERS else " = {}"
+
+
+_NUMBERS = frozenset("bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64".split())
+
+__all__ = ["ERROR", "Emitted", "Unit", "emit", "schema_of", "zero"]

@@ -1,0 +1,167 @@
+"""Python's functions as a table: callable -> signatures (operand types, C name, meaning, errors).
+
+``match(math.sqrt, (INT,))`` gives the signature that converts to ``FLOAT`` and applies
+``math_sqrt``.  Calls whose result depends on more than operand types (``min``, ``isinstance``,
+``len``...) are in ``build_calls``; what is here is only data.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+from collections.abc import Callable
+from typing import Any
+
+from pydotcompute.compiler.operators import (
+    Deoptimise,
+    Primitive,
+    Signature,
+    conversion,
+    exact,
+    helper,
+)
+from pydotcompute.compiler.types import BOOL, FLOAT, INT, Type
+
+Table = dict[Callable[..., Any], tuple[Signature, ...]]
+
+
+def _exact(function: Callable[..., int]) -> Callable[..., int]:
+    return lambda *args: exact(function(*args))
+
+
+def _identity(name: str, type_: Type) -> Signature:
+    return Signature((type_,), Primitive(name, "{0}", lambda value: value), type_)
+
+
+def _convert(source: Type, target: Type) -> Signature:
+    primitive = conversion(source, target)
+    assert primitive is not None
+    return Signature((source,), primitive, target)
+
+
+def _round_int(value: int, digits: int) -> int:
+    return exact(round(value, digits))
+
+
+def _round_float(value: float, digits: int) -> float:
+    return round(value, digits)
+
+
+_BUILTINS: Table = {
+    abs: (
+        Signature((INT,), helper("abs_i64", _exact(abs), 1), INT),
+        Signature((FLOAT,), helper("abs_f64", abs, 1, fails=False), FLOAT),
+    ),
+    int: (
+        _convert(BOOL, INT),
+        _identity("int_i64", INT),
+        Signature((FLOAT,), helper("int_f64", _exact(int), 1, raises=True), INT),
+    ),
+    float: (_convert(BOOL, FLOAT), _convert(INT, FLOAT), _identity("float_f64", FLOAT)),
+    round: (
+        _identity("round_i64", INT),
+        Signature((FLOAT,), helper("round_f64", _exact(round), 1, raises=True), INT),
+        Signature((INT, INT), helper("round_digits_i64", _round_int), INT),
+        Signature((FLOAT, INT), helper("round_digits_f64", _round_float, raises=True), FLOAT),
+    ),
+    math.floor: (
+        _identity("floor_i64", INT),
+        Signature((FLOAT,), helper("math_floor", _exact(math.floor), 1, raises=True), INT),
+    ),
+    math.ceil: (
+        _identity("ceil_i64", INT),
+        Signature((FLOAT,), helper("math_ceil", _exact(math.ceil), 1, raises=True), INT),
+    ),
+    math.trunc: (
+        _identity("trunc_i64", INT),
+        Signature((FLOAT,), helper("math_trunc", _exact(math.trunc), 1, raises=True), INT),
+    ),
+}
+
+# Functions of floats that may raise ValueError or OverflowError, and those that never do.
+_RAISING_1 = (
+    "sqrt exp expm1 log log2 log10 log1p sin cos tan asin acos sinh cosh atanh acosh "
+    "gamma lgamma exp2"
+).split()
+_TOTAL_1 = "fabs atan asinh tanh degrees radians erf erfc cbrt ulp".split()
+_RAISING_2 = "pow fmod remainder".split()
+_TOTAL_2 = "atan2 copysign hypot nextafter".split()
+_PREDICATES = "isnan isinf isfinite".split()
+
+
+def _log_base(value: float, base: float) -> float:
+    return math.log(value, base)
+
+
+def _math_functions() -> Table:
+    table: Table = {}
+    for names, count, raises in (
+        (_RAISING_1, 1, True),
+        (_TOTAL_1, 1, False),
+        (_RAISING_2, 2, True),
+        (_TOTAL_2, 2, False),
+    ):
+        for name in names:
+            function = getattr(math, name, None)
+            if function is None:  # newer than the oldest supported Python
+                continue
+            primitive = helper(f"math_{name}", function, count, raises=raises, fails=raises)
+            table[function] = (Signature((FLOAT,) * count, primitive, FLOAT),)
+    for name in _PREDICATES:
+        function = getattr(math, name)
+        primitive = helper(f"math_{name}", function, 1, fails=False)
+        table[function] = (Signature((FLOAT,), primitive, BOOL),)
+    table[math.log] += (
+        Signature((FLOAT, FLOAT), helper("math_log_base", _log_base, raises=True), FLOAT),
+    )
+    for name in ("gcd", "lcm", "comb", "perm"):
+        raises = name in ("comb", "perm")
+        primitive = helper(f"math_{name}", _exact(getattr(math, name)), raises=raises)
+        table[getattr(math, name)] = (Signature((INT, INT), primitive, INT),)
+    for name in ("isqrt", "factorial"):
+        primitive = helper(f"math_{name}", _exact(getattr(math, name)), 1, raises=True)
+        table[getattr(math, name)] = (Signature((INT,), primitive, INT),)
+    ldexp = helper("math_ldexp", math.ldexp, raises=True)
+    table[math.ldexp] = (Signature((FLOAT, INT), ldexp, FLOAT),)
+    return table
+
+
+INTRINSICS: Table = {**_BUILTINS, **_math_functions()}
+
+INLINED: frozenset[Any] = frozenset(
+    {min, max, bool, len, isinstance, divmod, pow, sum, any, all, range, enumerate, zip, str, print}
+)
+"""Functions that ``build_calls`` writes out itself."""
+
+
+def match(function: Callable[..., Any], operands: tuple[Type, ...]) -> Signature | None:
+    """The first signature of ``function`` that takes ``operands``, if need be converted."""
+    candidates = INTRINSICS.get(function, ())
+    for signature in candidates:
+        if signature.operands == operands:
+            return signature
+    for signature in candidates:
+        if len(signature.operands) == len(operands) and all(
+            have == want or conversion(have, want)
+            for have, want in zip(operands, signature.operands, strict=True)
+        ):
+            return signature
+    return None
+
+
+def known(function: object) -> bool:
+    """Whether calls of ``function`` lower for some operand types."""
+    try:
+        return function in INTRINSICS or function in INLINED
+    except TypeError:  # unhashable
+        return False
+
+
+def spelling(function: object) -> str:
+    """``function`` as the user writes it: ``math.sqrt``, ``abs``."""
+    name = getattr(function, "__qualname__", repr(function))
+    module = getattr(function, "__module__", None)
+    return name if module in (None, builtins.__name__, "__main__") else f"{module}.{name}"
+
+
+__all__ = ["INLINED", "INTRINSICS", "Deoptimise", "known", "match", "spelling"]

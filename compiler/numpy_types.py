@@ -1,0 +1,163 @@
+"""Operators of numpy scalars: wrapping integers, weak Python numbers, promotion by numpy itself.
+
+The result type of ``np.int32(1) + 1`` is not written down here but asked of numpy (NEP 50 rules,
+numpy 2), by applying the operator once to sample values when the kernel is compiled.
+"""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from pydotcompute.compiler.operators import (
+    COMPARISONS,
+    INT_MAX,
+    Deoptimise,
+    Primitive,
+    Signature,
+    helper,
+    suffix,
+)
+from pydotcompute.compiler.types import BOOL, FLOAT, INT, ScalarType, Type
+
+_OPERATORS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
+    "+": ("add", operator.add), "-": ("sub", operator.sub), "*": ("mul", operator.mul),
+    "//": ("floordiv", operator.floordiv), "%": ("mod", operator.mod),
+    "/": ("truediv", operator.truediv), "<<": ("lshift", operator.lshift),
+    ">>": ("rshift", operator.rshift), "&": ("and", operator.and_), "|": ("or", operator.or_),
+    "^": ("xor", operator.xor), "**": ("pow", operator.pow),
+}  # fmt: skip
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt, "<=": operator.le, "==": operator.eq,
+    "!=": operator.ne, ">=": operator.ge, ">": operator.gt,
+}  # fmt: skip
+_PLAIN: dict[Type, Any] = {BOOL: True, INT: 1, FLOAT: 1.0}
+
+
+def _sample(type_: Type) -> Any:
+    return type_.dtype.type(1) if isinstance(type_, ScalarType) else _PLAIN.get(type_)
+
+
+def quietly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` without numpy's warnings: an actor that wraps on purpose is no news."""
+
+    def call(*args: Any) -> Any:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return function(*args)
+
+    return call
+
+
+@cache
+def result_type(symbol: str, left: Type, right: Type) -> ScalarType | None:
+    """The type numpy gives ``left symbol right``, or None where it raises."""
+    samples = _sample(left), _sample(right)
+    if None in samples:
+        return None
+    try:
+        result = quietly(_OPERATORS[symbol][1])(*samples)
+    except TypeError:
+        return None
+    return ScalarType(np.asarray(result).dtype.name)
+
+
+def cast(source: Type, target: ScalarType) -> Primitive | None:
+    """The conversion of an operand to the type the operation is done in."""
+    if source == target:
+        return None
+    name = f"{suffix(target)}_from_{suffix(source)}"
+    if source == INT and not target.is_float:
+        # A Python int must fit: numpy raises OverflowError, which is rare enough to interpret.
+        info = np.iinfo(target.dtype)
+
+        def fit(value: int) -> Any:
+            if not info.min <= value <= info.max:
+                raise Deoptimise(f"int {value} does not fit {target.name}")
+            return target.dtype.type(value)
+
+        return Primitive(name, f"pdc_fit_{suffix(target)}({{e}}, {{0}})", fit)
+    return Primitive(name, f"({suffix(target)})({{0}})", quietly(target.dtype.type))
+
+
+def _comparison(symbol: str, left: Type, right: Type) -> Signature | None:
+    if None in (_sample(left), _sample(right)):
+        return None
+    kinds = {t.dtype.kind if isinstance(t, ScalarType) else "f" if t == FLOAT else "i"
+             for t in (left, right)}  # fmt: skip
+    if left == right:
+        operand: Type = left
+    elif kinds == {"f"}:
+        # A weak Python float takes the scalar's type; two scalars meet in the wider one.
+        scalar = left if isinstance(left, ScalarType) else right
+        both = isinstance(left, ScalarType) and isinstance(right, ScalarType)
+        operand = ScalarType("float64") if both else scalar
+    elif "f" not in kinds and ScalarType("uint64") not in (left, right):
+        operand = INT
+    elif INT in (left, right) and "f" in kinds:
+        operand = left if isinstance(left, ScalarType) else right
+    else:
+        return None
+    if operand == INT:
+        text, operands = f"((i64){{0}} {symbol} (i64){{1}})", (left, right)
+    else:
+        text, operands = f"({{0}} {symbol} {{1}})", (operand, operand)
+    primitive = Primitive(f"np_{symbol}_{suffix(left)}_{suffix(right)}", text,
+                          lambda a, b: bool(_COMPARE[symbol](a, b)))  # fmt: skip
+    # numpy's bool and Python's differ in type only where they are printed: both print alike.
+    return Signature(operands, primitive, BOOL)
+
+
+def numpy_binary(symbol: str, left: Type, right: Type) -> Signature | None:
+    """The signature of an operator with at least one numpy scalar, or None if there is none."""
+    if symbol in COMPARISONS:
+        return _comparison(symbol, left, right)
+    if symbol not in _OPERATORS or (result := result_type(symbol, left, right)) is None:
+        return None
+    if symbol == "**":
+        return None
+    operand = result
+    name, python = _OPERATORS[symbol]
+    if result.dtype.kind == "b":
+        text = f"({{0}} {symbol} {{1}})"
+        if symbol not in "&|^":
+            return None
+        primitive = Primitive(f"np_{name}_bool", text, python)
+        return Signature((operand, operand), primitive, result)
+    fn = helper(f"np_{name}_{suffix(operand)}", quietly(python), fails=False)
+    return Signature((operand, operand), fn, result)
+
+
+def numpy_unary(symbol: str, operand: ScalarType) -> Signature | None:
+    """The signature of ``-x``, ``+x`` or ``~x``."""
+    if operand.dtype.kind == "b" or (symbol == "~" and operand.is_float):
+        return None
+    python = {"-": operator.neg, "+": operator.pos, "~": operator.invert}[symbol]
+    name = {"-": "neg", "+": "pos", "~": "invert"}[symbol]
+    text = f"({suffix(operand)})({symbol}{{0}})"
+    return Signature((operand,), Primitive(f"np_{name}_{suffix(operand)}", text, quietly(python)),
+                     operand)  # fmt: skip
+
+
+def to_python(source: ScalarType) -> Signature | None:
+    """What ``int(x)``, ``float(x)`` and ``bool(x)`` make of a scalar that fits 64 bits."""
+    if source.is_float:
+        primitive = Primitive(f"float_{suffix(source)}", "(f64)({0})", float)
+        return Signature((source,), primitive, FLOAT)
+    if source == ScalarType("uint64"):
+        primitive = Primitive(
+            "int_u64", "pdc_int_u64({e}, {0})", lambda v: _fits_int(int(v))
+        )
+        return Signature((source,), primitive, INT)
+    return Signature((source,), Primitive(f"int_{suffix(source)}", "(i64)({0})", int), INT)
+
+
+def _fits_int(value: int) -> int:
+    if value > INT_MAX:
+        raise Deoptimise(f"int {value} is outside 64 bits")
+    return value

@@ -1,0 +1,206 @@
+"""The way of an actor, stage by stage; read this first.
+
+::
+
+    function --read_source--> FunctionSource --find_shape--> ActorShape (prologue | loop | epilogue)
+      --scan--> no syntax that never lowers --build_kernel--> ir.Kernel --verify--> ir.Kernel
+      --emit--> Emitted (C lines) --render--> KernelSource (one text)
+
+Each stage takes frozen data and makes frozen data.  A stage that cannot go on raises
+``DiagnosticError`` with everything it found; nothing is half lowered.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.actor_shape import ActorShape, find_shape
+from pydotcompute.compiler.build import FIRST_USER_CODE
+from pydotcompute.compiler.build_kernel import build_kernel
+from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError, Diagnostics
+from pydotcompute.compiler.emit import emit
+from pydotcompute.compiler.error_codes import TABLE, describe
+from pydotcompute.compiler.ir_text import to_text
+from pydotcompute.compiler.render import render
+from pydotcompute.compiler.schema import schema_of
+from pydotcompute.compiler.source import FunctionSource, read_source
+from pydotcompute.compiler.state import StateLayout, of_value, static_values
+from pydotcompute.compiler.types import Type, UnsupportedTypeError
+from pydotcompute.compiler.unsupported import scan
+from pydotcompute.compiler.verify import verify
+
+
+@dataclass(frozen=True)
+class KernelSource:
+    """A lowered actor: its text, and what is needed to feed it.
+
+    Args:
+        kernel_id: the actor's id.
+        text: C++17, for NVRTC and for the host compiler.
+        ir: what it was emitted from.
+        state: the record of the actor's variables.
+        input_types, output_types: message classes; of several, a slot is a tagged union.
+        max_sends: how many outputs a turn makes at most; None if a loop sends.
+        strings: the constant strings, in the order of ``actor.strings``.
+        codes: exception class of each code that the text may report.
+    """
+
+    kernel_id: str
+    text: str
+    ir: ir.Kernel
+    state: StateLayout
+    input_types: tuple[type, ...]
+    output_types: tuple[type, ...]
+    max_sends: int | None
+    strings: tuple[str, ...]
+    codes: Mapping[int, type[BaseException]]
+
+    @property
+    def input_slot(self) -> np.dtype[Any]:
+        """The record of a slot of the input ring."""
+        return slot_dtype(self.input_types)
+
+    @property
+    def output_slot(self) -> np.dtype[Any]:
+        """The record of a slot of the output ring."""
+        return slot_dtype(self.output_types)
+
+
+def slot_dtype(classes: tuple[type, ...]) -> np.dtype[Any]:
+    """A message's record, or ``{"tag", "value"}`` with room for the largest of several."""
+    dtypes = [schema_of(cls).dtype for cls in classes]
+    if len(dtypes) == 1:
+        return dtypes[0]
+    if not dtypes:
+        return np.dtype("u1")
+    align = max(4, *(d.alignment for d in dtypes))
+    size = max(d.itemsize for d in dtypes)
+    size = -(-size // align) * align
+    return np.dtype({"names": ["tag", "value"], "formats": ["<u4", f"V{size}"],
+                     "offsets": [0, align], "itemsize": align + size})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LoweringRequest:
+    """What is to be lowered.
+
+    Args:
+        kernel_id: the actor's id.
+        function: the coroutine function.
+        inputs: message classes that arrive.
+        outputs: message classes it may send; None: those that it sends.
+        state: the values the prologue left; None to go by its text.
+        signals: the runtime's exception classes, by code name.
+    """
+
+    kernel_id: str
+    function: Callable[..., Any]
+    inputs: tuple[type, ...]
+    outputs: tuple[type, ...] | None
+    state: Mapping[str, Any] | None
+    signals: Mapping[str, type[BaseException]]
+
+
+def shape_of(function: Callable[..., Any]) -> tuple[FunctionSource, ActorShape]:
+    """The actor cut at its loop, its syntax scanned.
+
+    Raises:
+        DiagnosticError: there is no such loop, or syntax in it that never lowers.
+    """
+    source = read_source(function)
+    shape = find_shape(source)
+    problems = scan((shape.loop.test, *shape.loop.body), source)
+    if problems:
+        raise DiagnosticError(*problems)
+    return source, shape
+
+
+def lower(request: LoweringRequest) -> KernelSource:
+    """Lowers an actor.
+
+    Raises:
+        DiagnosticError: everything that keeps it from being lowered.
+    """
+    source, shape = shape_of(request.function)
+    if not request.inputs:
+        raise DiagnosticError(_no_input(source, shape))
+    state = state_types(source, shape, request.state)
+    kernel = build_kernel(request.kernel_id, shape, request.inputs, request.outputs, state,
+                          request.signals)  # fmt: skip
+    verify(kernel)
+    codes = code_classes(kernel, request.signals)
+    parts = emit(kernel, lambda file, line: python_line(source, file, line), codes)
+    layout = StateLayout(tuple((local.name, local.type) for local in kernel.state))
+    origin = f"{source.qualname} in {source.filename}, line {source.first_line}"
+    text = render(request.kernel_id, origin, parts, layout.dtype.itemsize)
+    return KernelSource(request.kernel_id, text, kernel, layout, kernel.inputs, kernel.outputs,
+                        max_sends(kernel), parts.strings, codes)  # fmt: skip
+
+
+def state_types(source: FunctionSource, shape: ActorShape,
+                values: Mapping[str, Any] | None) -> dict[str, Type]:  # fmt: skip
+    """The types of the state, from the prologue's values or its text."""
+    problems = Diagnostics(source)
+    known = static_values(shape) if values is None else values
+    types: dict[str, Type] = {}
+    for name in shape.state_names:
+        if name in shape.loop_only_state:
+            continue
+        if name in known:
+            try:
+                types[name] = of_value(known[name])
+            except UnsupportedTypeError as error:
+                problems.error("PDC108", shape.loop.test, f"the variable {name!r}: {error}",
+                               hint="keep numbers, strings or messages between turns")  # fmt: skip
+        elif values is None:
+            problems.error(
+                "PDC108", shape.loop.test, f"the value of {name!r} before the loop is known only "
+                "when the actor is launched",
+                notes=["what stands before the loop is ordinary Python and runs at launch"],
+                hint="launch the actor to see it lowered, or begin with a constant",
+            )  # fmt: skip
+    problems.raise_if_any()
+    return types
+
+
+def _no_input(source: FunctionSource, shape: ActorShape) -> Diagnostic:
+    problems = Diagnostics(source)
+    return problems.error(
+        "PDC100", shape.receive, "the type of the messages is not known yet",
+        notes=["without `input_type`, an actor is compiled for the first message that is sent"],
+        hint="give `input_type` to the decorator, or to `lower()`",
+    )  # fmt: skip
+
+
+def code_classes(kernel: ir.Kernel,
+                 signals: Mapping[str, type[BaseException]]) -> dict[int, type[BaseException]]:  # fmt: skip
+    """Exception class of each code that a kernel may report."""
+    found: dict[int, type[BaseException]] = {
+        row.code: signals.get(row.name) or describe(row.code).exception or Exception
+        for row in TABLE if not row.deoptimises
+    }  # fmt: skip
+    found.update(kernel.errors)
+    assert all(code >= FIRST_USER_CODE for code, _ in kernel.errors)
+    return found
+
+
+def python_line(source: FunctionSource, file: str, line: int) -> str:
+    """A line of a Python file, for comments."""
+    return source.line(line) if file == source.filename else linecache.getline(file, line)
+
+
+def max_sends(kernel: ir.Kernel) -> int | None:
+    """The most outputs of one turn, or None where a loop sends."""
+    loops = (n for n in ir.walk(*kernel.turn) if isinstance(n, (ir.While, ir.For)))
+    if any(isinstance(n, ir.Send) for loop in loops for n in ir.walk(loop)):
+        return None
+    return sum(isinstance(n, ir.Send) for n in ir.walk(*kernel.turn))
+
+
+__all__ = ["KernelSource", "LoweringRequest", "lower", "shape_of", "slot_dtype", "to_text"]

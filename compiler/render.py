@@ -1,0 +1,86 @@
+"""The one text of a kernel, from its parts and the templates.  The only user of Jinja.
+
+Templates loop over prepared lists and decide nothing.  Values are put in as they are: whatever
+comes from a user (names, lines, ids) was made harmless where it was emitted.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+import jinja2
+
+from pydotcompute.compiler import abi, helpers
+from pydotcompute.compiler.c_types import comment
+from pydotcompute.compiler.emit import Emitted, zero
+from pydotcompute.compiler.error_codes import DEOPTIMISE
+
+ABI_VERSION = 1
+_HELPER = re.compile(r"\bpdc_\w+")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("pydotcompute.templates", "."),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - C, not HTML
+    )
+
+
+def _layout_checks() -> list[dict[str, Any]]:
+    """The layout of the shared structs, as numpy has it, for the compiler to confirm."""
+    checks = []
+    for struct, dtype in (("pdc_port", abi.PORT), ("pdc_actor", abi.ACTOR)):
+        checks.append({"expression": f"sizeof({struct})", "value": dtype.itemsize, "what": struct})
+        for name in dtype.names or ():
+            checks.append({
+                "expression": f"__builtin_offsetof({struct}, {name})",
+                "value": dtype.fields[name][1],  # type: ignore[index]
+                "what": f"{struct}.{name}",
+            })  # fmt: skip
+    return checks
+
+
+def render(kernel_id: str, origin: str, parts: Emitted, state_size: int) -> str:
+    """The text of a kernel.
+
+    Args:
+        kernel_id: the actor's id, for the headline.
+        origin: function, file and line, for the headline.
+        parts: what was emitted.
+        state_size: bytes of the state's numpy record, which the compiler confirms.
+
+    Returns:
+        C++17 for NVRTC and for the host compiler.
+    """
+    known = helpers.table()
+    text = "\n".join([*parts.structs, *parts.functions, *parts.turn])
+    used = sorted(set(_HELPER.findall(text)) & known.keys())
+    return _environment().get_template("kernel.cu.j2").render(
+        title=comment(kernel_id),
+        origin=comment(origin),
+        platform=helpers.platform(),
+        helpers=helpers.select(used),
+        line=abi.CACHE_LINE,
+        checks=_layout_checks(),
+        statuses=list(abi.Status),
+        structs=parts.structs,
+        functions=parts.functions,
+        state=parts.state,
+        state_size=state_size,
+        turn=parts.turn,
+        turn_locals=[(*_declaration(c, n), zero(c)) for c, n in parts.turn_locals],
+        input_slot=parts.input_slot,
+        output_slot=parts.output_slot,
+        deoptimise=DEOPTIMISE,
+        abi_version=ABI_VERSION,
+    )  # fmt: skip
+
+
+def _declaration(c_type: str, name: str) -> tuple[str, str]:
+    head, bracket, count = c_type.partition("[")
+    return head, f"{name}{bracket}{count}"

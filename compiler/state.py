@@ -1,0 +1,250 @@
+"""The state of an actor: types of its variables, their record, and the way in and out of it.
+
+Input: the values that the prologue left (``of_value``), or what can be said of them without
+running it (``static_values``).  Output: ``StateLayout``, which packs a dict of Python values into
+the record that compiled code works on, and unpacks it again.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pydotcompute.compiler import schema as schemas
+from pydotcompute.compiler.actor_shape import ActorShape
+from pydotcompute.compiler.operators import INT_MAX, INT_MIN
+from pydotcompute.compiler.source import MISSING
+from pydotcompute.compiler.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NONE,
+    STR,
+    UNBOUND,
+    UUID,
+    EnumType,
+    MessageType,
+    ScalarType,
+    TupleType,
+    Type,
+    UnionType,
+    UnsupportedTypeError,
+)
+
+_PLAIN: dict[type, Type] = {bool: BOOL, int: INT, float: FLOAT, str: STR, type(None): NONE}
+
+
+def of_value(value: Any) -> Type:
+    """The type of a state variable from its value.
+
+    Raises:
+        UnsupportedTypeError: compiled code has no such values.
+    """
+    cls = type(value)
+    if cls is int and not INT_MIN <= value <= INT_MAX:
+        raise UnsupportedTypeError("its value does not fit 64 bits")
+    if cls in _PLAIN:
+        return _PLAIN[cls]
+    if isinstance(value, enum.Enum):
+        return EnumType(cls)
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
+        return ScalarType(value.dtype.name)
+    if cls is tuple:
+        return TupleType(tuple(of_value(item) for item in value))
+    if getattr(cls, schemas.MESSAGE_MARK, False):
+        return MessageType(cls)
+    raise UnsupportedTypeError(f"a {cls.__name__} has no compiled form")
+
+
+# --- without running the prologue ------------------------------------------------------------
+
+
+class _Unknown(Exception):
+    """The value of an expression cannot be said without running the actor."""
+
+
+def static_values(shape: ActorShape) -> dict[str, Any]:
+    """State values that the text of the prologue alone determines.
+
+    Only assignments of constants, arithmetic on them, and names of the module are followed; a
+    name that the prologue binds otherwise is left out.
+    """
+    known: dict[str, Any] = {}
+    for statement in shape.prologue:
+        targets: list[ast.expr] = []
+        value: ast.expr | None = None
+        if isinstance(statement, ast.Assign):
+            targets, value = statement.targets, statement.value
+        elif isinstance(statement, ast.AnnAssign):
+            targets, value = [statement.target], statement.value
+        try:
+            result = _constant(shape, value, known) if value is not None else MISSING
+        except _Unknown:
+            result = MISSING
+        for name in _names(targets if targets else [statement]):
+            known.pop(name, None)
+        if result is not MISSING:
+            for target in targets:
+                _bind(target, result, known)
+    return known
+
+
+def _names(nodes: list[Any]) -> list[str]:
+    return [n.id for node in nodes for n in ast.walk(node)
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]  # fmt: skip
+
+
+def _bind(target: ast.expr, value: Any, known: dict[str, Any]) -> None:
+    if isinstance(target, ast.Name):
+        known[target.id] = value
+    elif isinstance(target, ast.Tuple) and isinstance(value, tuple):
+        if len(target.elts) == len(value):
+            for part, item in zip(target.elts, value, strict=True):
+                _bind(part, item, known)
+
+
+_ARITHMETIC = (ast.BinOp, ast.UnaryOp, ast.Tuple, ast.Constant, ast.Name, ast.Attribute,
+               ast.operator, ast.unaryop, ast.expr_context, ast.Call)  # fmt: skip
+_CALLABLE = (int, float, bool, str, abs, min, max, round, tuple)
+
+
+def _constant(shape: ActorShape, node: ast.expr, known: Mapping[str, Any]) -> Any:
+    """Evaluates arithmetic on constants; anything that could run the user's code is unknown."""
+    scope: dict[str, Any] = {}
+    for part in ast.walk(node):
+        if not isinstance(part, _ARITHMETIC) or isinstance(part, (ast.Pow, ast.LShift, ast.MatMult)):
+            raise _Unknown
+        if isinstance(part, ast.Name):
+            value = known.get(part.id, MISSING)
+            if value is MISSING and part.id not in shape.source.local_names:
+                value = shape.source.lookup(part.id)
+            if value is MISSING:
+                raise _Unknown
+            scope[part.id] = value
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call) and not _is_safe_call(part, scope):
+            raise _Unknown
+    try:
+        return eval(compile(ast.Expression(node), shape.source.filename, "eval"), scope)  # noqa: S307
+    except Exception:
+        raise _Unknown from None
+
+
+def _is_safe_call(node: ast.Call, scope: Mapping[str, Any]) -> bool:
+    target: Any = node.func
+    path: list[str] = []
+    while isinstance(target, ast.Attribute):
+        path.insert(0, target.attr)
+        target = target.value
+    if not isinstance(target, ast.Name):
+        return False
+    value = scope.get(target.id)
+    for name in path:
+        value = getattr(value, name, None)
+    return value in _CALLABLE or (isinstance(value, type) and issubclass(value, np.generic))
+
+
+# --- the record ------------------------------------------------------------------------------
+
+
+def storage(type_: Type) -> np.dtype[Any]:
+    """The record of a local of any type, laid out as the generated C struct."""
+    if type_ in (NONE, UNBOUND):
+        return np.dtype("u1")
+    if isinstance(type_, UnionType):
+        fields = [("tag", np.dtype("<u4"))]
+        fields += [(f"v{n}", storage(member)) for n, member in enumerate(type_.members)]
+        return np.dtype(fields, align=True)
+    if isinstance(type_, TupleType):
+        fields = [(f"v{n}", storage(item)) for n, item in enumerate(type_.items)]
+        return np.dtype(fields or [("empty", "u1")], align=True)
+    return schemas.record_dtype(type_)
+
+
+@dataclass(frozen=True)
+class StateLayout:
+    """The record of an actor's state.
+
+    Args:
+        variables: name and type, in the order of the record.
+    """
+
+    variables: tuple[tuple[str, Type], ...]
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """The record; an actor without state has one unused byte."""
+        fields = [(name, storage(type_)) for name, type_ in self.variables]
+        return np.dtype(fields or [("unused", "u1")], align=True)
+
+    def pack(self, values: Mapping[str, Any], record: np.void | np.ndarray[Any, Any]) -> None:
+        """Writes Python values into a record (a 0-d or 1-element array of ``dtype``).
+
+        Raises:
+            TypeError: a value is not of its variable's type.
+        """
+        view = record.reshape(()) if isinstance(record, np.ndarray) else record
+        for name, type_ in self.variables:
+            _store(view, name, type_, values.get(name, MISSING))
+
+    def unpack(self, record: np.void | np.ndarray[Any, Any]) -> dict[str, Any]:
+        """The Python values in a record; names that are not bound are left out."""
+        view = record.reshape(()) if isinstance(record, np.ndarray) else record
+        values = {name: _load(view[name], type_) for name, type_ in self.variables}
+        return {name: value for name, value in values.items() if value is not MISSING}
+
+
+def _store(record: Any, name: str, type_: Type, value: Any) -> None:
+    if type_ in (NONE, UNBOUND):
+        return
+    if isinstance(type_, UnionType):
+        index = _member(type_, value)
+        record[name]["tag"] = index
+        _store(record[name], f"v{index}", type_.members[index], value)
+    elif isinstance(type_, TupleType):
+        for n, item in enumerate(type_.items):
+            _store(record[name], f"v{n}", item, value[n])
+    elif isinstance(type_, MessageType):
+        schemas.store(record[name], type_, value)
+    elif isinstance(type_, EnumType):
+        record[name] = type_.members.index(value)
+    elif type_ == STR:
+        record[name] = schemas.STRINGS.intern(value)
+    else:
+        record[name] = value
+
+
+def _member(type_: UnionType, value: Any) -> int:
+    if value is MISSING:
+        return type_.members.index(UNBOUND)
+    own = of_value(value)
+    if own not in type_.members:
+        raise TypeError(f"{value!r} is no {type_}")
+    return type_.members.index(own)
+
+
+def _load(stored: Any, type_: Type) -> Any:
+    if type_ == UNBOUND:
+        return MISSING
+    if type_ == NONE:
+        return None
+    if isinstance(type_, UnionType):
+        index = int(stored["tag"])
+        return _load(stored[f"v{index}"], type_.members[index])
+    if isinstance(type_, TupleType):
+        return tuple(_load(stored[f"v{n}"], item) for n, item in enumerate(type_.items))
+    if isinstance(type_, EnumType):
+        return type_.members[int(stored)]
+    if type_ == STR:
+        return schemas.STRINGS.text(int(stored))
+    if isinstance(type_, ScalarType):
+        return type_.dtype.type(stored)
+    if isinstance(type_, MessageType) or type_ == UUID:
+        return schemas.load(stored, type_)
+    return stored.item()

@@ -1,0 +1,348 @@
+"""The types a lowered actor is made of, and how each is spelled in C and stored in a record.
+
+Input: a Python annotation (``from_annotation``) or a runtime value (``of_value``).
+Output: a frozen ``Type`` that compares by structure.
+
+>>> str(from_annotation(int)), str(from_annotation(np.float32))
+('int', 'float32')
+
+What belongs here: what a type *is*.  What may be done with values of a type is in
+``intrinsics`` (calls) and ``operators`` (Python's operators).
+"""
+
+from __future__ import annotations
+
+import enum
+import types as pytypes
+import typing
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from annotated_types import Len, MaxLen
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The fixed shape of an array field: ``Annotated[NDArray[np.float32], Shape(4, 4)]``.
+
+    Args:
+        dims: the length of every axis, each at least 1.
+    """
+
+    dims: tuple[int, ...]
+
+    def __init__(self, *dims: int) -> None:
+        if not dims or any(type(n) is not int or n < 1 for n in dims):
+            raise ValueError(f"Shape takes positive ints, one for each axis, not {dims}")
+        object.__setattr__(self, "dims", dims)
+
+
+class UnsupportedTypeError(TypeError):
+    """An annotation that has no fixed record: the message says which and what to write."""
+
+
+@dataclass(frozen=True)
+class Type:
+    """Base of all types."""
+
+    def __str__(self) -> str:
+        return type(self).__name__.removesuffix("Type").lower()
+
+
+@dataclass(frozen=True)
+class BoolType(Type):
+    """Python ``bool``."""
+
+
+@dataclass(frozen=True)
+class IntType(Type):
+    """Python ``int``, carried in 64 bits; a result that leaves them deoptimises."""
+
+
+@dataclass(frozen=True)
+class FloatType(Type):
+    """Python ``float``: IEEE 754 binary64."""
+
+
+@dataclass(frozen=True)
+class NoneType(Type):
+    """Python ``None``."""
+
+
+@dataclass(frozen=True)
+class StrType(Type):
+    """Python ``str``, carried as the id of an interned string (``compiler.strings``)."""
+
+
+@dataclass(frozen=True)
+class UUIDType(Type):
+    """``uuid.UUID``: 128 bits, carried as two 64-bit words, high word first."""
+
+
+@dataclass(frozen=True)
+class ScalarType(Type):
+    """A numpy scalar type, which wraps and promotes as numpy 2 does.
+
+    Args:
+        name: numpy's name: ``"int32"``, ``"uint8"``, ``"float32"``, ``"bool"``...
+    """
+
+    name: str
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """The numpy dtype of the scalar."""
+        return np.dtype(self.name)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether values are IEEE floats."""
+        return self.dtype.kind == "f"
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether values are signed integers."""
+        return self.dtype.kind == "i"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class EnumType(Type):
+    """An ``enum.Enum`` class, carried as the index of the member in definition order."""
+
+    cls: type[enum.Enum]
+
+    @cached_property
+    def members(self) -> tuple[enum.Enum, ...]:
+        """The members in definition order, aliases left out: the index is the wire value."""
+        return tuple(self.cls)
+
+    def __str__(self) -> str:
+        return self.cls.__name__
+
+
+@dataclass(frozen=True)
+class LiteralType(Type):
+    """``Literal[...]``: values of ``base``, checked at ``send``, stored as ``base`` is."""
+
+    base: Type
+    values: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        return f"Literal[{', '.join(map(repr, self.values))}]"
+
+
+@dataclass(frozen=True)
+class OptionalType(Type):
+    """``T | None``: a presence flag and a value."""
+
+    item: Type
+
+    def __str__(self) -> str:
+        return f"{self.item} | None"
+
+
+@dataclass(frozen=True)
+class ListType(Type):
+    """A list of at most ``capacity`` items, from ``Annotated[list[T], MaxLen(n)]``."""
+
+    item: Type
+    capacity: int
+
+    def __str__(self) -> str:
+        return f"list[{self.item}, <={self.capacity}]"
+
+
+@dataclass(frozen=True)
+class ArrayType(Type):
+    """A numpy array of fixed shape."""
+
+    item: ScalarType
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"array[{self.item}, {'x'.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True)
+class MessageType(Type):
+    """An instance of an ``@message`` class; its record is ``schema.schema_of(cls)``."""
+
+    cls: type
+
+    def __str__(self) -> str:
+        return self.cls.__name__
+
+
+@dataclass(frozen=True)
+class TupleType(Type):
+    """A tuple of known length: lives in locals only, never in a record."""
+
+    items: tuple[Type, ...]
+
+    def __str__(self) -> str:
+        return f"tuple[{', '.join(map(str, self.items))}]"
+
+
+@dataclass(frozen=True)
+class DequeType(Type):
+    """``collections.deque(maxlen=capacity)``."""
+
+    item: Type
+    capacity: int
+
+    def __str__(self) -> str:
+        return f"deque[{self.item}, <={self.capacity}]"
+
+
+@dataclass(frozen=True)
+class DictType(Type):
+    """A ``dict`` with scalar keys and values, of at most 4,096 entries."""
+
+    key: Type
+    value: Type
+
+    def __str__(self) -> str:
+        return f"dict[{self.key}, {self.value}]"
+
+
+@dataclass(frozen=True)
+class UnboundType(Type):
+    """The absence of a value: a name that some path has not bound yet."""
+
+
+@dataclass(frozen=True)
+class ErrorType(Type):
+    """A caught exception (``except ... as e``), carried as its error code."""
+
+
+@dataclass(frozen=True)
+class UnionType(Type):
+    """A value whose type is known only when it is looked at: a tag and one slot a member."""
+
+    members: tuple[Type, ...]
+
+    def __str__(self) -> str:
+        return " | ".join(map(str, self.members))
+
+
+BOOL, INT, FLOAT, NONE, STR, UUID, UNBOUND, ERROR = (
+    BoolType(), IntType(), FloatType(), NoneType(), StrType(), UUIDType(), UnboundType(),
+    ErrorType(),
+)  # fmt: skip
+
+
+def members_of(type_: Type) -> tuple[Type, ...]:
+    """The types a value may have when looked at: several for a union, else the type itself."""
+    if isinstance(type_, UnionType):
+        return type_.members
+    if isinstance(type_, OptionalType):
+        return (*members_of(in_body(type_.item)), NONE)
+    return (type_,)
+
+
+def in_body(type_: Type) -> Type:
+    """The type a field's value has once read: ``Literal`` is its base, ``T | None`` a union."""
+    if isinstance(type_, LiteralType):
+        return type_.base
+    if isinstance(type_, OptionalType):
+        return UnionType(members_of(type_))
+    return type_
+
+
+def join(left: Type, right: Type) -> Type:
+    """The smallest type that holds the values of both."""
+    if left == right:
+        return left
+    members = dict.fromkeys((*members_of(left), *members_of(right)))
+    return UnionType(tuple(sorted(members, key=str)))
+
+_PLAIN: dict[Any, Type] = {
+    bool: BOOL, int: INT, float: FLOAT, str: STR, uuid.UUID: UUID,
+    None: NONE, type(None): NONE,
+}  # fmt: skip
+
+
+def _scalar(cls: type[np.generic]) -> ScalarType:
+    dtype = np.dtype(cls)
+    if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        raise UnsupportedTypeError(f"{cls.__name__} has no fixed record of at most 64 bits")
+    return ScalarType(dtype.name)
+
+
+def _is_message(cls: type) -> bool:
+    return bool(getattr(cls, "__pydotcompute_message__", False))
+
+
+def from_annotation(annotation: Any) -> Type:
+    """The type of a message field from its annotation.
+
+    Args:
+        annotation: an evaluated annotation (``typing.get_type_hints(include_extras=True)``).
+
+    Raises:
+        UnsupportedTypeError: the annotation has no fixed-size record.
+    """
+    if annotation in _PLAIN if isinstance(annotation, type) or annotation is None else False:
+        return _PLAIN[annotation]
+    if isinstance(annotation, type) and not typing.get_origin(annotation):
+        return _from_class(annotation)
+    return _from_generic(annotation)
+
+
+def _from_class(cls: type) -> Type:
+    if issubclass(cls, np.generic):
+        return _scalar(cls)
+    if issubclass(cls, enum.Enum):
+        return EnumType(cls)
+    if _is_message(cls):
+        return MessageType(cls)
+    if cls is list:
+        raise UnsupportedTypeError(
+            "list has no bound; write Annotated[list[T], MaxLen(n)] (MaxLen from annotated_types)"
+        )
+    if cls is np.ndarray:
+        raise UnsupportedTypeError(
+            "an array field needs its dtype and shape; write "
+            "Annotated[NDArray[np.float32], Shape(4, 4)] (Shape from pydotcompute)"
+        )
+    raise UnsupportedTypeError(f"{cls.__name__} has no fixed record")
+
+
+def _from_generic(annotation: Any) -> Type:
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _from_annotated(args[0], args[1:])
+    if origin is Literal:
+        bases = {type(value) for value in args}
+        if len(bases) == 1 and (base := bases.pop()) in (bool, int, str):
+            return LiteralType(_PLAIN[base], args)
+        raise UnsupportedTypeError(f"{annotation} mixes types; use bool, int or str values only")
+    if origin in (typing.Union, pytypes.UnionType):
+        rest = [arg for arg in args if arg is not type(None)]
+        if len(rest) == 1 and len(args) == 2:
+            return OptionalType(from_annotation(rest[0]))
+        raise UnsupportedTypeError(f"{annotation} is a union of several types; only T | None is")
+    if origin is list:
+        raise UnsupportedTypeError(
+            "list has no bound; write Annotated[list[T], MaxLen(n)] (MaxLen from annotated_types)"
+        )
+    raise UnsupportedTypeError(f"{annotation!r} has no fixed record")
+
+
+def _from_annotated(base: Any, metadata: Iterable[Any]) -> Type:
+    for mark in metadata:
+        if isinstance(mark, Shape) and typing.get_origin(base) is np.ndarray:
+            dtype_arg = typing.get_args(typing.get_args(base)[1])[0]
+            return ArrayType(_scalar(dtype_arg), mark.dims)
+        if isinstance(mark, (MaxLen, Len)) and typing.get_origin(base) is list:
+            if mark.max_length is None or mark.max_length < 1:
+                raise UnsupportedTypeError("MaxLen must be at least 1")
+            return ListType(from_annotation(typing.get_args(base)[0]), mark.max_length)
+    return from_annotation(base)
