@@ -40,6 +40,15 @@ THRESHOLD = 4.0
 WARM_UP = 30
 """Changes to see before any is judged."""
 DATA = "wti_crude_oil_daily.csv"
+EVENTS = {
+    "1990-08-06": "Iraq has invaded Kuwait",
+    "1991-01-17": "the Gulf war begins",
+    "2001-09-24": "after 11 September",
+    "2008-09-22": "the week after Lehman",
+    "2014-11-28": "OPEC does not cut",
+    "2016-11-30": "OPEC cuts",
+}
+"""What the newspapers said."""
 REPEATS = {"native": 120, "python": 2}
 """How often the series is sent in a row to time batches."""
 
@@ -190,7 +199,7 @@ def report(dates: Sequence[str], values: Sequence[float], runs: dict[str, Run]) 
         change = math.expm1(verdict["change"]) * 100
         print(
             f"  {dates[index]}  {values[index]:7.2f} USD  {change:+6.1f} %"
-            f"  {verdict['score']:+5.1f} sigma"
+            f"  {verdict['score']:+5.1f} sigma  {EVENTS.get(dates[index], '')}".rstrip()
         )
     print(f"\nWTI crude oil, {dates[0]} to {dates[-1]}, anomalies marked ^")
     print(sparkline(values, found))

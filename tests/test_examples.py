@@ -75,7 +75,7 @@ def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"^python +[\d,]+ ms +[\d.,]+ [Mk]/s +[\d.,]+ [Mk]/s$", printed, re.MULTILINE)
     assert "verdicts of both backends identical, bit for bit: yes" in printed
     assert "34 anomalies (beyond 4 standard deviations):" in printed
-    assert "1991-01-17    21.48 USD   -33.4 %   -9.0 sigma" in printed
+    assert "1991-01-17    21.48 USD   -33.4 %   -9.0 sigma  the Gulf war begins" in printed
     assert "^" in printed.splitlines()[-3]
 
     picture = tmp_path / "anomalies.svg"
