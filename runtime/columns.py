@@ -20,9 +20,9 @@ from pydotcompute.codec import codec_of
 from pydotcompute.codec_pack import pack_function
 from pydotcompute.codec_writer import Writer, new_space
 from pydotcompute.compiler import types
-from pydotcompute.compiler.schema import Field, schema_of
+from pydotcompute.compiler.schema import Field, StringTableFullError, schema_of
 from pydotcompute.compiler.types import Type
-from pydotcompute.errors import given
+from pydotcompute.errors import MessageValueError, given
 from pydotcompute.field_errors import FieldError, FieldTypeError, wrap_field_error
 from pydotcompute.fields import convert
 from pydotcompute.generated import define
@@ -48,6 +48,8 @@ def batch_of(cls: type, messages: Any, columns: Mapping[str, Any]) -> Array:
         return records.copy() if isinstance(messages, np.ndarray) else records
     except FieldError as error:
         raise wrap_field_error(None, error, f"{cls.__name__}.array") from None
+    except StringTableFullError as error:
+        raise MessageValueError(f"{cls.__name__}.array: {error}") from None
 
 
 def messages_of(cls: type, batch: Any) -> list[Any]:

@@ -17,7 +17,7 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from pydotcompute.header import ATTRIBUTES, HEADER, HEADER_NAMES, STATE
 T = TypeVar("T")
 
 
+@dataclass_transform(field_specifiers=(dataclasses.field,))
 def message(cls: type[T]) -> type[T]:
     """Make a class into a message.
 

@@ -46,10 +46,11 @@ def check_records(schema: Schema, batch: Array) -> Array:
         FieldValueError: a row holds something that no value of its field is stored as.
     """
     if batch.dtype != schema.dtype:
-        raise wrong_batch(schema.cls, f"an array of {batch.dtype}")
+        raise wrong_batch(schema.cls, f"an array of {_shortened(batch.dtype)}")
     if batch.ndim != 1:
         raise wrong_batch(schema.cls, f"an array of shape {batch.shape}")
-    records = np.ascontiguousarray(batch)
+    # aligned as well: compiled code reads the words of a record where they lie
+    records = np.require(batch, requirements=["C", "A"])
     for field in schema.fields:
         if restricted(field.type):
             rows = np.arange(len(records))
@@ -68,6 +69,11 @@ def restricted(t: Type) -> bool:
             return any(restricted(field.type) for field in schema_of(t.cls).fields)
         case _:
             return True
+
+
+def _shortened(dtype: np.dtype[Any]) -> str:
+    text = str(dtype)
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def _check(cls: type, path: str, t: Type, values: Any, rows: Any) -> None:

@@ -109,7 +109,22 @@ class Deep:
     tail: np.uint8
 
 
-CLASSES = (Request, Scalars, Numpy, Point, Empty, Deep)
+@message
+@dataclass(kw_only=True)
+class Deeper:
+    images: Annotated[list[Annotated[NDArray[np.bool_], Shape(2)]], MaxLen(2)]
+    nested: Annotated[list[Annotated[list[Point], MaxLen(2)] | None], MaxLen(2)] | None
+    identity: uuid.UUID | None
+    action: Literal["inc", "dec"] | None
+    color: Color | None
+    switch: Literal[True] | None
+    inner: Scalars | None
+    deep: Deep
+    deeps: Annotated[list[Deep], MaxLen(2)] | None
+    number: np.float16 | None
+
+
+CLASSES = (Request, Scalars, Numpy, Point, Empty, Deep, Deeper)
 
 
 def through(made: Any) -> Any:

@@ -83,6 +83,20 @@ def test_a_flag_of_another_byte_than_0_or_1_is_refused() -> None:
         codec_of(cls).check_batch(records)
 
 
+def test_a_batch_at_an_odd_address_is_copied() -> None:
+    shifted = np.frombuffer(bytearray(17), Request.dtype, 2, 1)
+    checked = codec_of(Request).check_batch(shifted)
+    assert checked.flags.aligned
+    assert not np.shares_memory(checked, shifted)
+
+
+def test_a_long_dtype_is_not_written_out() -> None:
+    other = np.dtype([(f"field_{number}", "<i8") for number in range(50)])
+    with pytest.raises(FieldTypeError) as caught:
+        codec_of(Request).check_batch(np.zeros(2, other))
+    assert len(caught.value.sentence("k")) < 250
+
+
 def test_batches_are_taken_as_they_are_or_copied_together() -> None:
     records = np.zeros(10, Request.dtype)
     codec = codec_of(Request)
