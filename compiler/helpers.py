@@ -24,6 +24,11 @@ FILES = (
     "pyops_int.h.j2",
     "pyops_float.h.j2",
     "pyops_convert.h.j2",
+    "pyops_round.h.j2",
+    "pyops_math_int.h.j2",
+    "pyops_math.h.j2",
+    "pyops_math_special.h.j2",
+    "pyops_numpy.h.j2",
 )
 """In order: a section may only use sections before it."""
 

@@ -33,8 +33,13 @@ FLAGS = (
 )  # fmt: skip
 """For every compiler.  ``-w``: generated code is not the place for warnings."""
 
-_LINK = ("-nostartfiles", "-nodefaultlibs", "-lm", "-lc") if sys.platform == "linux" else ()
-"""The text needs the C library only; leaving the rest out halves the time to link."""
+_LINK = (
+    ("-nostartfiles", "-nodefaultlibs", "-Wl,-z,defs", "-lm", "-lc")
+    if sys.platform == "linux"
+    else ()
+)
+"""The text needs the C library only, and leaving the rest out halves the time to link; should it
+need more after all, linking fails rather than loading."""
 
 _TIMEOUT = 120.0
 """Seconds for one compilation."""
