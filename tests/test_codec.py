@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import struct
 import timeit
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from annotated_types import MaxLen
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pydotcompute import Shape, message
@@ -148,6 +150,24 @@ def test_what_is_packed_is_what_is_copied_and_what_is_unpacked(cls: Any) -> None
         assert records.dtype == cls.dtype
         assert codec_of(cls).check_batch(records) is records
         assert all(same(again, made) for again in cls.messages(records))
+
+    check()
+
+
+@pytest.mark.parametrize("cls", [cls for cls in CLASSES if cls is not Empty])
+def test_columns_make_the_records_that_messages_make(cls: Any) -> None:
+    names = [field.name for field in dataclasses.fields(cls)]
+
+    @settings(max_examples=30, suppress_health_check=list(HealthCheck), deadline=None)
+    @given(st.lists(messages(cls), min_size=1, max_size=4))
+    def check(made: list[Any]) -> None:
+        records = cls.array(made)
+        assert cls.array(**{n: [getattr(m, n) for m in made] for n in names}).tobytes() == (
+            records.tobytes()
+        )
+        from_arrays = {n: records[n] for n in names if records[n].dtype.kind in "bif"}
+        rest = {n: [getattr(m, n) for m in made] for n in names if n not in from_arrays}
+        assert cls.array(**from_arrays, **rest).tobytes() == records.tobytes()
 
     check()
 
