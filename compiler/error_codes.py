@@ -123,6 +123,9 @@ TABLE: tuple[ErrorCode, ...] = (
     _plain(216, "PDC_TYPE_NONE", TypeError),
     _plain(217, "PDC_ATTRIBUTE_NONE", AttributeError),
     _plain(218, "PDC_VALUE_ENUM", ValueError),
+    # The queues; their classes are the runtime's.
+    _plain(300, "PDC_QUEUE_TIMEOUT", TimeoutError),
+    _plain(301, "PDC_QUEUE_FULL", Exception),
     _deopt(1000, "PDC_DEOPT_INT_OVERFLOW", "an int beyond 64 bits"),
     _deopt(1001, "PDC_DEOPT_NEGATIVE_EXPONENT", "an int power with an exponent that is negative"
            " where it was not before"),
@@ -130,6 +133,10 @@ TABLE: tuple[ErrorCode, ...] = (
     _deopt(1003, "PDC_DEOPT_CAPACITY", "more entries than the compiled code has room for"),
     _deopt(1004, "PDC_DEOPT_TYPE", "a value of another type than the one compiled for"),
     _deopt(1005, "PDC_DEOPT_NUMPY_CAST", "a float with no value in the integer type"),
+    # No problem of the actor: the burst is to be called again, or not.
+    _deopt(2000, "PDC_PREEMPT", "the burst used up its fuel"),
+    _deopt(2001, "PDC_STOP", "the host asked to stop"),
+    _deopt(2002, "PDC_NO_SLOT", "the output slots are used up"),
 )  # fmt: skip
 """Every code; the numbers are part of the binary interface and are never reused."""
 

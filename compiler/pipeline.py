@@ -62,6 +62,27 @@ class KernelSource:
     codes: Mapping[int, type[BaseException]]
 
     @property
+    def state_dtype(self) -> np.dtype[Any]:
+        """The record of the state."""
+        return self.state.dtype
+
+    def pack_state(self, values: Mapping[str, Any], record: memoryview) -> None:
+        """Writes the state into its record's bytes; raises if a value has no place there."""
+        self.state.pack(values, np.frombuffer(record, self.state.dtype, 1))
+
+    def unpack_state(self, record: memoryview) -> dict[str, Any]:
+        """The state in a record's bytes; names that are not bound are left out."""
+        return self.state.unpack(np.frombuffer(record, self.state.dtype, 1))
+
+    def why(self, code: int, line: int) -> str:
+        """What a report of the compiled code means: ``an int beyond 64 bits, line 12``."""
+        if code in self.codes:
+            what = f"{self.codes[code].__name__}"
+        else:
+            what = describe(code).text or "a value that compiled code cannot represent"
+        return f"{what} ({self.ir.loc.file}:{line})"
+
+    @property
     def input_slot(self) -> np.dtype[Any]:
         """The record of a slot of the input ring."""
         return slot_dtype(self.input_types)

@@ -1,0 +1,65 @@
+"""Everything made on the way, as files: ``PYDOTCOMPUTE_DUMP_DIR``, and the way back.
+
+In: a ``Lowering``.  Out: a folder a kernel with ``actor.py``, ``ir.txt``, ``kernel.cu``,
+``layout.txt`` and ``build.log``.  An edited ``kernel.cu`` in the folder of the same name below
+``PYDOTCOMPUTE_OVERRIDE_DIR`` is compiled in place of the generated one.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydotcompute.settings import settings
+
+if TYPE_CHECKING:
+    from pydotcompute.lowering import Lowering
+
+
+def folder_name(kernel_id: str) -> str:
+    """A folder name for a kernel id: letters, digits, ``-`` and ``_`` stay."""
+    return re.sub(r"[^\w-]+", "_", kernel_id, flags=re.ASCII)[:80] or "kernel"
+
+
+def dump(lowering: Lowering) -> Path | None:
+    """Writes the files of a kernel into the dump folder, replacing older ones.
+
+    Returns:
+        The folder; None if there is no dump folder, or it cannot be written (with a warning).
+    """
+    root = settings().dump_dir
+    if root is None:
+        return None
+    folder = root / folder_name(lowering.kernel_id)
+    problems = "\n\n".join(map(str, lowering.diagnostics))
+    files = {
+        "actor.py": _python(lowering),
+        "ir.txt": lowering.ir,
+        "kernel.cu": lowering.source,
+        "layout.txt": lowering.layout,
+        "build.log": problems or "lowered without problems\n",
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        warnings.warn(f"PYDOTCOMPUTE_DUMP_DIR cannot be written: {error}", stacklevel=4)
+        return None
+    return folder
+
+
+def _python(lowering: Lowering) -> str:
+    return "" if lowering.function is None else inspect.getsource(lowering.function)
+
+
+def override(kernel_id: str) -> str | None:
+    """The edited source of a kernel, if the override folder has one."""
+    root = settings().override_dir
+    if root is None:
+        return None
+    path = root / folder_name(kernel_id) / "kernel.cu"
+    return path.read_text(encoding="utf-8") if path.is_file() else None

@@ -1,0 +1,162 @@
+"""What came of compiling an actor: ``actor.lower()`` and ``kernel.lowering``.
+
+Input: a decorated actor, and the types or state values that are known.  Output: ``Lowering``,
+which never raises for an actor that does not lower: ``ok`` is false and ``diagnostics`` say why.
+Compilers run only when ``ptx``, ``cubin`` or ``native_library`` is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError
+from pydotcompute.compiler.explain import explain, html, layout
+from pydotcompute.compiler.ir_text import to_text
+from pydotcompute.compiler.pipeline import KernelSource, LoweringRequest, lower
+from pydotcompute.dump import dump, override
+from pydotcompute.errors import LoweringError, QueueFullError, QueueTimeoutError
+from pydotcompute.settings import settings
+
+if TYPE_CHECKING:
+    from pydotcompute.decorator import RingKernelFunction
+
+SIGNALS: dict[str, type[BaseException]] = {
+    "PDC_QUEUE_TIMEOUT": QueueTimeoutError,
+    "PDC_QUEUE_FULL": QueueFullError,
+}
+"""The runtime's exceptions that compiled code raises, by code name."""
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """The result of lowering an actor.
+
+    Args:
+        kernel_id: the actor's id.
+        kernel: the lowered actor; None if it does not lower.
+        diagnostics: why not, in the order of the file.
+        pending: it may lower once the first message has shown the input type.
+        function: the actor's Python.
+    """
+
+    kernel_id: str
+    kernel: KernelSource | None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    pending: bool = False
+    function: Callable[..., Any] | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the actor lowers."""
+        return self.kernel is not None
+
+    @property
+    def ir(self) -> str:
+        """The typed intermediate representation as text; empty if the actor does not lower."""
+        return "" if self.kernel is None else to_text(self.kernel.ir)
+
+    @property
+    def source(self) -> str:
+        """The generated C; the edited one where ``PYDOTCOMPUTE_OVERRIDE_DIR`` has it."""
+        if self.kernel is None:
+            return ""
+        return override(self.kernel_id) or self.kernel.text
+
+    @property
+    def layout(self) -> str:
+        """Records of state and messages: offsets, sizes and types, as text."""
+        return "" if self.kernel is None else layout(self.kernel)
+
+    def ptx(self, arch: str = "sm_90") -> str:
+        """PTX of the persistent kernel, by NVRTC; needs no GPU and no driver.
+
+        Args:
+            arch: ``"sm_75"``, ``"sm_80"``, ``"sm_90"``...
+
+        Raises:
+            LoweringError: the actor does not lower.
+            BackendUnavailableError: NVRTC is not installed, or does not know ``arch``.
+            BuildError: NVRTC refused an edited source.
+        """
+        return self._nvrtc(arch, "ptx").decode()
+
+    def cubin(self, arch: str = "sm_90") -> bytes:
+        """Machine code of the persistent kernel; arguments and errors as for ``ptx``."""
+        return self._nvrtc(arch, "cubin")
+
+    def _nvrtc(self, arch: str, to: Any) -> bytes:
+        from pydotcompute.toolchain import nvrtc
+
+        self._require()
+        return nvrtc.compile(self.source, arch, name=self.kernel_id, to=to)
+
+    def native_library(self) -> Path:
+        """The shared library for this machine, by the host compiler.
+
+        Raises:
+            LoweringError: the actor does not lower.
+            BackendUnavailableError: there is no C++ compiler; the text says how to get one.
+            BuildError: the compiler refused an edited source, or could not be run.
+        """
+        from pydotcompute.toolchain.host_cc import find_compiler
+
+        self._require()
+        return find_compiler().compile_shared(self.source, name=self.kernel_id)
+
+    def _require(self) -> KernelSource:
+        if self.kernel is None:
+            raise LoweringError(f"actor {self.kernel_id!r} does not lower", self.diagnostics)
+        return self.kernel
+
+    def explain(self) -> str:
+        """A summary for people: what runs, its state, its messages, and what blocked what."""
+        return explain(self.kernel_id, self.kernel, self.diagnostics)
+
+    def html(self) -> str:
+        """The Python beside the generated C, line by line, as an HTML page."""
+        return html(self.kernel_id, self.kernel, self.diagnostics)
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+    def __repr__(self) -> str:
+        if self.kernel is not None:
+            return f"<Lowering of {self.kernel_id!r}: ok>"
+        return f"<Lowering of {self.kernel_id!r}: {len(self.diagnostics)} problems>"
+
+
+def lower_actor(
+    actor: RingKernelFunction,
+    input_type: Any = None,
+    output_type: Any = None,
+    *,
+    state: Mapping[str, Any] | None = None,
+) -> Lowering:
+    """Lowers a decorated actor as far as its source; compiles nothing.
+
+    Args:
+        actor: the decorated function.
+        input_type, output_type: in place of what was declared; a class or a union of classes.
+        state: the values its variables have before the loop, if the prologue has run.
+
+    Returns:
+        The result; problems of the actor are in it and not raised.
+    """
+    from pydotcompute.spec import members
+
+    inputs = members(input_type) if input_type is not None else actor.input_types
+    outputs = members(output_type) if output_type is not None else actor.output_types
+    request = LoweringRequest(
+        actor.kernel_id, actor.function, inputs or (), outputs or None, state, SIGNALS
+    )
+    try:
+        result = Lowering(actor.kernel_id, lower(request), function=actor.function)
+    except DiagnosticError as problems:
+        pending = not inputs and all(d.code == "PDC100" for d in problems.diagnostics)
+        result = Lowering(actor.kernel_id, None, problems.diagnostics, pending, actor.function)
+    if settings().dump_dir is not None:
+        dump(result)
+    return result
