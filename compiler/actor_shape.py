@@ -23,7 +23,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pydotcompute.compiler.diagnostics import Diagnostics
-from pydotcompute.compiler.liveness import Liveness, bound_names, read_names, walk_scope
+from pydotcompute.compiler.liveness import Liveness
+from pydotcompute.compiler.names import bound_names, parameters, read_names, walk_scope
 from pydotcompute.compiler.silence import catches_timeout, is_silent
 from pydotcompute.compiler.source import FunctionSource, awaited_method
 from pydotcompute.compiler.turn import check_turn
@@ -100,7 +101,7 @@ def _shape(
     after: list[ast.stmt],
 ) -> ActorShape:
     liveness = Liveness(ctx, lambda handler: catches_timeout(source, handler))
-    before = {arg.arg for arg in _parameters(source.node.args)} | set(bound_names(prologue))
+    before = {arg.arg for arg in parameters(source.node.args)} | set(bound_names(prologue))
     in_loop = set(bound_names([loop.test, *loop.body]))
     live = liveness.at_head(loop, after) | liveness.before(epilogue)
     known = (source.local_names - {ctx}) & (before | in_loop)
@@ -224,14 +225,9 @@ def _is_docstring(node: ast.stmt) -> bool:
     )
 
 
-def _parameters(args: ast.arguments) -> list[ast.arg]:
-    every = [*args.posonlyargs, *args.args, args.vararg, *args.kwonlyargs, args.kwarg]
-    return [arg for arg in every if arg is not None]
-
-
 def _binding_order(source: FunctionSource) -> list[str]:
     """The function's own names in the order in which the text binds them, parameters first."""
-    places = {arg.arg: (0, index) for index, arg in enumerate(_parameters(source.node.args))}
+    places = {arg.arg: (0, index) for index, arg in enumerate(parameters(source.node.args))}
     for name, node in bound_names(source.node.body).items():
         line = getattr(node, "lineno", 0)
         places.setdefault(name, (line, getattr(node, "col_offset", 0)))

@@ -28,7 +28,7 @@ from types import CodeType, FunctionType
 from typing import Any, Final, TypeVar
 
 from pydotcompute.compiler.actor_shape import ActorShape
-from pydotcompute.compiler.liveness import walk_scope
+from pydotcompute.compiler.names import walk_scope
 from pydotcompute.compiler.source import MISSING, FunctionSource, compile_node
 
 Signals = tuple[type[BaseException], ...]
@@ -96,7 +96,7 @@ def split(source: FunctionSource, shape: ActorShape, exit_signals: Signals) -> C
         exit_signals: as for ``instrument``.
     """
     rewrite = _Rewrite(source, exit_signals)
-    names = sorted(name for name in source.local_names if name != shape.ctx and name.isidentifier())
+    names = sorted(source.local_names - {shape.ctx})
 
     def part(args: ast.arguments, *blocks: Sequence[ast.stmt]) -> FunctionType:
         body = [statement for block in (_scope(source, names), *blocks) for statement in block]

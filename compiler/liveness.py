@@ -1,8 +1,8 @@
-"""Which names a block of Python binds and reads, and which are live where.
+"""Which names are live where.
 
-Input: statements of one function.  Output: sets of names.
+Input: statements of one function.  Output: sets of names::
 
-    live_names(loop, after)      # names whose value from an earlier turn may still be read
+    Liveness("ctx", catches_timeout).at_head(loop, after)   # what one turn leaves to the next
 
 A name is *live* at a point if some way onward from there reads it before binding it.  Exceptions
 are ways onward, too: anything in a ``try`` body may jump to its handlers, except a plain
@@ -13,93 +13,21 @@ know, it says "live": a name too many costs a little room, a name too few a wron
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from pydotcompute.compiler.names import (
+    COMPREHENSIONS,
+    EMPTY,
+    Names,
+    binds,
+    bound_names,
+    read_names,
+    stored_names,
+)
 from pydotcompute.compiler.source import awaited_method
 
-Names = frozenset[str]
-EMPTY: Names = frozenset()
-
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-
-
-def walk_scope(nodes: Iterable[ast.AST]) -> Iterable[ast.AST]:
-    """``nodes`` and all below them in the order of the text, without bodies of nested functions.
-
-    A nested ``def``, ``class`` or ``lambda`` is yielded itself, and not entered.
-    """
-    for node in nodes:
-        yield node
-        if not isinstance(node, _SCOPES):
-            yield from walk_scope(ast.iter_child_nodes(node))
-
-
-def bound_names(nodes: Iterable[ast.AST]) -> dict[str, ast.AST]:
-    """Every name that the statements bind in their own scope, with the node that binds it first.
-
-    Comprehension variables are left out: they live in a scope of their own.
-    """
-    found: dict[str, ast.AST] = {}
-    for node in _without_comprehension_targets(nodes):
-        for name in _binds(node):
-            found.setdefault(name, node)
-    return found
-
-
-def _without_comprehension_targets(nodes: Iterable[ast.AST]) -> Iterable[ast.AST]:
-    for node in nodes:
-        yield node
-        if isinstance(node, ast.comprehension):
-            yield from _without_comprehension_targets([node.iter, *node.ifs])
-        elif not isinstance(node, _SCOPES):
-            yield from _without_comprehension_targets(ast.iter_child_nodes(node))
-
-
-def _binds(node: ast.AST) -> Iterable[str]:
-    match node:
-        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-            yield name
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            yield name
-        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
-            yield name
-        case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-            yield name
-        case ast.Import(names=names) | ast.ImportFrom(names=names):
-            for alias in names:
-                yield (alias.asname or alias.name).partition(".")[0]
-
-
-def read_names(node: ast.AST) -> Names:
-    """Every name of the surrounding scope that ``node`` may read, nested functions included."""
-    match node:
-        case ast.Name(ctx=ast.Store()):
-            return EMPTY
-        case ast.Name():
-            return frozenset({node.id})
-        case ast.Lambda() | ast.FunctionDef() | ast.AsyncFunctionDef():
-            return _read_by_function(node)
-    inside = frozenset().union(*map(read_names, ast.iter_child_nodes(node)))
-    if isinstance(node, _COMPREHENSIONS):
-        own = frozenset().union(*(_stores(part.target) for part in node.generators))
-        return (inside - own) | read_names(node.generators[0].iter)
-    return inside
-
-
-def _read_by_function(node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef) -> Names:
-    args = node.args
-    every = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
-    body = [node.body] if isinstance(node, ast.Lambda) else node.body
-    outer: set[str] = set()
-    for child in walk_scope(body):
-        if isinstance(child, ast.Global | ast.Nonlocal):
-            outer.update(child.names)
-    own = {arg.arg for arg in every if arg is not None} | (set(bound_names(body)) - outer)
-    inside = frozenset().union(*map(read_names, body)) | outer
-    around = [part for part in ast.iter_child_nodes(node) if part not in body]
-    return (inside - own) | frozenset().union(*map(read_names, around))
+__all__ = ["Liveness", "bound_names"]
 
 
 @dataclass(frozen=True)
@@ -222,7 +150,7 @@ class Liveness:
                 return self.expr(node.value, on, ways) | ways.exception
             case ast.AugAssign():
                 on = self.expr(node.value, ways.on, ways)
-                return on | read_names(node.target) | _stores(node.target) | ways.exception
+                return on | read_names(node.target) | stored_names(node.target) | ways.exception
             case ast.Delete():
                 return ways.on | frozenset().union(*map(read_names, node.targets)) | ways.exception
             case ast.Expr():
@@ -232,7 +160,7 @@ class Liveness:
                 if node.msg is not None:
                     failed = self.expr(node.msg, failed, ways)
                 return self.expr(node.test, ways.on | failed, ways)
-        kill = frozenset(_binds(node))
+        kill = frozenset(binds(node))
         return (ways.on - kill) | read_names(node) | ways.exception
 
     def _risky(self, node: ast.expr | None, on: Names, ways: _Ways) -> Names:
@@ -359,7 +287,7 @@ class Liveness:
                 return self._sequence([left, second], tail, ways)
             case ast.Lambda():
                 return on | read_names(node)
-        if isinstance(node, _COMPREHENSIONS):
+        if isinstance(node, COMPREHENSIONS):
             return self.expr(node.generators[0].iter, on | read_names(node), ways)
         if node is not None and awaited_method(node, self.ctx) == "receive":
             on |= ways.timeout | ways.leave
@@ -373,12 +301,3 @@ def _always(case: ast.match_case) -> bool:
     """Whether the case is ``case _`` or ``case name``: what follows it is never reached."""
     pattern = case.pattern
     return case.guard is None and isinstance(pattern, ast.MatchAs) and pattern.pattern is None
-
-
-def _stores(target: ast.AST) -> Names:
-    """The names a target binds."""
-    return frozenset(
-        child.id
-        for child in ast.walk(target)
-        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)
-    )

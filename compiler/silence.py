@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydotcompute.compiler.liveness import walk_scope
+from pydotcompute.compiler.names import walk_scope
 from pydotcompute.compiler.source import MISSING, FunctionSource, awaited_method
 
 

@@ -25,6 +25,7 @@ from types import CodeType, FunctionType
 from typing import Any, Final
 
 from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError, Location
+from pydotcompute.compiler.names import bound_names, declared_names, parameters
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -153,9 +154,13 @@ class FunctionSource:
 
     @functools.cached_property
     def local_names(self) -> frozenset[str]:
-        """The names that are local to the function: parameters and whatever its body binds."""
-        code = self.function.__code__
-        return frozenset(code.co_varnames + code.co_cellvars)
+        """The names that are local to the function: parameters and whatever its body binds.
+
+        Code objects would not do: from Python 3.12 on they mix in comprehension variables.
+        """
+        body = self.node.body
+        bound = {arg.arg for arg in parameters(self.node.args)} | bound_names(body).keys()
+        return frozenset(bound - declared_names(body))
 
 
 _HEAD = re.compile(r"(?:async\s+)?(?:def|class)\s+\w+|\w+")

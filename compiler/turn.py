@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pydotcompute.compiler.diagnostics import Diagnostics
-from pydotcompute.compiler.liveness import walk_scope
+from pydotcompute.compiler.names import walk_scope
 from pydotcompute.compiler.source import MISSING, FunctionSource, awaited_method
 
 CLEAN: Final = "clean"

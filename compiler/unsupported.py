@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydotcompute.compiler.diagnostics import Diagnostic, Location, diagnose
-from pydotcompute.compiler.liveness import walk_scope
+from pydotcompute.compiler.names import walk_scope
 from pydotcompute.compiler.source import FunctionSource, awaited_method
 
 
