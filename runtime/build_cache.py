@@ -17,38 +17,17 @@ import logging
 import os
 import shutil
 import stat
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pydotcompute.settings import settings
+
 _log = logging.getLogger("pydotcompute")
 
 MAX_ENTRIES = 2000
 """Entries kept; beyond that the least recently used go."""
-
-
-def default_root() -> Path | None:
-    """Where caches of this user belong, or None if there is no such place.
-
-    Returns:
-        The directory named by PYDOTCOMPUTE_CACHE_DIR, else the one the platform provides.
-    """
-    from pydotcompute.settings import settings
-
-    chosen = settings().cache_dir
-    if chosen is not None:
-        return Path(chosen)
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base) / "pydotcompute"
-    try:
-        home = Path.home()
-    except RuntimeError:
-        return None
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "pydotcompute"
-    return home / ".cache" / "pydotcompute"
 
 
 def key_of(parts: Iterable[str | bytes]) -> str:
@@ -72,10 +51,10 @@ class BuildCache:
     """A directory of build results.
 
     Args:
-        root: the directory, made when first needed; None for a private temporary one.
+        root: the directory, made when first needed.
     """
 
-    def __init__(self, root: Path | None) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
         self._fallback: Path | None = None
 
@@ -144,25 +123,21 @@ class BuildCache:
     def _writable_root(self) -> Path:
         if self._fallback is not None:
             return self._fallback
-        if self.root is None:
-            why = "there is no home directory"
-        else:
-            try:
-                self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-                if not _is_private(self.root):
-                    raise PermissionError("other users can write to it")
-                with tempfile.TemporaryFile(dir=self.root):
-                    return self.root
-            except OSError as exc:
-                why = exc.strerror or str(exc)
-        return self._fall_back(why)
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not _is_private(self.root):
+                return self._fall_back("other users can write to it")
+            with tempfile.TemporaryFile(dir=self.root):
+                return self.root
+        except OSError as exc:
+            return self._fall_back(exc.strerror or str(exc))
 
     def _fall_back(self, why: str) -> Path:
         """Use a private directory for this process, and say so once."""
         self._fallback = Path(tempfile.mkdtemp(prefix="pydotcompute-"))
         atexit.register(shutil.rmtree, self._fallback, ignore_errors=True)
         text = (
-            f"The build cache {self.root or 'directory'} cannot be used ({why}), so compiled "
+            f"The build cache {self.root} cannot be used ({why}), so compiled "
             "kernels are kept for this process only; set PYDOTCOMPUTE_CACHE_DIR to a directory "
             "that only you can write to."
         )
@@ -222,10 +197,10 @@ def _prune(root: Path, *, spare: str) -> None:
             shutil.rmtree(root / name, ignore_errors=True)
 
 
-_caches: dict[Path | None, BuildCache] = {}
+_caches: dict[Path, BuildCache] = {}
 
 
 def default_cache() -> BuildCache:
     """The cache that the settings ask for now."""
-    root = default_root()
+    root = settings().cache_dir
     return _caches.setdefault(root, BuildCache(root))
