@@ -85,9 +85,7 @@ class Liveness:
         while True:
             inside = replace(ways, on=head, breaks=ways.on, continues=head)
             body = self.block(loop.body, inside)
-            forever = isinstance(loop.test, ast.Constant) and bool(loop.test.value)
-            after_test = body if forever else body | otherwise
-            new = head | self._risky(loop.test, after_test, ways)
+            new = head | self._condition(loop.test, body, otherwise, ways)
             if new == head:
                 return head
             head = new
@@ -118,7 +116,7 @@ class Liveness:
                 return self._sequence(parts, ways.exception, ways)
             case ast.If():
                 body = self.block(node.body, ways)
-                return self._risky(node.test, body | self.block(node.orelse, ways), ways)
+                return self._condition(node.test, body, self.block(node.orelse, ways), ways)
             case ast.While():
                 return self._loop_head(node, self.block(node.orelse, ways), ways)
             case ast.For() | ast.AsyncFor():
@@ -159,7 +157,7 @@ class Liveness:
                 failed = ways.exception
                 if node.msg is not None:
                     failed = self.expr(node.msg, failed, ways)
-                return self.expr(node.test, ways.on | failed, ways)
+                return self._condition(node.test, ways.on, failed, ways)
         kill = frozenset(binds(node))
         return (ways.on - kill) | read_names(node) | ways.exception
 
@@ -167,6 +165,29 @@ class Liveness:
         """Before evaluating ``node``, which may raise unless it only asks the context."""
         before = self.expr(node, on, ways)
         return before if self._is_safe(node) else before | ways.exception
+
+    def _condition(self, node: ast.expr, yes: Names, no: Names, ways: _Ways) -> Names:
+        """Before a condition, which may raise, given what is live where it holds and where not."""
+        before = self._test(node, yes, no, ways)
+        return before if self._is_safe(node) else before | ways.exception
+
+    def _test(self, node: ast.expr, yes: Names, no: Names, ways: _Ways) -> Names:
+        match node:
+            case ast.Constant(value=known):
+                return yes if known else no
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return self._test(operand, no, yes, ways)
+            case ast.BoolOp(op=ast.And(), values=[*rest, last]):
+                yes = self._test(last, yes, no, ways)
+                for value in reversed(rest):
+                    yes = self._test(value, yes, no, ways)
+                return yes
+            case ast.BoolOp(values=[*rest, last]):
+                no = self._test(last, yes, no, ways)
+                for value in reversed(rest):
+                    no = self._test(value, yes, no, ways)
+                return no
+        return self.expr(node, yes | no, ways)
 
     def _is_safe(self, node: ast.AST | None) -> bool:
         """Whether evaluating ``node`` raises nothing but what ``receive`` raises.
@@ -280,8 +301,8 @@ class Liveness:
                     before = self.expr(value, before | on, ways)
                 return before
             case ast.IfExp():
-                either = self.expr(node.body, on, ways) | self.expr(node.orelse, on, ways)
-                return self.expr(node.test, either, ways)
+                body, orelse = self.expr(node.body, on, ways), self.expr(node.orelse, on, ways)
+                return self._test(node.test, body, orelse, ways)
             case ast.Compare(left=left, comparators=[second, *rest]):
                 tail = self._sequence(rest, on, ways) | on
                 return self._sequence([left, second], tail, ways)

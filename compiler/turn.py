@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import builtins
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from pydotcompute.compiler.diagnostics import Diagnostics
@@ -44,13 +44,38 @@ def check_turn(source: FunctionSource, ctx: str, loop: ast.While, problems: Diag
     inner = False
     for node in walk_scope([loop.test, *loop.body]):
         if isinstance(node, _INNER):
-            for child in walk_scope(ast.iter_child_nodes(node)):
+            for child in walk_scope(_repeated(node)):
                 if awaited_method(child, ctx) == "receive":
                     inner = True
                     _report_inner(child, problems)
     if not inner:
         turn = _Turn(source, ctx, problems)
         turn.block(loop.body, turn.expr(loop.test, frozenset({CLEAN})))
+
+
+def _repeated(loop: ast.AST) -> Iterator[ast.AST]:
+    """The parts of a loop or comprehension that may run more than once."""
+    match loop:
+        case ast.For(iter=once) | ast.AsyncFor(iter=once):
+            yield from (child for child in ast.iter_child_nodes(loop) if child is not once)
+        case ast.comprehension():
+            yield from [loop.target, *loop.ifs]
+        case ast.While():
+            yield from ast.iter_child_nodes(loop)
+        case _:
+            first, *rest = loop.generators  # type: ignore[attr-defined]
+            values = (child for child in ast.iter_child_nodes(loop) if child is not first)
+            yield from [*values, *_repeated(first), *rest]
+
+
+def _once(loop: ast.AST) -> ast.expr | None:
+    """The part that runs exactly once, before the loop."""
+    match loop:
+        case ast.For(iter=once) | ast.AsyncFor(iter=once):
+            return once
+        case ast.While():
+            return None
+    return loop.generators[0].iter  # type: ignore[attr-defined, no-any-return]
 
 
 def _report_inner(node: ast.AST, problems: Diagnostics) -> None:
@@ -129,9 +154,10 @@ class _Turn:
         self.block(node.finalbody, seen)
         return self.block(node.finalbody, out)
 
-    def _inner_loop(self, node: ast.stmt, state: State) -> State:
-        """It holds no ``receive``, so all that counts is what it may do."""
-        return state | self._effects(walk_scope([node]), state)
+    def _inner_loop(self, node: ast.AST, state: State) -> State:
+        """What is repeated holds no ``receive``, so all that counts is what it may do."""
+        state = self.expr(_once(node), state)
+        return state | self._effects(walk_scope(_repeated(node)), state)
 
     def _effects(self, nodes: Iterable[ast.AST], state: State) -> State:
         if CLEAN not in state:
@@ -159,7 +185,7 @@ class _Turn:
                     out |= state
                 return out
         if isinstance(node, _INNER):
-            return state | self._effects(walk_scope([node]), state)
+            return self._inner_loop(node, state)
         state = self._note(self._children(node, state))
         if awaited_method(node, self._ctx) == "receive":
             return self._note(self._receive(node, state))
