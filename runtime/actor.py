@@ -120,8 +120,16 @@ class Actor:
         self._listen()
         self.outbox.wake_getters()
 
+    def use_rings(self, inport: InputRing, outport: OutputRing) -> None:
+        """Compiled code is at the other end from now on."""
+        self.inbox.replace_port(inport)
+        self.outbox.replace_port(outport)
+        outport.spilled = self._requests_changed
+        self._requests_changed()
+
     def _requests_changed(self) -> None:
-        if self.replies.pending:
+        """Outputs must be sorted, or need not be any more."""
+        if self.replies.pending or getattr(self.outbox.port, "spill", None):
             self.outbox.set_gate(get=SPECIAL)
         else:
             self.outbox.clear_gate(get=SPECIAL)
@@ -184,6 +192,16 @@ class Actor:
         if isinstance(engine, NativeEngine) and engine is self.engine:
             engine.compiled()
 
+    def recompile_later(self, state: dict[str, Any]) -> None:
+        """Compile anew for the variables' values, off the event loop."""
+        self._recompiling = self.loop.create_task(self._recompile(state))
+
+    async def _recompile(self, state: dict[str, Any]) -> None:
+        try:
+            await self.recompile(state)
+        except Exception as error:
+            self.failed(Failure(error, None, state))
+
     # --- running ---------------------------------------------------------------------------
 
     def _make_engine(self) -> Engine:
@@ -241,7 +259,9 @@ class Actor:
 
     # --- what engines report ---------------------------------------------------------------
 
-    def hand_over(self, state: dict[str, Any], reason: str, *, failing: bool) -> None:
+    def hand_over(
+        self, state: dict[str, Any], reason: str, *, failing: bool, told: bool = False
+    ) -> None:
         """The interpreter carries on, from the first message in the input queue."""
         old = self.engine
         self.use_objects()
@@ -251,7 +271,7 @@ class Actor:
         self.engine = engine
         if failing:
             engine.on_survival = lambda: self._deoptimised(reason)
-        else:
+        elif not told:
             self._deoptimised(reason)
         if old is not None:
             getattr(old, "pass_on", lambda _: None)(engine)

@@ -28,7 +28,7 @@ import numpy as np
 
 from pydotcompute.codec import FieldError, wrap_field_error
 from pydotcompute.compiler.schema import StringTableFullError
-from pydotcompute.slots import ForeignMessage, RecordSlots, Values
+from pydotcompute.slots import ForeignMessage, RecordSlots, Values, as_batch
 
 HEAD, TAIL, CLAIMED = 0, 8, 9
 SLOTS, MASK, BOUND, SOURCE, POLICY, CAPACITY = 16, 17, 18, 19, 20, 21
@@ -51,6 +51,11 @@ EMPTY: Final[Any] = _Empty()
 def nothing() -> bool:
     """A ``wake`` or ``pull`` that has nothing to do."""
     return False
+
+
+def _no_batch(limit: int) -> Any:
+    """A ``pull_batch`` that has nothing to give."""
+    return None
 
 
 class Port(Protocol):
@@ -268,6 +273,10 @@ class _Ring:
         self.pull: Callable[[], bool] = nothing
         self.sample_time = 0.0
 
+    def start_at(self, ordinal: int) -> None:
+        """The next message has this ordinal."""
+        self.head = self.tail = self.seen = self.sample_at = ordinal
+
     def prepare(self, message: Any) -> Any:
         """Check and copy a message that has to wait for room."""
         return self.slots.accept(message)
@@ -310,7 +319,7 @@ class InputRing(_Ring):
     Under DROP_OLDEST a put never fails: the consumer skips what has been overtaken.
     """
 
-    __slots__ = ("drop_oldest",)
+    __slots__ = ("_counted", "drop_oldest")
 
     def __init__(
         self,
@@ -323,6 +332,7 @@ class InputRing(_Ring):
     ) -> None:
         super().__init__(words, buffer, slots, fence)
         self.drop_oldest = drop_oldest
+        self._counted = 0
 
     def consumed(self) -> int:
         """Messages the actor has committed or skipped, ever."""
@@ -389,15 +399,26 @@ class InputRing(_Ring):
         first = max(self.consumed(), self.head - self.bound)
         return self.read(first, self.head - first)
 
-    def lost(self) -> int:
-        """Messages overtaken but not yet skipped by the actor."""
-        return max(0, self.head - self.consumed() - self.bound)
+    def count_dropped(self, skipped: int) -> None:
+        """Bring ``dropped`` up to date.
+
+        Args:
+            skipped: messages the actor has skipped so far; others are overtaken already.
+        """
+        overtaken = max(0, self.head - self.consumed() - self.bound) if self.drop_oldest else 0
+        dropped = skipped + overtaken
+        self.dropped += dropped - self._counted
+        self._counted = dropped
 
 
 class OutputRing(_Ring):
-    """Records that compiled code has published: this side consumes."""
+    """Records that compiled code has published: this side consumes.
 
-    __slots__ = ("drop_oldest",)
+    ``spill`` holds messages that come before those in the slots: taken out of them while replies
+    were sorted out, or sent by the actor's prologue.  While it holds any, ``get_gate`` is not 0.
+    """
+
+    __slots__ = ("drop_oldest", "pull_batch", "spill", "spilled")
 
     def __init__(
         self,
@@ -410,6 +431,9 @@ class OutputRing(_Ring):
     ) -> None:
         super().__init__(words, buffer, slots, fence)
         self.drop_oldest = drop_oldest
+        self.spill: deque[Any] = deque()
+        self.spilled: Callable[[], object] = nothing
+        self.pull_batch: Callable[[int], Any] = _no_batch
 
     def published(self) -> int:
         """Messages published, ever."""
@@ -421,10 +445,14 @@ class OutputRing(_Ring):
     def depth(self) -> int:
         """Messages waiting."""
         waiting = self.published() - self.tail
-        return min(waiting, self.bound) if self.drop_oldest else waiting
+        if self.drop_oldest:
+            waiting = min(waiting, self.bound)
+        return waiting + len(self.spill)
 
     def try_get(self) -> Any:
         """Take the oldest message, or ``EMPTY``."""
+        if self.spill:
+            return self._from_spill()
         tail = self.tail
         if tail == self.seen and tail == self.published():
             return EMPTY
@@ -433,6 +461,12 @@ class OutputRing(_Ring):
         message = self.slots.unpack(self.buffer, (tail & self.mask) * self.size)
         self.tail = tail = tail + 1
         self.words[TAIL] = tail
+        return message
+
+    def _from_spill(self) -> Any:
+        message = self.spill.popleft()
+        if not self.spill:
+            self.spilled()
         return message
 
     def _overtaken(self) -> Any:
@@ -457,15 +491,21 @@ class OutputRing(_Ring):
 
     def get_batch(self, limit: int) -> np.ndarray[Any, Any]:
         """Take 1 to ``limit`` messages of one class."""
+        if self.spill:
+            cls = type(self.spill[0])
+            taken = []
+            while self.spill and len(taken) < limit and type(self.spill[0]) is cls:
+                taken.append(self._from_spill())
+            return as_batch(cls, taken)
         while True:
             self.skip()
             first = self.tail
             count = min(limit, self.published() - first)
-            taken = self.slots.batch(self, first, count)
+            records = self.slots.batch(self, first, count)
             if not self.drop_oldest or self.published() - first <= self.bound:
                 break
-        self.advance(len(taken))
-        return taken
+        self.advance(len(records))
+        return records
 
     def advance(self, count: int) -> None:
         """Consume ``count`` messages that were read in place."""
@@ -476,6 +516,7 @@ class OutputRing(_Ring):
         """Remove and return every published message."""
         self.skip()
         count = self.published() - self.tail
-        messages = self.read(self.tail, count)
+        messages = [*self.spill, *self.read(self.tail, count)]
+        self.spill.clear()
         self.advance(count)
         return messages

@@ -10,12 +10,17 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydotcompute.anatomy import Anatomy
 from pydotcompute.channel import Channel
 from pydotcompute.replies import Replies
+from pydotcompute.ring import InputRing, OutputRing
+from pydotcompute.spec import KernelSpec
 from pydotcompute.telemetry import Meter
+
+if TYPE_CHECKING:
+    from pydotcompute.backends.choice import Plan
 
 
 @dataclass
@@ -45,6 +50,8 @@ class Host(Protocol):
     outbox: Channel
     replies: Replies
     meter: Meter
+    spec: KernelSpec
+    plan: Plan
 
     def ended(self) -> None:
         """The function has returned, or its loop and epilogue are over."""
@@ -54,14 +61,29 @@ class Host(Protocol):
         """An exception left the function."""
         ...
 
-    def hand_over(self, state: dict[str, Any], reason: str, *, failing: bool) -> None:
+    def hand_over(
+        self, state: dict[str, Any], reason: str, *, failing: bool, told: bool = False
+    ) -> None:
         """The interpreter has to carry on, from the first message in the input queue.
 
         Args:
             state: the actor's variables.
             reason: why.
             failing: an exception is expected; only if none comes is this a fallback.
+            told: the user has been told, and it was counted, if it is to be.
         """
+        ...
+
+    def use_objects(self) -> None:
+        """Take the messages out of the rings."""
+        ...
+
+    def use_rings(self, inport: InputRing, outport: OutputRing) -> None:
+        """Put the rings in place of the objects' queues."""
+        ...
+
+    def recompile_later(self, state: dict[str, Any]) -> None:
+        """Compile anew for these variables; ``compiled`` of the engine is called after that."""
         ...
 
 

@@ -135,11 +135,17 @@ class PythonEngine:
         assert parts is not None
         self._run(parts.resume(PythonContext(self), state))
 
-    def finish_with(self, state: dict[str, Any]) -> None:
-        """Run only the actor's epilogue; the loop is over."""
+    def finish_with(self, state: dict[str, Any], *, exiting: bool) -> None:
+        """Run only the actor's epilogue; the loop is over.
+
+        Args:
+            state: the actor's variables.
+            exiting: the loop ended because the actor is being terminated.
+        """
         parts = self.host.anatomy.parts
         assert parts is not None
-        self.begin_exit(drain=False)
+        if exiting:
+            self.begin_exit(drain=False)
         self._run(parts.epilogue(PythonContext(self), state))
 
     def _run(self, coroutine: Coroutine[Any, Any, Any]) -> None:

@@ -1,0 +1,101 @@
+"""Sorts the outputs of a compiled actor while callers of ``request`` wait for some of them.
+
+Input: what a burst has put into the output ring, with the ordinal of the input each answers.
+Output: replies go to their callers, the rest to the ring's ``spill``, in order.
+
+While requests are under way the compiled code is shown another bound than the queue's: a reply
+takes no room in the queue, and what is in ``spill`` does.
+"""
+
+from __future__ import annotations
+
+from pydotcompute.backends import block as words
+from pydotcompute.backends.block import NativeBlock
+from pydotcompute.compiler.abi import Policy
+from pydotcompute.replies import Replies
+from pydotcompute.ring import BOUND, HEAD, POLICY, TAIL, InputRing, OutputRing
+
+
+class Carry:
+    """The sorting of one actor's outputs.
+
+    Args:
+        block: its memory.
+        inport: its input ring.
+        outport: its output ring.
+        replies: who waits for what.
+    """
+
+    __slots__ = ("_block", "_inport", "_outport", "_replies", "on")
+
+    def __init__(
+        self, block: NativeBlock, inport: InputRing, outport: OutputRing, replies: Replies
+    ) -> None:
+        self._block, self._inport, self._outport = block, inport, outport
+        self._replies = replies
+        self.on = False
+
+    def open(self, limit: int) -> int:
+        """Before a burst: show the compiled code the room there is.
+
+        Args:
+            limit: how many messages the burst is meant to handle.
+
+        Returns:
+            How many it may handle.
+        """
+        pending, spill = self._replies.pending, self._outport.spill
+        if not pending and not spill:
+            if self.on:
+                self._close()
+            return limit
+        block, out = self._block, self._block.output_words
+        if not self.on:
+            self.on = True
+            block.u4[words.CARRY] = 1
+            self.sort(False)
+        free = max(0, block.bound - len(spill))
+        if block.policy is Policy.BLOCK:
+            out[BOUND] = free
+        elif block.policy is Policy.DROP_OLDEST:  # dropped here, where replies are known
+            out[BOUND], out[POLICY] = block.bound, int(Policy.BLOCK)
+        else:  # the first output of a request's message is its reply and takes no room
+            out[BOUND] = free + (self._block.input_words[TAIL] in pending)
+            return 1
+        return limit
+
+    def _close(self) -> None:
+        self.on = False
+        self._block.u4[words.CARRY] = 0
+        out = self._block.output_words
+        out[BOUND], out[POLICY] = self._block.bound, int(self._block.policy)
+
+    def sort(self, full: bool) -> None:
+        """After a burst: give replies to their callers and keep the rest in order.
+
+        Args:
+            full: outputs wait for room: those that find it now are published here.
+        """
+        block, port = self._block, self._outport
+        out, spill = block.output_words, port.spill
+        sources, mask = block.sources(), port.mask
+        drop = block.policy is Policy.DROP_OLDEST
+        if drop and not full:
+            port.skip()
+        tail, produced = port.tail, block.q8[words.PRODUCED]
+        published = out[HEAD]
+        while tail < produced:
+            source = sources[tail & mask]
+            answers = source in self._replies.pending
+            if tail >= published and not answers and not drop and len(spill) >= block.bound:
+                break
+            message = port.slots.unpack(port.buffer, (tail & mask) * port.size)
+            if not (answers and self._replies.deliver(source, message)):
+                spill.append(message)
+            tail += 1
+        out[HEAD] = max(published, tail)
+        port.tail = tail
+        out[TAIL] = tail
+        while drop and len(spill) > block.bound:
+            spill.popleft()
+            port.dropped += 1

@@ -1,0 +1,73 @@
+"""Fixtures shared by the tests of the runtime: the backend matrix, and a way to run coroutines.
+
+``backend`` is ``"python"`` or ``"native"``.  ``kit`` launches the actor of ``native_actor`` on it,
+which needs no compiler of ours, so the engines are tested apart from the lowering.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+
+import pydotcompute.actor
+from pydotcompute.backends.choice import Plan, choose
+from tests.native_actor import kit as native_kit
+
+LIMIT = 30.0
+"""Seconds after which a test that hangs fails."""
+
+
+@pytest.fixture(params=["python", "native"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Every backend that runs on any machine."""
+    name: str = request.param
+    if name == "native" and native_kit.library() is None:
+        pytest.skip("no C++ compiler")
+    return name
+
+
+@pytest.fixture
+def run() -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """Run a coroutine to its end, or fail if it hangs."""
+
+    def run_it(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        async def limited() -> Any:
+            return await asyncio.wait_for(coroutine, LIMIT)
+
+        return asyncio.run(limited())
+
+    return run_it
+
+
+@pytest.fixture
+def kit(backend: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Awaitable[Any]]:
+    """``await kit(runtime, active=True, **settings)``: the hand-written actor on the backend.
+
+    ``silent`` and ``max_sends`` are facts about the compiled actor that a test may change.
+    """
+    native_kit.printed.clear()
+    native_kit.ended.clear()
+    facts: dict[str, Any] = {}
+
+    def choice(spec: Any, anatomy: Any, asked: str, state: Any, fallback: str) -> Plan:
+        if asked == "python" or spec.function is not native_kit.body:
+            return choose(spec, anatomy, asked, state, fallback)
+        return Plan("native", program=native_kit.program(**facts))
+
+    monkeypatch.setattr(pydotcompute.actor, "choose", choice)
+
+    async def launch(
+        runtime: Any, *, active: bool = True, silent: bool = True,
+        max_sends: int | None = 16, **settings: Any,
+    ) -> Any:  # fmt: skip
+        facts.update(silent=silent, max_sends=max_sends)
+        function = native_kit.kit(**settings)
+        kernel = await runtime.launch(function.kernel_id, function, backend=backend)
+        if active:
+            await kernel.activate()
+        return kernel
+
+    return launch
