@@ -13,7 +13,8 @@ from pydotcompute.compiler.build import Builder, Static, build_until_stable, des
 from pydotcompute.compiler.build_expressions import apply, compare, items_of
 from pydotcompute.compiler.diagnostics import DiagnosticError
 from pydotcompute.compiler.intrinsics import INTRINSICS, known, match, spelling
-from pydotcompute.compiler.numpy_types import cast, to_python
+from pydotcompute.compiler.numpy_types import cast, quietly, to_python
+from pydotcompute.compiler.operators import Primitive
 from pydotcompute.compiler.scope import OperandError, Var
 from pydotcompute.compiler.source import read_source
 from pydotcompute.compiler.types import (
@@ -268,10 +269,9 @@ def apply_function(b: Builder, function: Callable[..., Any], args: list[ir.Expr]
 
 
 def _abs_scalar(b: Builder, value: ir.Expr) -> ir.Expr:
-    from pydotcompute.compiler.operators import helper, suffix
-
     assert isinstance(value.type, ScalarType)
-    primitive = helper(f"np_abs_{suffix(value.type)}", abs, 1, fails=False)
+    name = f"np_abs_{suffix(value.type)}"
+    primitive = Primitive(name, "pdc_np_abs({0})", quietly(abs))
     return ir.Op(value.loc, value.type, primitive, (value,))
 
 

@@ -61,29 +61,29 @@ _BUILTINS: Table = {
     round: (
         _identity("round_i64", INT),
         Signature((FLOAT,), helper("round_f64", _exact(round), 1, raises=True), INT),
-        Signature((INT, INT), helper("round_digits_i64", _round_int), INT),
-        Signature((FLOAT, INT), helper("round_digits_f64", _round_float, raises=True), FLOAT),
+        Signature((INT, INT), helper("round_i64_n", _round_int), INT),
+        Signature((FLOAT, INT), helper("round_f64_n", _round_float, raises=True), FLOAT),
     ),
     math.floor: (
         _identity("floor_i64", INT),
-        Signature((FLOAT,), helper("math_floor", _exact(math.floor), 1, raises=True), INT),
+        Signature((FLOAT,), helper("floor_f64", _exact(math.floor), 1, raises=True), INT),
     ),
     math.ceil: (
         _identity("ceil_i64", INT),
-        Signature((FLOAT,), helper("math_ceil", _exact(math.ceil), 1, raises=True), INT),
+        Signature((FLOAT,), helper("ceil_f64", _exact(math.ceil), 1, raises=True), INT),
     ),
     math.trunc: (
         _identity("trunc_i64", INT),
-        Signature((FLOAT,), helper("math_trunc", _exact(math.trunc), 1, raises=True), INT),
+        Signature((FLOAT,), helper("int_f64", _exact(math.trunc), 1, raises=True), INT),
     ),
 }
 
-# Functions of floats that may raise ValueError or OverflowError, and those that never do.
+# Functions of floats that may set the error word, and those that never do.
 _RAISING_1 = (
-    "sqrt exp expm1 log log2 log10 log1p sin cos tan asin acos sinh cosh atanh acosh "
-    "gamma lgamma exp2"
+    "sqrt exp expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh "
+    "atanh gamma lgamma exp2 cbrt"
 ).split()
-_TOTAL_1 = "fabs atan asinh tanh degrees radians erf erfc cbrt ulp".split()
+_TOTAL_1 = "fabs degrees radians erf erfc ulp".split()
 _RAISING_2 = "pow fmod remainder".split()
 _TOTAL_2 = "atan2 copysign hypot nextafter".split()
 _PREDICATES = "isnan isinf isfinite".split()
@@ -105,23 +105,24 @@ def _math_functions() -> Table:
             function = getattr(math, name, None)
             if function is None:  # newer than the oldest supported Python
                 continue
-            primitive = helper(f"math_{name}", function, count, raises=raises, fails=raises)
+            c_name = "mathpow_f64" if name == "pow" else f"{name}_f64"
+            primitive = helper(c_name, function, count, raises=raises, fails=raises)
             table[function] = (Signature((FLOAT,) * count, primitive, FLOAT),)
     for name in _PREDICATES:
         function = getattr(math, name)
-        primitive = helper(f"math_{name}", function, 1, fails=False)
+        primitive = helper(f"{name}_f64", function, 1, fails=False)
         table[function] = (Signature((FLOAT,), primitive, BOOL),)
     table[math.log] += (
-        Signature((FLOAT, FLOAT), helper("math_log_base", _log_base, raises=True), FLOAT),
+        Signature((FLOAT, FLOAT), helper("logb_f64", _log_base, raises=True), FLOAT),
     )
     for name in ("gcd", "lcm", "comb", "perm"):
         raises = name in ("comb", "perm")
-        primitive = helper(f"math_{name}", _exact(getattr(math, name)), raises=raises)
+        primitive = helper(f"{name}_i64", _exact(getattr(math, name)), raises=raises)
         table[getattr(math, name)] = (Signature((INT, INT), primitive, INT),)
     for name in ("isqrt", "factorial"):
-        primitive = helper(f"math_{name}", _exact(getattr(math, name)), 1, raises=True)
+        primitive = helper(f"{name}_i64", _exact(getattr(math, name)), 1, raises=True)
         table[getattr(math, name)] = (Signature((INT,), primitive, INT),)
-    ldexp = helper("math_ldexp", math.ldexp, raises=True)
+    ldexp = helper("ldexp_f64", math.ldexp, raises=True)
     table[math.ldexp] = (Signature((FLOAT, INT), ldexp, FLOAT),)
     return table
 

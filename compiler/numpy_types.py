@@ -20,7 +20,6 @@ from pydotcompute.compiler.operators import (
     Deoptimise,
     Primitive,
     Signature,
-    helper,
     suffix,
 )
 from pydotcompute.compiler.types import BOOL, FLOAT, INT, ScalarType, Type
@@ -71,46 +70,51 @@ def cast(source: Type, target: ScalarType) -> Primitive | None:
     """The conversion of an operand to the type the operation is done in."""
     if source == target:
         return None
-    name = f"{suffix(target)}_from_{suffix(source)}"
+    c_type = suffix(target)
     if source == INT and not target.is_float:
-        # A Python int must fit: numpy raises OverflowError, which is rare enough to interpret.
-        info = np.iinfo(target.dtype)
+        # A Python int must fit: numpy raises OverflowError.
+        return Primitive(f"{c_type}_of_i64", f"pdc_np_of_i64<{c_type}>({{e}}, {{0}})",
+                         quietly(target.dtype.type), raises=True)  # fmt: skip
+    name = f"{c_type}_of_{suffix(source)}"
+    return Primitive(name, f"({c_type})({{0}})", quietly(target.dtype.type))
 
-        def fit(value: int) -> Any:
-            if not info.min <= value <= info.max:
-                raise Deoptimise(f"int {value} does not fit {target.name}")
-            return target.dtype.type(value)
 
-        return Primitive(name, f"pdc_fit_{suffix(target)}({{e}}, {{0}})", fit)
-    return Primitive(name, f"({suffix(target)})({{0}})", quietly(target.dtype.type))
+def field_cast(source: Type, target: ScalarType) -> Primitive | None:
+    """The conversion of a Python number to a field; one out of range is the interpreter's."""
+    if source != INT or target.is_float:
+        return cast(source, target)
+    info = np.iinfo(target.dtype)
+
+    def fit(value: int) -> Any:
+        if not info.min <= value <= info.max:
+            raise Deoptimise(f"int {value} does not fit {target.name}")
+        return target.dtype.type(value)
+
+    c_type = suffix(target)
+    return Primitive(f"{c_type}_field", f"pdc_np_field<{c_type}>({{e}}, {{0}})", fit)
+
+
+_INTEGER_TEXT = {
+    "<": "pdc_np_lt({0}, {1})", ">": "pdc_np_lt({1}, {0})", "<=": "(!pdc_np_lt({1}, {0}))",
+    ">=": "(!pdc_np_lt({0}, {1}))", "==": "pdc_np_eq({0}, {1})", "!=": "(!pdc_np_eq({0}, {1}))",
+}  # fmt: skip
 
 
 def _comparison(symbol: str, left: Type, right: Type) -> Signature | None:
+    """Integers compare by value; floats in the type they promote to, Python floats being weak."""
     if None in (_sample(left), _sample(right)):
         return None
-    kinds = {t.dtype.kind if isinstance(t, ScalarType) else "f" if t == FLOAT else "i"
-             for t in (left, right)}  # fmt: skip
-    if left == right:
-        operand: Type = left
-    elif kinds == {"f"}:
-        # A weak Python float takes the scalar's type; two scalars meet in the wider one.
-        scalar = left if isinstance(left, ScalarType) else right
-        both = isinstance(left, ScalarType) and isinstance(right, ScalarType)
-        operand = ScalarType("float64") if both else scalar
-    elif "f" not in kinds and ScalarType("uint64") not in (left, right):
-        operand = INT
-    elif INT in (left, right) and "f" in kinds:
-        operand = left if isinstance(left, ScalarType) else right
-    else:
-        return None
-    if operand == INT:
-        text, operands = f"((i64){{0}} {symbol} (i64){{1}})", (left, right)
-    else:
-        text, operands = f"({{0}} {symbol} {{1}})", (operand, operand)
-    primitive = Primitive(f"np_{symbol}_{suffix(left)}_{suffix(right)}", text,
-                          lambda a, b: bool(_COMPARE[symbol](a, b)))  # fmt: skip
+    floats = [t for t in (left, right) if t == FLOAT or (isinstance(t, ScalarType) and t.is_float)]
+    python = quietly(lambda a, b: bool(_COMPARE[symbol](a, b)))
+    name = f"np_{symbol}_{suffix(left)}_{suffix(right)}"
     # numpy's bool and Python's differ in type only where they are printed: both print alike.
-    return Signature(operands, primitive, BOOL)
+    if not floats:
+        return Signature((left, right), Primitive(name, _INTEGER_TEXT[symbol], python), BOOL)
+    operand = result_type("+", left, right)
+    if operand is None:
+        return None
+    primitive = Primitive(name, f"({{0}} {symbol} {{1}})", python)
+    return Signature((operand, operand), primitive, BOOL)
 
 
 def numpy_binary(symbol: str, left: Type, right: Type) -> Signature | None:
@@ -124,13 +128,14 @@ def numpy_binary(symbol: str, left: Type, right: Type) -> Signature | None:
     operand = result
     name, python = _OPERATORS[symbol]
     if result.dtype.kind == "b":
-        text = f"({{0}} {symbol} {{1}})"
         if symbol not in "&|^":
             return None
-        primitive = Primitive(f"np_{name}_bool", text, python)
+        primitive = Primitive(f"np_{name}_bool", f"({{0}} {symbol} {{1}})", python)
         return Signature((operand, operand), primitive, result)
-    fn = helper(f"np_{name}_{suffix(operand)}", quietly(python), fails=False)
-    return Signature((operand, operand), fn, result)
+    c_type = suffix(operand)
+    text = f"({c_type})({{0}} {symbol} {{1}})" if symbol in "&|^" else f"pdc_np_{name}({{0}}, {{1}})"
+    primitive = Primitive(f"np_{name}_{c_type}", text, quietly(python))
+    return Signature((operand, operand), primitive, result)
 
 
 def numpy_unary(symbol: str, operand: ScalarType) -> Signature | None:
@@ -139,7 +144,7 @@ def numpy_unary(symbol: str, operand: ScalarType) -> Signature | None:
         return None
     python = {"-": operator.neg, "+": operator.pos, "~": operator.invert}[symbol]
     name = {"-": "neg", "+": "pos", "~": "invert"}[symbol]
-    text = f"({suffix(operand)})({symbol}{{0}})"
+    text = "pdc_np_neg({0})" if symbol == "-" else f"({suffix(operand)})({symbol}{{0}})"
     return Signature((operand,), Primitive(f"np_{name}_{suffix(operand)}", text, quietly(python)),
                      operand)  # fmt: skip
 
@@ -151,7 +156,7 @@ def to_python(source: ScalarType) -> Signature | None:
         return Signature((source,), primitive, FLOAT)
     if source == ScalarType("uint64"):
         primitive = Primitive(
-            "int_u64", "pdc_int_u64({e}, {0})", lambda v: _fits_int(int(v))
+            "int_u64", "pdc_i64_of_np({e}, {0})", lambda v: _fits_int(int(v))
         )
         return Signature((source,), primitive, INT)
     return Signature((source,), Primitive(f"int_{suffix(source)}", "(i64)({0})", int), INT)

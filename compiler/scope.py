@@ -12,7 +12,7 @@ one is, ``Restart`` makes the builder begin again, now giving that name a union 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.diagnostics import Location
@@ -144,6 +144,14 @@ class Scope:
         if self.env is None:
             return
         target = self.local(name, value.type, value.loc)
+        last = self.block[-1] if self.block else None
+        if (
+            isinstance(value, ir.Local) and value.name.endswith("__")
+            and isinstance(last, (ir.Assign, ir.Receive)) and last.target == value
+        ):  # fmt: skip
+            # What has just been computed for this name alone needs no temporary.
+            self.block[-1] = replace(last, target=target)
+            value = target
         if not (isinstance(value, ir.Local) and value == target):
             self.block.append(ir.Assign(value.loc, target, value))
         self.env[name] = Var(target, value.type)
@@ -258,13 +266,13 @@ class Scope:
         raise OperandError(f"{value.type} is no {target}")
 
     def _into_scalar(self, value: ir.Expr, target: ScalarType) -> ir.Expr:
-        from pydotcompute.compiler.numpy_types import cast
+        from pydotcompute.compiler.numpy_types import field_cast
 
         source = value.type
         allowed = {BOOL, INT, FLOAT} if target.is_float else {BOOL, INT}
         if target.dtype.kind == "b":
             allowed = {BOOL}
-        if source not in allowed or (primitive := cast(source, target)) is None:
+        if source not in allowed or (primitive := field_cast(source, target)) is None:
             raise OperandError(f"{source} is no {target}")
         return ir.Op(value.loc, target, primitive, (value,))
 

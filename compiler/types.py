@@ -217,6 +217,15 @@ class UnboundType(Type):
     """The absence of a value: a name that some path has not bound yet."""
 
 
+class _Missing:
+    def __repr__(self) -> str:
+        return "<not bound>"
+
+
+MISSING_VALUE = _Missing()
+"""The value of type ``UNBOUND``."""
+
+
 @dataclass(frozen=True)
 class ErrorType(Type):
     """A caught exception (``except ... as e``), carried as its error code."""
