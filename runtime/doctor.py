@@ -18,8 +18,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from pydotcompute.build_cache import BuildCache, default_root
+from pydotcompute.build_cache import BuildCache
 from pydotcompute.errors import BackendUnavailableError, BuildError
+from pydotcompute.settings import settings
 
 Verdict = Literal["ok", "missing", "broken", "note"]
 
@@ -142,11 +143,7 @@ def _cupy() -> Finding:
 
 
 def _build_cache() -> Finding:
-    root = default_root()
-    if root is None:
-        return Finding(
-            "build cache", "missing", "no home directory: set PYDOTCOMPUTE_CACHE_DIR to a folder"
-        )
+    root = settings().cache_dir.absolute()
     existing = next(folder for folder in (root, *root.parents) if folder.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK)):
         return Finding(

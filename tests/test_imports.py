@@ -42,17 +42,22 @@ READS_SYNTAX = tuple(
 )
 """The front end: behind it there is typed IR and no Python syntax."""
 
+TALKS_TO_COMPILED_CODE = (
+    "runtime/toolchain/*.py",
+    "runtime/backends/native.py",
+    "runtime/backends/block.py",
+    "runtime/backends/program.py",
+    "runtime/backends/driver.py",
+)
+"""Toolchains, the native engine, and the one call that keeps an abandoned coroutine alive."""
+
 ONLY_IN = {
     "ast": READS_SYNTAX,
     "jinja2": ("compiler/render.py",),
     "cupy": ("runtime/backends/cuda*.py",),
     "cuda": ("runtime/toolchain/*.py", "runtime/backends/cuda*.py"),
     "subprocess": ("runtime/toolchain/*.py",),
-    "ctypes": (
-        "runtime/toolchain/*.py",
-        "runtime/backends/native*.py",
-        "runtime/backends/driver.py",
-    ),
+    "ctypes": TALKS_TO_COMPILED_CODE,
     "rich": ("runtime/cli*.py",),
     "argparse": ("runtime/cli*.py", "examples/*.py"),
     "hypothesis": ("runtime/testing*.py",),
