@@ -106,7 +106,7 @@ TABLE: tuple[ErrorCode, ...] = (
     # Containers and control flow.
     _row(200, "PDC_INDEX_LIST", lambda: _EMPTY[0]),
     _row(201, "PDC_INDEX_LIST_ASSIGN", lambda: _EMPTY.__setitem__(0, 1)),
-    _row(202, "PDC_INDEX_TUPLE", lambda: ()[_ZERO]),  # type: ignore[misc]
+    _row(202, "PDC_INDEX_TUPLE", lambda: ()[_ZERO]),
     _row(203, "PDC_INDEX_DEQUE", lambda: deque()[0]),
     _row(204, "PDC_INDEX_POP_LIST", lambda: [].pop()),
     _row(205, "PDC_INDEX_POP_DEQUE", lambda: deque().pop()),

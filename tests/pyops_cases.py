@@ -81,10 +81,20 @@ class Library:
 EXPORT = '#define PDC_EXPORT __attribute__((visibility("default")))\n'
 
 
+STICKY = """
+extern "C" PDC_EXPORT i32 sticky() {
+    pdc_error e = {0, 0};
+    i64 q = pdc_floordiv_i64(&e, 1, 0);
+    q += pdc_add_i64(&e, PDC_I64_MAX, 1);
+    return e.code;
+}
+"""
+
+
 def source(cases: Sequence[Case]) -> str:
     """The text of a library with a wrapper for each case."""
     text = [helpers.platform(), helpers.select(case.name for case in cases), EXPORT]
-    return "\n".join(text + [case.wrapper() for case in cases])
+    return "\n".join([*text, *(case.wrapper() for case in cases), STICKY])
 
 
 def build(cases: Sequence[Case], folder: Path) -> Library:
@@ -99,9 +109,7 @@ _COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 def _binary(kind: str, name: str) -> Case:
     letter = {"i64": "i", "f64": "f"}
     first, second = kind.split("_")
-    return Case(
-        f"pdc_{name}_{kind}", letter[first] + letter[second], "b", getattr(operator, name)
-    )
+    return Case(f"pdc_{name}_{kind}", letter[first] + letter[second], "b", getattr(operator, name))
 
 
 INT = [
@@ -150,9 +158,11 @@ FLOAT = [
 ]
 
 _UNARY_MATH = (
-    "acos acosh asin asinh atan atanh cbrt cos cosh degrees erf erfc exp exp2 expm1 fabs frexp "
-    "gamma isfinite isinf isnan lgamma log log10 log1p log2 modf radians sin sinh sqrt tan tanh ulp"
-).split()
+    "acos", "acosh", "asin", "asinh", "atan", "atanh", "cbrt", "cos", "cosh",
+    "degrees", "erf", "erfc", "exp", "exp2", "expm1", "fabs", "frexp", "gamma",
+    "isfinite", "isinf", "isnan", "lgamma", "log", "log10", "log1p", "log2", "modf",
+    "radians", "sin", "sinh", "sqrt", "tan", "tanh", "ulp",
+)  # fmt: skip
 _RESULTS = {"frexp": "fi", "modf": "ff", "isfinite": "b", "isinf": "b", "isnan": "b"}
 
 MATH = [

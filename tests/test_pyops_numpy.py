@@ -185,7 +185,9 @@ def test_comparisons_of_mixed_integers(dll: ctypes.CDLL) -> None:
 
 
 @settings(max_examples=500, deadline=None)
-@given(values=st.lists(st.one_of(st.floats(), st.floats(-1e3, 1e3), st.sampled_from([1e16, -1e16]))))
+@given(
+    values=st.lists(st.one_of(st.floats(), st.floats(-1e3, 1e3), st.sampled_from([1e16, -1e16])))
+)
 def test_sum_is_that_of_the_running_interpreter(dll: ctypes.CDLL, values: list[float]) -> None:
     dll.sum.restype = ctypes.c_double
     array = np.array(values, np.float64)

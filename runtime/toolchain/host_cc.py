@@ -153,9 +153,9 @@ def _headline(log: str) -> str:
     """The line of a compiler's log that says most."""
     lines = log.splitlines()
     for line in lines:
-        found = re.search(r"\b(?:fatal )?error: (.*)", line)
+        found = re.search(r"\berror: (?!ld returned)(.*)|(undefined (?:reference|symbol).*)", line)
         if found:
-            return found.group(1)
+            return found.group(1) or found.group(2)
     return lines[0]
 
 
@@ -190,7 +190,7 @@ def find_compiler() -> HostCompiler:
 @cache
 def _find(chosen: str, path: str) -> HostCompiler:
     if chosen:
-        command = tuple(shlex.split(chosen))
+        command = _split(chosen)
         version = _version(command)
         if version is None:
             raise BackendUnavailableError(
@@ -207,6 +207,13 @@ def _find(chosen: str, path: str) -> HostCompiler:
         if (version := _version(command)) is not None:
             return HostCompiler(command, version)
     raise BackendUnavailableError(_MISSING)
+
+
+def _split(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text))
+    except ValueError:  # an open quote: no command has that name
+        return (text,)
 
 
 def _version(command: tuple[str, ...]) -> str | None:

@@ -39,7 +39,9 @@ _ARCH = re.compile(r"sm_(\d+)[af]?")
 class NVRTC(Protocol):
     """What the two ways to NVRTC have in common."""
 
-    version: tuple[int, int]
+    @property
+    def version(self) -> tuple[int, int]:
+        """Major and minor."""
 
     def architectures(self) -> tuple[int, ...]:
         """The compute capabilities it compiles for: 90 is sm_90."""
@@ -146,7 +148,7 @@ def _find_cupy() -> NVRTC | None:
         return None
 
 
-def compile(  # noqa: A001 - nvrtc.compile is what it is
+def compile(
     source: str,
     arch: str,
     *,
