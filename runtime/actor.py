@@ -266,7 +266,6 @@ class Actor:
         old = self.engine
         self.use_objects()
         self.meter.interpret_from_here(perf_counter())
-        self.plan = replace(self.plan, backend="python", reason=reason)
         engine = PythonEngine(self)
         self.engine = engine
         if failing:
@@ -287,6 +286,7 @@ class Actor:
             )
 
     def _deoptimised(self, reason: str) -> None:
+        self.plan = replace(self.plan, backend="python", reason=reason)
         self.meter.fallbacks += 1
         self._tell_fallback(reason)
 
@@ -394,8 +394,8 @@ class Actor:
         if self.engine is not None:
             self.engine.settle()
         meter, inport, outport = self.meter, self.inbox.port, self.outbox.port
-        interpreted = not isinstance(inport, InputRing)
-        busy, idle = meter.shares(perf_counter(), interpreted=interpreted and self._interprets)
+        interpreted = isinstance(self.engine, PythonEngine) or self.plan.backend == "python"
+        busy, idle = meter.shares(perf_counter(), interpreted=interpreted)
         depth_in, depth_out = inport.depth(), outport.depth()
         return Statistics(
             received=inport.head, processed=meter.processed, sent=meter.sent,
@@ -408,10 +408,6 @@ class Actor:
             busy_seconds=busy, idle_seconds=idle,
             latency_p50=meter.latencies.quantile(0.5), latency_p99=meter.latencies.quantile(0.99),
         )  # fmt: skip
-
-    @property
-    def _interprets(self) -> bool:
-        return self.plan.backend == "python"
 
     def poison(self, why: str) -> None:
         """Refuse every call from now on: this is a forked copy of the actor."""

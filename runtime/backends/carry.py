@@ -93,7 +93,7 @@ class Carry:
             if not (answers and self._replies.deliver(source, message)):
                 spill.append(message)
             tail += 1
-        out[HEAD] = max(published, tail)
+        out[HEAD] = port.seen = max(published, tail)
         port.tail = tail
         out[TAIL] = tail
         while drop and len(spill) > block.bound:

@@ -237,6 +237,7 @@ class NativeEngine:
             self._print()
         if self._carry.on:
             self._carry.sort(status == Status.FULL)
+            host.replies.prune(self.inport.consumed())
         if host.inbox.putters:
             host.inbox.admit()
         if host.outbox.getters:
@@ -268,8 +269,6 @@ class NativeEngine:
         aim = INLINE_SECONDS / self._cost
         if not 0.5 < aim / self._limit < 4:
             self._limit_now()
-        if self.host.replies.pending:
-            self.host.replies.prune(consumed)
 
     def _limit_now(self) -> None:
         assert self.block is not None

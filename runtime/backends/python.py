@@ -133,6 +133,7 @@ class PythonEngine:
         """Run the actor's loop from a state."""
         parts = self.host.anatomy.parts
         assert parts is not None
+        self._reached = True
         self._run(parts.resume(PythonContext(self), state))
 
     def finish_with(self, state: dict[str, Any], *, exiting: bool) -> None:
@@ -253,7 +254,7 @@ class PythonEngine:
 
     def take(self, message: Any) -> None:
         """A message is in hand: remember it, and the state before it."""
-        self.holding, self.message = True, message
+        self.holding, self.message, self._reached = True, message, True
         self.ordinal = self.inport.tail - 1
         if self._names:
             self._state = self._snapshot()

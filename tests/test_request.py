@@ -1,0 +1,167 @@
+"""``request``: every caller gets the reply to its own message, whatever else is going on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pydotcompute import (
+    ActorFailedError,
+    BackpressureStrategy,
+    KernelClosedError,
+    QueueTimeoutError,
+    RingKernelRuntime,
+)
+from tests.native_actor.kit import FAIL, LEAVE, SEND, SEVERAL, SPIN, Task
+
+STRATEGIES = list(BackpressureStrategy)
+
+
+def test_a_reply_names_its_request(kit: Any, run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            await kit(runtime)
+            task = Task(SEND, 5)
+            reply = await runtime.request("kit", task)
+            assert reply.value == 10
+            assert reply.correlation_id == task.message_id
+            await runtime.send("kit", Task(SEND, 6))
+            assert (await runtime.receive("kit")).correlation_id is None
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_two_thousand_callers(kit: Any, run: Any, size: int) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime, queue_size=size)
+
+            async def call(n: int) -> None:
+                assert (await kernel.request(Task(SEND, n))).value == 2 * n
+
+            await asyncio.gather(*(call(n) for n in range(2000)))
+            with pytest.raises(QueueTimeoutError):
+                await kernel.receive(timeout=0)
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_requests_between_other_messages(kit: Any, run: Any, size: int) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime, queue_size=size)
+            received: list[int] = []
+
+            async def call(n: int) -> None:
+                assert (await kernel.request(Task(SEND, n))).value == 2 * n
+
+            async def stream() -> None:
+                for n in range(300):
+                    await kernel.send(Task(SEND, -n))
+
+            async def collect() -> None:
+                while len(received) < 300:
+                    received.append((await kernel.receive()).value)
+
+            await asyncio.gather(stream(), collect(), *(call(n) for n in range(1, 301)))
+            assert received == [-2 * n for n in range(300)]
+
+    run(main())
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_reply_needs_no_room(kit: Any, run: Any, strategy: BackpressureStrategy) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime, queue_size=2, backpressure=strategy)
+            await kernel.send(Task(SEND, 1))
+            await kernel.send(Task(SEND, 2))
+            while kernel.statistics().output_depth < 2:
+                await asyncio.sleep(0)
+            assert (await kernel.request(Task(SEND, 3))).value == 6
+            assert (await kernel.request(Task(SEND, 4))).value == 8
+            assert [(await kernel.receive()).value for _ in range(2)] == [2, 4]
+
+    run(main())
+
+
+def test_the_first_of_several_is_the_reply(kit: Any, run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime)
+            assert (await kernel.request(Task(SEVERAL, 4))).value == 0
+            assert [(await kernel.receive()).value for _ in range(3)] == [1, 2, 3]
+            assert kernel.statistics().sent == 4
+
+    run(main())
+
+
+def test_no_answer_until_the_actor_ends(kit: Any, run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime)
+            with pytest.raises(QueueTimeoutError, match="no reply from kernel 'kit'"):
+                await kernel.request(Task(SEVERAL, 0), timeout=0.01)
+            silent = asyncio.create_task(kernel.request(Task(SEVERAL, 0)))
+            while kernel.statistics().processed < 2:
+                await asyncio.sleep(0)
+            await kernel.send(Task(LEAVE))
+            with pytest.raises(KernelClosedError):
+                await silent
+
+    run(main())
+
+
+def test_a_late_reply_goes_to_nobody_else(kit: Any, run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime)
+            await kernel.deactivate()
+            late = asyncio.create_task(kernel.request(Task(SEND, 1)))
+            await asyncio.sleep(0)
+            late.cancel()
+            await asyncio.gather(late, return_exceptions=True)
+            with pytest.raises(QueueTimeoutError):
+                await kernel.request(Task(SEND, 2), timeout=0.01)
+            await kernel.reactivate()
+            assert (await kernel.request(Task(SEND, 3))).value == 6
+            await kernel.send(Task(SEND, 4))
+            assert (await kernel.receive()).value == 8
+            assert kernel.statistics().processed == 4
+
+    run(main())
+
+
+def test_a_failure_reaches_every_caller(kit: Any, run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime)
+            await kernel.deactivate()
+            calls = [
+                asyncio.create_task(kernel.request(Task(op, 7))) for op in (SEND, FAIL, SEND)
+            ]
+            await asyncio.sleep(0)
+            await kernel.reactivate()
+            first, second, third = await asyncio.gather(*calls, return_exceptions=True)
+            assert first.value == 14
+            for error in (second, third):
+                assert isinstance(error, ActorFailedError)
+                assert str(error.__cause__) == "bad value 7"
+
+    run(main())
+
+
+@pytest.mark.parametrize("backend", ["native"], indirect=True)
+def test_requests_of_long_work(kit: Any, run: Any, backend: str) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime)
+            calls = [kernel.request(Task(SPIN, 400_000 + n)) for n in range(8)]
+            replies = await asyncio.gather(*calls)
+            assert [reply.value for reply in replies] == [400_000 + n for n in range(8)]
+
+    run(main())
