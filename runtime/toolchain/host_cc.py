@@ -41,8 +41,8 @@ _LINK = (
 """The text needs the C library only, and leaving the rest out halves the time to link; should it
 need more after all, linking fails rather than loading."""
 
-_TIMEOUT = 120.0
-"""Seconds for one compilation."""
+_TIMEOUT = 300.0
+"""Seconds for one compilation; the first of ``zig c++`` on a machine takes a minute."""
 
 _MISSING = (
     "The native backend needs a C++ compiler and none was found; run `pip install ziglang`, "
