@@ -294,12 +294,36 @@ def compile_node(source_of: FunctionType, node: FunctionNode) -> CodeType:
         decorator_list=[], returns=None, type_comment=None, **_NO_TYPE_PARAMETERS,
     )  # fmt: skip
     ast.copy_location(outer, node)
-    module = ast.fix_missing_locations(ast.Module(body=[outer], type_ignores=[]))
+    # CPython calls attributes of imported names by other instructions than those of other names.
+    names = sorted(_imported(_text(source_of)).intersection(code.co_names))
+    imports = [ast.Import(names=[ast.alias(name=name)]) for name in names]
+    module = ast.fix_missing_locations(ast.Module(body=[*imports, outer], type_ignores=[]))
     compiled = compile(
         module, code.co_filename, "exec", flags=code.co_flags & _FUTURES, dont_inherit=True
     )
     made = _nested(_nested(compiled, "outer"), code.co_qualname)
     return made.replace(co_name=code.co_name, co_firstlineno=code.co_firstlineno)
+
+
+def _text(function: FunctionType) -> str:
+    return "".join(linecache.getlines(function.__code__.co_filename, function.__globals__))
+
+
+@functools.lru_cache(maxsize=16)
+def _imported(text: str) -> frozenset[str]:
+    """The names that ``import`` binds at the top level of a file."""
+    try:
+        waiting: list[ast.AST] = [ast.parse(text)]
+    except (SyntaxError, ValueError):
+        return frozenset()
+    names: set[str] = set()
+    while waiting:
+        for child in ast.iter_child_nodes(waiting.pop()):
+            if isinstance(child, ast.Import | ast.ImportFrom):
+                names.update((a.asname or a.name).partition(".")[0] for a in child.names)
+            elif not isinstance(child, ast.expr | FunctionNode | ast.ClassDef):
+                waiting.append(child)
+    return frozenset(names)
 
 
 _NO_TYPE_PARAMETERS: dict[str, Any] = {"type_params": []} if sys.version_info >= (3, 12) else {}
