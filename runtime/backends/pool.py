@@ -11,6 +11,7 @@ that forgets to close the pool still ends.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import threading
 from collections import deque
@@ -52,16 +53,19 @@ class Pool:
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call a function on some thread and wait for its result, on the event loop.
 
+        The function sees the caller's context variables: ``settings.scope`` reaches it.
+
         Raises:
             Whatever the function raises.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
+        context = contextvars.copy_context()
 
         def job() -> None:
             result, error = None, None
             try:
-                result = function(*args)
+                result = context.run(function, *args)
             except BaseException as caught:  # handed to the waiting coroutine
                 error = caught
             tell(loop, _settle, future, result, error)
