@@ -39,7 +39,7 @@ READY, LATE, INTERRUPTED = object(), object(), object()
 """What a parked getter is woken with."""
 
 
-class _Put:
+class Put:
     """A parked putter of one message."""
 
     __slots__ = ("admitted", "future", "message")
@@ -59,7 +59,7 @@ class _Put:
         return True
 
 
-class _PutBatch:
+class PutBatch:
     """A parked putter of an accepted batch; ``done`` counts what has been taken."""
 
     __slots__ = ("batch", "done", "future")
@@ -93,7 +93,7 @@ class Channel:
     ) -> None:
         self.port, self.policy, self.loop, self.label = port, policy, loop, label
         self.getters: OrderedDict[Future[Any], None] = OrderedDict()
-        self.putters: OrderedDict[_Put | _PutBatch, None] = OrderedDict()
+        self.putters: OrderedDict[Put | PutBatch, None] = OrderedDict()
         self.promised = 0
         self.rejected = self.timeouts = 0
         self.on_room: Callable[[], object] | None = None
@@ -165,7 +165,7 @@ class Channel:
         message = port.prepare(message)
         if timeout is not None and timeout <= 0:
             raise self._late("no room", timeout, 0)
-        putter = _Put(self.loop.create_future(), message, admitted)
+        putter = Put(self.loop.create_future(), message, admitted)
         await self._park_putter(putter, timeout)
 
     def _put_now(self, message: Any, admitted: Callable[[int], None] | None) -> bool:
@@ -202,7 +202,7 @@ class Channel:
             raise self._full(done, total - done)
         if timeout is not None and timeout <= 0:
             raise self._late("no room", timeout, done)
-        putter = _PutBatch(self.loop.create_future(), batch, done)
+        putter = PutBatch(self.loop.create_future(), batch, done)
         await self._park_putter(putter, timeout)
         return total
 
@@ -210,7 +210,7 @@ class Channel:
         """Let the consumer make room at once, where that is possible and the policy waits."""
         return self.policy is BackpressureStrategy.BLOCK and self.port.pull()
 
-    async def _park_putter(self, putter: _Put | _PutBatch, timeout: float | None) -> None:
+    async def _park_putter(self, putter: Put | PutBatch, timeout: float | None) -> None:
         self.putters[putter] = None
         self._refresh()
         try:
@@ -219,7 +219,7 @@ class Channel:
             # present only if nobody admitted it: cancelled or late
             self.putters.pop(putter, None)
             self._refresh()
-        done = putter.done if isinstance(putter, _PutBatch) else 0
+        done = putter.done if isinstance(putter, PutBatch) else 0
         if outcome is LATE:
             raise self._late("no room", timeout, done)
         if outcome is not READY:
@@ -256,7 +256,7 @@ class Channel:
         finally:
             self.port.bound = bound
 
-    def _fail(self, putter: _Put | _PutBatch, error: Exception) -> None:
+    def _fail(self, putter: Put | PutBatch, error: Exception) -> None:
         del self.putters[putter]
         putter.future.set_exception(error)
 
@@ -308,8 +308,12 @@ class Channel:
 
     def get_batch_nowait(self, limit: int) -> Any:
         """Take up to ``limit`` messages that are promised to nobody, or ``EMPTY``."""
-        if not self.port.depth() and not (self.putters and self.admit()):
-            self.port.pull()
+        if not self.port.depth():
+            direct = self.port.pull_batch(limit)
+            if direct is not None:
+                return direct
+            if not self.port.depth() and not (self.putters and self.admit()):
+                self.port.pull()
         free = self.port.depth() - self.promised
         if free <= 0:
             return EMPTY

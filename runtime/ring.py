@@ -67,6 +67,7 @@ class Port(Protocol):
     armed: int
     wake: Callable[[], object]
     pull: Callable[[], bool]
+    pull_batch: Callable[[int], Any]
     dropped: int
     peak: int
     head: int
@@ -121,7 +122,7 @@ class ObjectPort:
 
     __slots__ = (
         "armed", "bound", "drop_oldest", "dropped", "get_gate", "head", "items", "peak", "pull",
-        "put_gate", "sample_at", "sample_time", "tail", "values", "wake",
+        "pull_batch", "put_gate", "sample_at", "sample_time", "tail", "values", "wake",
     )  # fmt: skip
 
     def __init__(
@@ -134,6 +135,7 @@ class ObjectPort:
         self.armed = 1
         self.wake: Callable[[], object] = nothing
         self.pull: Callable[[], bool] = nothing
+        self.pull_batch: Callable[[int], Any] = _no_batch
         self.sample_time = 0.0
 
     def depth(self) -> int:
@@ -164,8 +166,8 @@ class ObjectPort:
             message = self.values.accept(message)
         items.append(message)
         head = self.head
-        if head == self.sample_at:
-            self.sample_time = perf_counter()
+        if head >= self.sample_at and not self.sample_time:
+            self.sample_at, self.sample_time = head, perf_counter()
         self.head = head + 1
         if not self.armed:
             self.wake()
@@ -218,6 +220,8 @@ class ObjectPort:
         self.items.extend(messages)
         for _ in range(surplus):
             self.items.popleft()
+        if self.head >= self.sample_at and not self.sample_time:
+            self.sample_at, self.sample_time = self.head, perf_counter()
         self.head += count
         if not self.armed:
             self.wake()
@@ -251,7 +255,7 @@ class _Ring:
 
     __slots__ = (
         "armed", "bound", "buffer", "dropped", "fence", "get_gate", "head", "mask", "peak",
-        "pull", "put_gate", "sample_at", "sample_time", "seen", "size", "slots", "tail", "wake",
+        "pull", "pull_batch", "put_gate", "sample_at", "sample_time", "seen", "size", "slots", "tail", "wake",
         "words",
     )  # fmt: skip
 
@@ -271,6 +275,7 @@ class _Ring:
         self.armed = 0
         self.wake: Callable[[], object] = nothing
         self.pull: Callable[[], bool] = nothing
+        self.pull_batch: Callable[[int], Any] = _no_batch
         self.sample_time = 0.0
 
     def start_at(self, ordinal: int) -> None:
@@ -364,8 +369,8 @@ class InputRing(_Ring):
             raise wrap_field_error(slots.kernel_id, error) from None
         except StringTableFullError:
             raise ForeignMessage from None
-        if head == self.sample_at:
-            self.sample_time = perf_counter()
+        if head >= self.sample_at and not self.sample_time:
+            self.sample_at, self.sample_time = head, perf_counter()
         self.head = head = head + 1
         if self.fence is not None:
             self.fence()
@@ -386,6 +391,8 @@ class InputRing(_Ring):
             return 0
         records = self.slots.records(batch, start + skip, start + count)
         self._copy_in(self.head + skip, count - skip, records)
+        if self.head >= self.sample_at and not self.sample_time:
+            self.sample_at, self.sample_time = self.head, perf_counter()
         self.head += count
         if self.fence is not None:
             self.fence()
@@ -418,7 +425,7 @@ class OutputRing(_Ring):
     were sorted out, or sent by the actor's prologue.  While it holds any, ``get_gate`` is not 0.
     """
 
-    __slots__ = ("drop_oldest", "pull_batch", "spill", "spilled")
+    __slots__ = ("drop_oldest", "spill", "spilled")
 
     def __init__(
         self,
@@ -433,7 +440,6 @@ class OutputRing(_Ring):
         self.drop_oldest = drop_oldest
         self.spill: deque[Any] = deque()
         self.spilled: Callable[[], object] = nothing
-        self.pull_batch: Callable[[int], Any] = _no_batch
 
     def published(self) -> int:
         """Messages published, ever."""

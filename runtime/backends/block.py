@@ -20,6 +20,7 @@ import numpy as np
 
 from pydotcompute.backends.program import NativeProgram
 from pydotcompute.compiler.abi import ACTOR, CACHE_LINE, PORT, Policy
+from pydotcompute.compiler.schema import STRINGS
 from pydotcompute.errors import BuildError
 from pydotcompute.ring import BOUND, CAPACITY, HEAD, MASK, POLICY, SLOTS, SOURCE, TAIL
 
@@ -37,7 +38,9 @@ def _index(name: str) -> int:
     return int(offset // dtype.itemsize)
 
 
-INPUT, OUTPUT, STATE, LOG, LOG_SIZE = map(_index, ("input", "output", "state", "log", "log_size"))
+INPUT, OUTPUT, STATE, LOG, LOG_SIZE, STRINGS_AT = map(
+    _index, ("input", "output", "state", "log", "log_size", "strings")
+)
 STOP, TERMINATING, CARRY, EVENT, FUEL = map(
     _index, ("stop", "terminating", "carry", "event", "fuel")
 )
@@ -82,8 +85,8 @@ def load(library: Path) -> tuple[Callable[..., int], Callable[..., int], int]:
     return held.pdc_burst, free.pdc_burst, address
 
 
-pointer = ctypes.c_void_p
-"""An address as the entry point takes it."""
+pointer, count = ctypes.c_void_p, ctypes.c_uint64
+"""An address and a number as the entry point takes them."""
 
 
 def _power(least: int) -> int:
@@ -160,6 +163,10 @@ class NativeBlock:
         for words in (self.input_words, self.output_words):
             words[BOUND], words[POLICY] = bound, int(policy)
         self.grow_log(program.log_size)
+        self._strings = Memory(4 * max(1, len(program.strings)))
+        for number, text in enumerate(program.strings):
+            self._strings.bytes.cast("I")[number] = STRINGS.intern(text)
+        self.q8[STRINGS_AT] = self._strings.address
         spread = 2 * bound if policy is Policy.DROP_OLDEST else bound
         size = program.input_slot.itemsize
         self.input = Slots(self.input_words, size, spread, sourced=False)

@@ -27,6 +27,7 @@ from pydotcompute.backends import block as words
 from pydotcompute.backends.base import Host
 from pydotcompute.backends.block import STRONG, NativeBlock, fence
 from pydotcompute.backends.carry import Carry
+from pydotcompute.backends.direct import Direct
 from pydotcompute.backends.pool import Pool, tell
 from pydotcompute.backends.python import PythonEngine
 from pydotcompute.channel import ROOM
@@ -43,6 +44,8 @@ INLINE_SECONDS = 200e-6
 """Longest burst aimed at on the event loop's own thread."""
 WORKER_SECONDS = 4e-3
 """Longest burst aimed at on a worker."""
+OVERHEAD = 0.5e-6
+"""Seconds a burst takes before it has handled anything."""
 OFFLOAD_SECONDS = 500e-6
 """A message that takes longer than this runs on a worker."""
 FUEL = 100_000
@@ -73,14 +76,15 @@ class NativeEngine:
         self._inner: PythonEngine | None = None
         self._exit, self._flushed, self._recompiled = _STAY, False, False
         self._surrender: str | None = None
-        self._cost, self._limit = 1e-6, 64
+        self.cost, self._limit = 1e-6, 64
+        self._done = 0
         self._processed = 0
         self._settled = (0, 0, 0, 0)
         self._idle_since, self._timer = 0.0, None  # type: float, asyncio.TimerHandle | None
         self._resting: asyncio.Future[None] | None = None
         self._after = {
             Status.LEFT: self._finish, Status.RETURNED: self._returned,
-            Status.STOPPED: self._stopped, Status.PREEMPTED: self._offload,
+            Status.STOPPED: self._stopped, Status.PREEMPTED: self._preempted,
             Status.FAILED: self._replay, Status.DEOPTIMISE: self._deoptimise,
             Status.GROW: self._grow, Status.LOG_FULL: self._log_full,
         }  # fmt: skip
@@ -174,7 +178,9 @@ class NativeEngine:
         self.block, self.inport, self.outport = block, ring, out
         self._carry = Carry(block, ring, out, self.host.replies)
         self.host.use_rings(ring, out)
+        self._argument = words.pointer(block.address)
         self._limit_now()
+        out.pull_batch = Direct(self).receive
         self.gate &= ~AWAY
         ring.armed = 0
         self.host.inbox.admit()
@@ -195,7 +201,7 @@ class NativeEngine:
 
     def pull(self) -> bool:
         """Run a short burst now, if that is allowed; True if messages moved."""
-        if self.gate or self._cost > OFFLOAD_SECONDS:
+        if self.gate or self.cost > OFFLOAD_SECONDS:
             return False
         block, inport = self.block, self.inport
         assert block is not None
@@ -209,13 +215,15 @@ class NativeEngine:
     def _step(self) -> None:
         block = self.block
         assert block is not None
-        if self._cost > OFFLOAD_SECONDS and self.inport.head != block.input_words[TAIL]:
+        if self.cost > OFFLOAD_SECONDS and self.inport.head != block.input_words[TAIL]:
             self._offload()
             return
         limit = self._carry.open(self._limit)
+        if limit != self._count.value:
+            self._count = words.count(limit)
         block.i8[words.FUEL] = FUEL
         began = perf_counter()
-        status = block.burst(self._argument, limit)
+        status = block.burst(self._argument, self._count)
         self.after(status, perf_counter() - began)
 
     def after(self, status: int, seconds: float) -> None:
@@ -229,7 +237,7 @@ class NativeEngine:
         assert block is not None
         host.meter.busy += seconds
         processed = block.q8[words.PROCESSED]
-        done = processed - self._processed
+        self._done = done = processed - self._processed
         if done:
             self._handled(done, seconds)
             self._processed = processed
@@ -264,16 +272,16 @@ class NativeEngine:
                 self.host.meter.latencies.add(perf_counter() - inport.sample_time)
             inport.sample_at = next_sample(max(inport.sample_at, inport.head - 1))
             inport.sample_time = 0.0
-        cost = seconds / done
-        self._cost += (cost - self._cost) * 0.125
-        aim = INLINE_SECONDS / self._cost
+        cost = max(1e-9, (seconds - OVERHEAD) / done)
+        self.cost += (cost - self.cost) * (0.125 if done < 64 else 0.5)
+        aim = INLINE_SECONDS / self.cost
         if not 0.5 < aim / self._limit < 4:
             self._limit_now()
 
     def _limit_now(self) -> None:
         assert self.block is not None
-        self._limit = int(min(65536, max(1, INLINE_SECONDS / self._cost)))
-        self._argument = words.pointer(self.block.address)
+        self._limit = int(min(65536, max(1, INLINE_SECONDS / self.cost)))
+        self._count = words.count(self._limit)
 
     def _room(self) -> None:
         """A client took a message while the actor waited for room."""
@@ -322,11 +330,18 @@ class NativeEngine:
 
     # --- long work -------------------------------------------------------------------------
 
+    def _preempted(self) -> None:
+        """The fuel is used up: by many messages, or by one that takes long."""
+        if self._done:
+            self.poke()
+        else:
+            self._offload()
+
     def _offload(self) -> None:
         """Let a worker run the next burst."""
         block = self.block
         assert block is not None
-        limit = self._carry.open(int(max(1, WORKER_SECONDS / self._cost)))
+        limit = self._carry.open(int(max(1, WORKER_SECONDS / self.cost)))
         block.i8[words.FUEL] = -1
         self.gate |= BUSY
         self.inport.armed = 1
@@ -335,7 +350,7 @@ class NativeEngine:
     def _work(self, block: NativeBlock, limit: int) -> None:
         """On a worker thread: one burst without the GIL."""
         began = perf_counter()
-        status = block.burst_free(words.pointer(block.address), limit)
+        status = block.burst_free(words.pointer(block.address), words.count(limit))
         tell(self.host.loop, self._worked, block, status, perf_counter() - began)
 
     def _worked(self, block: NativeBlock, status: int, seconds: float) -> None:

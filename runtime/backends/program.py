@@ -36,6 +36,7 @@ class NativeProgram:
         emit: ``(log bytes)``: print what the actor printed; None if it never prints.
         declared_input: the user named the input classes.
         log_size: bytes of the log to begin with.
+        strings: constant strings the actor uses; it is given their ids.
     """
 
     library: Path
@@ -51,7 +52,8 @@ class NativeProgram:
     why: Callable[[int, int], str]
     emit: Callable[[memoryview], None] | None = None
     declared_input: bool = True
-    log_size: int = 1 << 16
+    log_size: int = 1 << 12
+    strings: tuple[str, ...] = ()
 
 
 def program_of(lowering: Any, anatomy: Anatomy) -> NativeProgram:
@@ -69,5 +71,6 @@ def program_of(lowering: Any, anatomy: Anatomy) -> NativeProgram:
         state_size=kernel.state_dtype.itemsize,
         pack_state=kernel.pack_state, unpack_state=kernel.unpack_state,
         silent_timeout=anatomy.silent_timeout, max_sends=kernel.max_sends,
-        why=kernel.why, emit=kernel.emit if kernel.prints else None,
+        why=kernel.why, emit=kernel.emit if getattr(kernel, "prints", ()) else None,
+        strings=kernel.strings,
     )  # fmt: skip
