@@ -297,6 +297,7 @@ STATE = [
     (LOOP + "    try:\n        x = f()\n    except E:\n        x = 0\n    g(x)", "", ""),
     (LOOP + "    try:\n        x = f()\n    except E:\n        pass\n    g(x)", "x", "x"),
     (LOOP + "    try:\n        x = f()\n    except E:\n        g(x)", "x", "x"),
+    (LOOP + "    try:\n        x, y = f()\n    except E:\n        g(x)", "x", "x"),
     (LOOP + "    try:\n        f()\n        x = 1\n    finally:\n        g(x)", "x", "x"),
     (LOOP + "    try:\n        f()\n    finally:\n        x = 1\n    g(x)", "", ""),
     (LOOP + "    try:\n        f()\n    except E as e:\n        g(e)", "", ""),
