@@ -210,6 +210,10 @@ def test_no_section_uses_a_later_one() -> None:
         assert not late, name
 
 
+def test_imprecise_helpers_exist() -> None:
+    assert helpers.IMPRECISE_ON_DEVICE <= set(helpers.table())
+
+
 def test_selection_is_closed_ordered_and_minimal() -> None:
     text = helpers.select(["pdc_divmod_i64"])
     names = ("pdc_neg_i64", "pdc_floordiv_i64", "pdc_mod_i64", "pdc_divmod_i64")
