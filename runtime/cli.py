@@ -76,8 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect = commands.add_parser(
         "inspect",
         help="show what becomes of an actor, without running it",
-        epilog="Exit status: 0 the actor lowers, 1 it does not (the reasons go to standard "
-        "error), 2 wrong usage.",
+        epilog="Exit status: 0 the actor lowers, 1 it does not x",
     )
     inspect.add_argument("actor", metavar="FILE.py:ACTOR", help="function name or kernel_id")
     inspect.add_argument("--stage", choices=STAGES, default="explain")
@@ -129,10 +128,7 @@ def _inspect(options: argparse.Namespace) -> int:
     lowering = actor.lower(
         *(_message_class(module, file, given) for given in (options.input, options.output))
     )
-    if not lowering.ok:
-        for diagnostic in lowering.diagnostics:
-            print(diagnostic, file=sys.stderr)
-    if lowering.ok or options.stage in ("explain", "html"):
+    if lowering.ok or options.stage in ("explain", "html"):  # these two tell the reasons, too
         produce: dict[str, Callable[[], str]] = {
             "explain": lowering.explain,
             "ir": lambda: lowering.ir,
@@ -142,6 +138,8 @@ def _inspect(options: argparse.Namespace) -> int:
             "html": lowering.html,
         }
         _write(produce[options.stage](), options)
+    else:
+        print("\n\n".join(map(str, lowering.diagnostics)), file=sys.stderr)
     return 0 if lowering.ok else 1
 
 

@@ -255,7 +255,6 @@ CASES = (
             for action in ("increment", "increment", "decrement", "shrug", "increment", "reset")
         ),
         expected=tuple(("CountResponse", count) for count in (1, 2, 1, 1, 2, 0)),
-        lowers=False,
     ),
     Case(
         "Actor Loop Pattern",
