@@ -29,7 +29,8 @@ from typing import Any, Final, TypeVar
 
 from pydotcompute.compiler.actor_shape import ActorShape
 from pydotcompute.compiler.names import walk_scope
-from pydotcompute.compiler.source import MISSING, FunctionSource, compile_node
+from pydotcompute.compiler.recompile import compile_node
+from pydotcompute.compiler.source import MISSING, FunctionSource
 
 Signals = tuple[type[BaseException], ...]
 Part = Callable[..., Coroutine[Any, Any, Any]]

@@ -2,14 +2,13 @@
 
 Input: a function object.  Output: ``FunctionSource``, whose nodes stand at their real lines and
 columns in the file, whatever the function is nested in, so that every later stage can point at
-the user's own text.  ``compile_node`` is the way back, from a tree to a function.
+the user's own text.  ``recompile`` is the way back, from a tree to code.
 
 Text is looked up through ``linecache``, which knows files, notebook cells, the interactive prompt
 and whatever else registered its text there.
 """
 
 from __future__ import annotations
-import __future__
 
 import ast
 import builtins
@@ -17,7 +16,6 @@ import functools
 import inspect
 import linecache
 import re
-import sys
 import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,8 +24,7 @@ from typing import Any, Final
 
 from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError, Location
 from pydotcompute.compiler.names import bound_names, declared_names, parameters
-
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+from pydotcompute.compiler.recompile import FunctionNode, same_code
 
 
 class Missing:
@@ -39,12 +36,6 @@ class Missing:
 
 MISSING: Final = Missing()
 """What ``FunctionSource.lookup`` returns for a name that has no value."""
-
-_FUTURES = functools.reduce(
-    lambda flags, name: flags | getattr(__future__, name).compiler_flag,
-    __future__.all_feature_names,
-    0,
-)
 
 
 @dataclass(frozen=True)
@@ -216,7 +207,7 @@ def read_source(function: Any) -> FunctionSource:
             "registered in `linecache`",
         )
     node = _parse(lines, code)
-    if node is None or not _same_code(function, node):
+    if node is None or not same_code(function, node):
         raise _error(
             "PDC003",
             f"the text of `{function.__name__}` is not what the running function was compiled from",
@@ -271,135 +262,3 @@ def _parse(lines: Sequence[str], code: CodeType) -> FunctionNode | None:
     ast.increment_lineno(node, code.co_firstlineno - (2 if indented else 1))
     node.decorator_list = []
     return node
-
-
-def compile_node(source_of: FunctionType, node: FunctionNode) -> CodeType:
-    """The code of a definition that stands where ``source_of`` stands.
-
-    Free variables stay free (in the order of ``co_freevars``), file name and ``__future__``
-    features are those of ``source_of``.
-
-    Args:
-        source_of: the function whose surroundings count.
-        node: a definition; its decorators, defaults and annotations are not looked at.
-    """
-    code = source_of.__code__
-    # ``global`` makes the qualified name just this name, dots and all; the qualified names of
-    # what is nested inside begin with it.
-    declared = ast.Global(names=[code.co_qualname])
-    inner = _definition(node, code.co_qualname, _bare_arguments(node.args), node.body)
-    # The enclosing function makes the free names free; its own code is thrown away.
-    outer = ast.FunctionDef(
-        name="outer", args=_parameters(code.co_freevars), body=[declared, inner],
-        decorator_list=[], returns=None, type_comment=None, **_NO_TYPE_PARAMETERS,
-    )  # fmt: skip
-    ast.copy_location(outer, node)
-    # CPython calls attributes of imported names by other instructions than those of other names.
-    names = sorted(_imported(_text(source_of)).intersection(code.co_names))
-    imports = [ast.Import(names=[ast.alias(name=name)]) for name in names]
-    module = ast.fix_missing_locations(ast.Module(body=[*imports, outer], type_ignores=[]))
-    compiled = compile(
-        module, code.co_filename, "exec", flags=code.co_flags & _FUTURES, dont_inherit=True
-    )
-    made = _nested(_nested(compiled, "outer"), code.co_qualname)
-    return made.replace(co_name=code.co_name, co_firstlineno=code.co_firstlineno)
-
-
-def _text(function: FunctionType) -> str:
-    return "".join(linecache.getlines(function.__code__.co_filename, function.__globals__))
-
-
-@functools.lru_cache(maxsize=16)
-def _imported(text: str) -> frozenset[str]:
-    """The names that ``import`` binds at the top level of a file."""
-    try:
-        waiting: list[ast.AST] = [ast.parse(text)]
-    except (SyntaxError, ValueError):
-        return frozenset()
-    names: set[str] = set()
-    while waiting:
-        for child in ast.iter_child_nodes(waiting.pop()):
-            if isinstance(child, ast.Import | ast.ImportFrom):
-                names.update((a.asname or a.name).partition(".")[0] for a in child.names)
-            elif not isinstance(child, ast.expr | FunctionNode | ast.ClassDef):
-                waiting.append(child)
-    return frozenset(names)
-
-
-_NO_TYPE_PARAMETERS: dict[str, Any] = {"type_params": []} if sys.version_info >= (3, 12) else {}
-
-
-def _definition(
-    like: FunctionNode, name: str, args: ast.arguments, body: list[ast.stmt]
-) -> FunctionNode:
-    """A bare definition of the kind and at the place of ``like``."""
-    made = type(like)(
-        name=name, args=args, body=body, decorator_list=[], returns=None, type_comment=None,
-        **_NO_TYPE_PARAMETERS,
-    )  # fmt: skip
-    return ast.copy_location(made, like)
-
-
-def _nested(code: CodeType, name: str) -> CodeType:
-    return next(c for c in code.co_consts if isinstance(c, CodeType) and c.co_name == name)
-
-
-def _parameters(names: Sequence[str]) -> ast.arguments:
-    return ast.arguments(
-        posonlyargs=[], args=[ast.arg(arg=name) for name in names], vararg=None, kwonlyargs=[],
-        kw_defaults=[], kwarg=None, defaults=[],
-    )  # fmt: skip
-
-
-def _bare_arguments(args: ast.arguments) -> ast.arguments:
-    """The parameters without annotations and defaults: both belong to the definition's run."""
-
-    def bare(arg: ast.arg) -> ast.arg:
-        return ast.copy_location(ast.arg(arg=arg.arg), arg)
-
-    return ast.arguments(
-        posonlyargs=[bare(arg) for arg in args.posonlyargs],
-        args=[bare(arg) for arg in args.args],
-        vararg=bare(args.vararg) if args.vararg else None,
-        kwonlyargs=[bare(arg) for arg in args.kwonlyargs],
-        kw_defaults=[None] * len(args.kwonlyargs),
-        kwarg=bare(args.kwarg) if args.kwarg else None,
-        defaults=[],
-    )
-
-
-def _same_code(function: FunctionType, node: FunctionNode) -> bool:
-    """Whether the text is what runs: a stale file must never be compiled in its place."""
-    try:
-        compiled = compile_node(function, node)
-    except (SyntaxError, ValueError, StopIteration):
-        return False
-    if _equal(compiled, function.__code__):
-        return True
-    # pytest rewrites the assert statements of test modules, which adds names that start with "@".
-    asserts = any(isinstance(child, ast.Assert) for child in ast.walk(node))
-    return asserts and _names(compiled) == _names(function.__code__)
-
-
-def _names(code: CodeType) -> tuple[Any, ...]:
-    variables = frozenset(name for name in code.co_varnames if not name.startswith("@"))
-    return code.co_argcount, variables, code.co_freevars, code.co_cellvars
-
-
-def _equal(left: CodeType, right: CodeType) -> bool:
-    """Whether two codes do the same, wherever they stand."""
-    return all(
-        getattr(left, part) == getattr(right, part)
-        for part in ("co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars")
-    ) and _constant(left.co_consts) == _constant(right.co_consts)
-
-
-def _constant(value: Any) -> Any:
-    """A key that tells ``1`` from ``1.0`` and ``True``, and ``0.0`` from ``-0.0``."""
-    if isinstance(value, tuple):
-        return tuple(map(_constant, value))
-    if isinstance(value, frozenset):
-        return frozenset(map(_constant, value))
-    if isinstance(value, CodeType):
-        return value.co_name, value.co_code, value.co_names, _constant(value.co_consts)
-    return type(value), repr(value)

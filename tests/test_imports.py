@@ -30,6 +30,7 @@ READS_SYNTAX = tuple(
         "actor_shape",
         "liveness",
         "names",
+        "recompile",
         "silence",
         "turn",
         "coroutine",

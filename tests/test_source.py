@@ -281,3 +281,13 @@ def test_nested_definitions_keep_their_names() -> None:
 def test_future_annotations_and_generic_functions() -> None:
     text = "from __future__ import annotations\ndef f(x: Unknown = 3) -> Other:\n    y: Z = x\n"
     assert read_source(define(text, "f")).name == "f"
+
+
+@pytest.mark.parametrize(
+    "imports",
+    ["import math", "import os.path as math", "from os import path as math",
+     "if 1:\n    try:\n        import math\n    finally:\n        pass", "math = 0"],
+)  # fmt: skip
+def test_calls_of_imported_names(imports: str) -> None:
+    text = f"{imports}\ndef f(x):\n    return math.sqrt(x) + x.math() + math(x)\n"
+    assert read_source(define(text, "f")).name == "f"
