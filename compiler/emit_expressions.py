@@ -185,7 +185,8 @@ class ExpressionEmitter:
 
     @expr.register
     def _(self, node: ir.Context) -> str:
-        return "(pdc_t->actor->terminating != 0)"
+        # The last time-out, which lets flushing handlers run, comes before the actor is told.
+        return "(pdc_t->actor->terminating != 0 && pdc_t->actor->event == 0)"
 
 
 def may_raise(node: ir.Expr) -> bool:

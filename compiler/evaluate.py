@@ -60,7 +60,7 @@ def evaluate(kernel: ir.Kernel, state: Mapping[str, Any], messages: Sequence[Any
         state: its variables before the first turn; missing ones are not bound.
         messages: what arrives, in order.
         timeout_at_end: whether the receive after the last message raises a time-out, once.
-        terminating: what ``ctx.should_terminate`` is once the messages are used up.
+        terminating: what ``ctx.should_terminate`` is once messages and time-out are used up.
         queue_timeout: the class of that time-out.
     """
     turn = _Turn(kernel, dict(state), list(messages), timeout_at_end, terminating, queue_timeout)
@@ -333,7 +333,7 @@ class _Turn:
 
     @expr.register
     def _(self, node: ir.Context) -> Any:
-        return self.terminating and not self.messages
+        return self.terminating and not self.messages and not self.timeout_left
 
 
 __all__ = ["Outcome", "evaluate"]

@@ -1,0 +1,463 @@
+"""One actor run three ways on the same messages, and held against each other exactly.
+
+Input: a decorated actor and a stream of messages (``TIMEOUT`` among them: an empty queue that lets
+a ``receive(timeout=...)`` raise).  Output: nothing, or ``Disagreement``.
+
+- ``Interpreter`` drives the actor's own coroutine with a hand-made context.  It is the measure.
+- ``compiler.evaluate`` runs the IR.
+- ``rings.Library`` calls ``pdc_burst`` of the compiled library over rings, in bursts of any
+  length, with queues of any size.
+
+What is compared after each message: outputs (to the last bit, and in type), the state, how the
+actor ended, the class of an exception.  Compiled code that fails or deoptimises hands the message
+over; it is then set to the interpreter's state after it and goes on, so that one overflow does not
+end a stream.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from pydotcompute.codec import copier_of
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.abi import Event, Status
+from pydotcompute.compiler.actor_shape import ActorShape, find_shape
+from pydotcompute.compiler.coroutine import CoroutineParts, split
+from pydotcompute.compiler.evaluate import evaluate
+from pydotcompute.compiler.pipeline import KernelSource
+from pydotcompute.compiler.source import read_source
+from pydotcompute.decorator import RingKernelFunction
+from pydotcompute.errors import ActorExit, LoweringError, QueueTimeoutError
+from pydotcompute.lowering import lower_actor
+from pydotcompute.testing import same
+from tests.rings import Library
+
+
+class Timeout:
+    """The class of ``TIMEOUT``."""
+
+    def __repr__(self) -> str:
+        return "TIMEOUT"
+
+
+TIMEOUT: Final = Timeout()
+"""In a stream: the queue is empty for long enough."""
+
+Item = Any
+"""A message, or ``TIMEOUT``."""
+
+
+class Disagreement(AssertionError):
+    """Two ways of running an actor gave different results."""
+
+
+@dataclass
+class Step:
+    """What the interpreter made of one item of the stream.
+
+    Args:
+        item: the item.
+        before: the actor's variables before it.
+        outputs: what it sent.
+        after: its variables afterwards; those before it if an exception left the loop.
+        error: the exception that left the loop.
+        ended: the actor is over; ``outputs`` has what its epilogue sent as well.
+    """
+
+    item: Item
+    before: dict[str, Any]
+    outputs: list[Any] = field(default_factory=list)
+    after: dict[str, Any] = field(default_factory=dict)
+    error: BaseException | None = None
+    ended: bool = False
+    deoptimises: bool = False
+    """The IR has no value for it."""
+
+
+# --- the coroutine -------------------------------------------------------------------------------
+
+
+class _Park:
+    """What a context awaits when it has no message."""
+
+    def __await__(self) -> Any:
+        return (yield self)
+
+
+class _Context:
+    """The context of an interpreted actor."""
+
+    kernel_id = "differential"
+    is_active = True
+
+    def __init__(self, owner: Interpreter) -> None:
+        self._owner = owner
+
+    @property
+    def should_terminate(self) -> bool:
+        self._owner.look(at_test=True)
+        return self._owner.terminating
+
+    async def wait_active(self) -> None:
+        return None
+
+    async def receive(self, timeout: float | None = None) -> Any:
+        owner = self._owner
+        owner.look(at_test=False)
+        item = await _Park()
+        while item is TIMEOUT and timeout is None:
+            if owner.terminating:
+                raise ActorExit
+            item = await _Park()
+        if item is TIMEOUT:
+            raise QueueTimeoutError("the queue is empty")
+        return item
+
+    async def send(self, message: Any) -> None:
+        self._owner.sent.append(copier_of(type(message))(message))
+
+
+class Interpreter:
+    """Drives an actor's coroutine, item by item.
+
+    Args:
+        subject: the actor.
+        state: its variables before the loop.
+    """
+
+    def __init__(self, subject: Subject, state: Mapping[str, Any]) -> None:
+        self.subject = subject
+        self.terminating = False
+        self.sent: list[Any] = []
+        self.state = dict(state)
+        self._seen: dict[str, Any] = {}
+        self._has_test = False
+        self.coroutine: Coroutine[Any, Any, Any] | None = None
+
+    def look(self, *, at_test: bool) -> None:
+        """Notes the actor's variables: where the loop has a condition, there."""
+        if at_test or not self._has_test:
+            frame: Any = self.coroutine.cr_frame  # type: ignore[union-attr]
+            ctx = self.subject.shape.ctx
+            self._has_test = at_test
+            self._seen = {n: v for n, v in frame.f_locals.items() if n != ctx}
+
+    def step(self, item: Item) -> Step:
+        """Lets the actor handle one item."""
+        step = Step(item, dict(self.state))
+        self.sent = step.outputs
+        try:
+            if self.coroutine is None:
+                self.coroutine = self.subject.parts.resume(_Context(self), dict(self.state))
+                self.coroutine.send(None)
+            self.coroutine.send(item)
+        except StopIteration:
+            step.ended = True
+        except Exception as error:
+            step.error = error
+            step.after = dict(self.state)
+            self.coroutine = None
+            return step
+        self.state = dict(self._seen)
+        step.after = dict(self.state)
+        return step
+
+
+def interpret(subject: Subject, items: Sequence[Item], *, terminate: bool = False) -> list[Step]:
+    """What the coroutine makes of a stream.
+
+    Args:
+        subject: the actor.
+        items: the stream.
+        terminate: ask the actor to end after it.
+    """
+    interpreter = Interpreter(subject, subject.state)
+    steps: list[Step] = []
+    for item in items:
+        steps.append(interpreter.step(item))
+        if steps[-1].ended:
+            return steps
+    if terminate:
+        interpreter.terminating = True
+        steps.append(interpreter.step(TIMEOUT))
+    return steps
+
+
+def epilogue(subject: Subject, state: Mapping[str, Any]) -> list[Any]:
+    """What the epilogue sends, from a state."""
+    interpreter = Interpreter(subject, state)
+    coroutine = subject.parts.epilogue(_Context(interpreter), dict(state))
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return interpreter.sent
+    raise AssertionError("an epilogue that waits")
+
+
+def _run_prologue(parts: CoroutineParts) -> dict[str, Any]:
+    coroutine = parts.prologue(None)
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        bound: dict[str, Any] = end.value
+        return bound
+    raise AssertionError("a prologue that waits")
+
+
+# --- the actor -----------------------------------------------------------------------------------
+
+
+class Subject:
+    """An actor under test: its coroutine, its IR, its library.
+
+    Args:
+        actor: the decorated function.
+
+    Raises:
+        LoweringError: it does not lower.
+    """
+
+    def __init__(self, actor: RingKernelFunction) -> None:
+        self.actor = actor
+        source = read_source(actor.function)
+        self.shape: ActorShape = find_shape(source)
+        self.parts = split(source, self.shape, (ActorExit,))
+        self.state = _run_prologue(self.parts)
+        known = {n: v for n, v in self.state.items() if n in self.shape.state_names}
+        self.lowering = lower_actor(actor, state=known)
+        if self.lowering.kernel is None:
+            found = self.lowering.diagnostics
+            text = "\n".join(f"line {d.line}: {d.code} {d.message}" for d in found)
+            raise LoweringError(f"{actor.kernel_id}:\n{text}", found)
+        self.kernel: KernelSource = self.lowering.kernel
+        self.names = tuple(name for name, _ in self.kernel.state.variables)
+        self.has_try = any(isinstance(node, ir.Try) for node in ir.walk(self.kernel.ir))
+
+    def compiled_state(self, state: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The variables that compiled code keeps; None if it cannot hold one of them."""
+        kept = {name: state[name] for name in self.names if name in state}
+        record = bytearray(self.kernel.state_dtype.itemsize)
+        try:
+            self.kernel.pack_state(kept, memoryview(record))
+        except (TypeError, ValueError, OverflowError):
+            return None
+        return kept
+
+
+@dataclass
+class Tally:
+    """How often compiled code did what."""
+
+    handled: int = 0
+    failed: int = 0
+    deoptimised: int = 0
+
+
+# --- the IR --------------------------------------------------------------------------------------
+
+
+def check_evaluator(subject: Subject, steps: Sequence[Step], *, terminate: bool = False) -> Tally:
+    """Holds the IR's meaning against the coroutine, item by item."""
+    tally = Tally()
+    for number, step in enumerate(steps):
+        state = subject.compiled_state(step.before)
+        if state is None:
+            continue
+        last = terminate and number == len(steps) - 1 and step.item is TIMEOUT
+        outcome = evaluate(
+            subject.kernel.ir, state, [] if step.item is TIMEOUT else [step.item],
+            timeout_at_end=step.item is TIMEOUT, terminating=last, queue_timeout=QueueTimeoutError,
+        )  # fmt: skip
+        where = f"evaluator, item {number} ({step.item})"
+        if outcome.status == "deoptimise":
+            tally.deoptimised += 1
+            step.deoptimises = True
+        elif outcome.status == "failed":
+            tally.failed += 1
+            _same_error(where, step, type(outcome.error))
+        else:
+            tally.handled += 1
+            outputs = list(outcome.outputs)
+            if outcome.status == "left" or last:
+                outputs += epilogue(subject, {**step.before, **outcome.state})
+            _same_step(where, subject, step, outputs, outcome.state,
+                       ended=outcome.status in ("left", "returned") or last)  # fmt: skip
+    return tally
+
+
+def _same_error(where: str, step: Step, cls: type[BaseException]) -> None:
+    if type(step.error) is not cls:
+        raise Disagreement(f"{where}: raised {cls.__name__}, and Python {step.error!r}")
+
+
+def _same_step(where: str, subject: Subject, step: Step, outputs: Sequence[Any],
+               state: Mapping[str, Any], *, ended: bool) -> None:  # fmt: skip
+    if step.error is not None:
+        raise Disagreement(f"{where}: went on, and Python raised {step.error!r}")
+    if ended != step.ended:
+        raise Disagreement(f"{where}: ended is {ended}, and of Python {step.ended}")
+    if not same(list(outputs), step.outputs):
+        raise Disagreement(f"{where}: sent {outputs}, and Python {step.outputs}")
+    if not ended:
+        _same_state(where, subject, state, step.after)
+
+
+def _same_state(where: str, subject: Subject, state: Mapping[str, Any],
+                python: Mapping[str, Any]) -> None:  # fmt: skip
+    kept = {name: python[name] for name in subject.names if name in python}
+    if state.keys() != kept.keys() or not all(same(state[n], kept[n]) for n in kept):
+        raise Disagreement(f"{where}: has the state {state}, and Python {kept}")
+
+
+# --- the library ---------------------------------------------------------------------------------
+
+
+def check_native(subject: Subject, steps: Sequence[Step], chance: random.Random, *,
+                 terminate: bool = False) -> Tally:  # fmt: skip
+    """Holds the compiled actor against the coroutine, in bursts of random length."""
+    run = _NativeRun(subject, list(steps), chance, terminate)
+    while run.next < len(steps):
+        run.advance()
+    return run.tally
+
+
+class _NativeRun:
+    """A stream through the library: which items are in its queue, and what it should have done."""
+
+    def __init__(self, subject: Subject, steps: list[Step], chance: random.Random,
+                 terminate: bool) -> None:  # fmt: skip
+        self.subject, self.steps, self.chance = subject, steps, chance
+        self.terminate = terminate
+        self.library = Library(subject.kernel, subject.lowering.native_library(), chance)
+        self.next = 0
+        self.tally = Tally()
+        self.loaded = False
+        self.expected: list[Any] = []
+
+    def _load(self) -> bool:
+        """Starts from the interpreter's state, if compiled code can hold it."""
+        state = self.subject.compiled_state(self.steps[self.next].before)
+        if state is None:
+            self.next += 1
+            return False
+        self.library.load(state)
+        self.loaded = True
+        return True
+
+    def advance(self) -> None:
+        """A burst over a few items, and what came of it."""
+        if not self.loaded and not self._load():
+            return
+        library, first = self.library, self.next
+        if self.steps[first].item is TIMEOUT:
+            self._timeout()
+            return
+        room = int(library.input.port["bound"])
+        last = first
+        while last < len(self.steps) and last - first < room:
+            if self.steps[last].item is TIMEOUT:
+                break
+            library.input.put(self.steps[last].item)
+            last += 1
+        while library.input.depth and self.loaded:
+            before = library.input.depth
+            status = library.burst(self.chance.choice([1, 2, 3, 2**40]))
+            self._note(status, before - library.input.depth)
+        for _ in range(library.input.depth):
+            library.input.port["tail"] += np.uint64(1)
+
+    def _timeout(self) -> None:
+        library, step = self.library, self.steps[self.next]
+        last = self.terminate and self.next == len(self.steps) - 1
+        library.actor["terminating"] = last
+        library.actor["event"] = Event.TIMEOUT
+        status = library.burst(2**40)
+        library.actor["event"] = Event.NONE
+        if last and status is Status.IDLE:
+            status = Status.LEFT
+        self._note(status, 1 if status in (Status.IDLE, Status.LEFT, Status.RETURNED) else 0)
+        library.actor["terminating"] = 0
+        assert step.item is TIMEOUT
+
+    def _note(self, status: Status, handled: int) -> None:
+        """Compares what a burst did with what the coroutine did."""
+        steps = self.steps[self.next : self.next + handled]
+        where = f"native, items {self.next} to {self.next + handled - 1}"
+        self.next += handled
+        self.tally.handled += handled
+        for number, step in enumerate(steps):
+            if step.error is not None:
+                raise Disagreement(f"{where}: went on, and Python raised {step.error!r}")
+            if step.ended and number < len(steps) - 1:
+                raise Disagreement(f"{where}: went on where Python ended")
+            self.expected += step.outputs
+        over = status in (Status.LEFT, Status.RETURNED)
+        if over:
+            self._end(where, status, steps)
+            return
+        if steps and steps[-1].ended:
+            raise Disagreement(f"{where}: {status!r}, and Python ended")
+        self._outputs(where)
+        if steps:
+            _same_state(where, self.subject, self.library.variables(), steps[-1].after)
+        if status in (Status.FAILED, Status.DEOPTIMISE):
+            self._replay(status)
+
+    def _outputs(self, where: str) -> None:
+        self.library.drain_all()
+        got, self.library.received = self.library.received, []
+        if not same(got, self.expected):
+            raise Disagreement(f"{where}: sent {got}, and Python {self.expected}")
+        self.expected = []
+
+    def _end(self, where: str, status: Status, steps: Sequence[Step]) -> None:
+        if not steps or not steps[-1].ended:
+            raise Disagreement(f"{where}: {status!r}, and Python went on")
+        self.library.drain_all()
+        if status is Status.LEFT:
+            state = {**steps[-1].before, **self.library.variables()}
+            self.library.received += epilogue(self.subject, state)
+        self._outputs(where)
+        self.loaded = False
+        self.next = len(self.steps)
+
+    def _replay(self, status: Status) -> None:
+        """Compiled code gave a message back: it must have been right to."""
+        step, code = self.steps[self.next], int(self.library.actor["code"])
+        where = f"native, item {self.next} ({step.item})"
+        if status is Status.FAILED:
+            self.tally.failed += 1
+            _same_error(where, step, self.subject.kernel.codes[code])
+        else:
+            self.tally.deoptimised += 1
+            if not step.deoptimises and step.error is None and not self.subject.has_try:
+                raise Disagreement(f"{where}: deoptimised with code {code}, and the IR does not")
+        self.next += 1
+        self.loaded = False
+
+
+def compare(subject: Subject, items: Sequence[Item], seed: int = 0, *,
+            terminate: bool = False) -> Tally:  # fmt: skip
+    """Runs a stream three ways.
+
+    Args:
+        subject: the actor.
+        items: messages and ``TIMEOUT``.
+        seed: for the sizes of queues and bursts.
+        terminate: ask the actor to end after the last item.
+
+    Returns:
+        What the library did.
+
+    Raises:
+        Disagreement: the results differ.
+    """
+    copies = [i if i is TIMEOUT else copier_of(type(i))(i) for i in items]
+    steps = interpret(subject, copies, terminate=terminate)
+    check_evaluator(subject, steps, terminate=terminate)
+    return check_native(subject, steps, random.Random(seed), terminate=terminate)
