@@ -308,12 +308,11 @@ class Channel:
 
     def get_batch_nowait(self, limit: int) -> Any:
         """Take up to ``limit`` messages that are promised to nobody, or ``EMPTY``."""
-        if not self.port.depth():
-            direct = self.port.pull_batch(limit)
-            if direct is not None:
-                return direct
-            if not self.port.depth() and not (self.putters and self.admit()):
-                self.port.pull()
+        direct = self.port.pull_batch(limit)
+        if direct is not None:
+            return direct
+        if not self.port.depth() and not (self.putters and self.admit()):
+            self.port.pull()
         free = self.port.depth() - self.promised
         if free <= 0:
             return EMPTY

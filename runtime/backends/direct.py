@@ -1,7 +1,6 @@
 """Batches that never pass through the rings: from the sender's array into the receiver's.
 
-Input: a waiting ``receive_many``, and what is queued: records in the input ring, then the array of
-the ``send_many`` that waits first in line.  Output: the array ``receive_many`` returns, written by
+Input: a waiting ``receive_many``, and what is queued: records in the rings, then the array of the ``send_many`` that waits first in line.  Output: the array ``receive_many`` returns, written by
 the compiled code itself.
 
 The actor's two ports are exchanged for the time of a burst: ports laid over arrays, with counters
@@ -18,7 +17,7 @@ import numpy as np
 
 from pydotcompute.backends import block as words
 from pydotcompute.backends.block import Memory
-from pydotcompute.channel import PARKED, SPECIAL, PutBatch
+from pydotcompute.channel import PARKED, ROOM, SPECIAL, PutBatch
 from pydotcompute.compiler.abi import PORT, Policy
 from pydotcompute.ring import BOUND, CAPACITY, HEAD, MASK, POLICY, SLOTS, SOURCE, TAIL
 
@@ -70,18 +69,33 @@ class Direct:
         block, outport = engine.block, engine.outport
         if (
             block is None or engine.gate or not self.usable or limit < self._sends
-            or outport.get_gate & (PARKED | SPECIAL) or block.q8[words.CARRY]
-            or block.q8[words.PRODUCED] != outport.tail
+            or outport.get_gate & (PARKED | SPECIAL) or block.u4[words.CARRY]
         ):  # fmt: skip
             return None
-        room = min(limit, self._sends * (self._queued() + self._waiting()))
-        if room < self._sends:
+        ready = block.q8[words.PRODUCED] - outport.tail
+        fresh = self._sends * (self._queued() + self._waiting())
+        room = min(limit, ready + fresh)
+        if room - ready < self._sends:
             return None
         records = np.empty(room, outport.slots.dtype)
-        got = self._fill(records)
+        self._take_ready(records, ready)
+        got = ready + self._fill(records[ready:])
         if not got:
             return None
         return records[:got] if got > room // 2 else records[:got].copy()
+
+    def _take_ready(self, records: np.ndarray[Any, Any], count: int) -> None:
+        """Take what the output ring holds, published or not."""
+        engine, port = self._engine, self._engine.outport
+        assert engine.block is not None
+        port.peak = max(port.peak, port.depth())
+        if count:
+            engine.block.publish()
+            port.copy_out(port.tail, count, records[:count].view(np.uint8).data)
+            port.advance(count)
+            port.seen = port.tail
+        engine.host.outbox.on_room = None
+        engine.host.outbox.clear_gate(get=ROOM)
 
     def _queued(self) -> int:
         return self._engine.inport.head - self._engine.inport.consumed()
