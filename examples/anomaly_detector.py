@@ -110,7 +110,7 @@ class Run:
         batch_rate: messages a second through ``send_many`` and ``receive_many``.
     """
 
-    kernel: RingKernel[Any, Any]
+    kernel: RingKernel
     launch_seconds: float
     verdicts: np.ndarray[Any, Any]
     single_rate: float
@@ -206,7 +206,7 @@ def report(dates: Sequence[str], values: Sequence[float], runs: dict[str, Run]) 
     return found
 
 
-def describe(kernel: RingKernel[Any, Any]) -> None:
+def describe(kernel: RingKernel) -> None:
     """Print what was compiled, for which backend, or why it was not."""
     print(f"actor     anomaly_detector in {Path(__file__).name}")
     print(f"backend   {kernel.backend}" + (f" ({kernel.reason})" if kernel.reason else ""))
