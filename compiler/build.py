@@ -14,11 +14,13 @@ import ast
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
 
 from pydotcompute.compiler import ir
+from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.diagnostics import DiagnosticError, Diagnostics, Location
 from pydotcompute.compiler.error_codes import TABLE
 from pydotcompute.compiler.liveness import bound_names
@@ -33,7 +35,10 @@ from pydotcompute.compiler.types import (
     NONE,
     STR,
     UNBOUND,
+    DequeType,
+    DictType,
     EnumType,
+    ListType,
     MessageType,
     ScalarType,
     TupleType,
@@ -77,6 +82,10 @@ class Unit:
     functions: dict[tuple[Any, tuple[Type, ...]], ir.Function] = field(default_factory=dict)
     building: list[Any] = field(default_factory=list)
     raised: dict[type[BaseException], int] = field(default_factory=dict)
+    containers: dict[str, Type] = field(default_factory=dict)
+    """Types of the state's containers, where they grew beyond what the prologue put in."""
+    constants: list[tuple[Callable[[], Any], Any]] = field(default_factory=list)
+    """What was read from modules and closures: how to read it again, and what it was."""
 
     def code_of(self, cls: type[BaseException]) -> int:
         """The code of an exception class that ``raise`` names."""
@@ -152,6 +161,11 @@ class Builder(Scope):
         """Forgets everything but what restarts teach."""
         super().reset()
         self.loops, self.cleanups, self.returns = [], [], []
+
+    def widen_container(self, name: str, type_: Type) -> None:
+        """A container of the state takes items of more types: the actor is built again."""
+        self.unit.containers[name] = type_
+        raise Restart
 
     # --- places and problems -------------------------------------------------------------------
 
@@ -240,12 +254,14 @@ class Builder(Scope):
         var = self.env.get(node.id)
         if var is FORGOTTEN:
             raise Poisoned
-        if isinstance(var, Dropped) or (var is None and node.id in self.bound):
+        local = node.id in self.bound or node.id in self.synthetic
+        if isinstance(var, Dropped) or (var is None and local):
             self.require(node.id)
         if isinstance(var, Dropped) or var is None:
             value = self.source.lookup(node.id)
             if value is MISSING:
                 self.fail("PDC105", node, f"the name {node.id!r} is not defined")
+            self.unit.constants.append((partial(self.source.lookup, node.id), value))
             return self.constant(value, self.loc(node))
         value_ = self.read(var, self.loc(node))
         return self.present(value_)
@@ -270,6 +286,9 @@ class Builder(Scope):
             return ir.Const(value.loc, BOOL, True)
         if isinstance(value.type, TupleType):
             return ir.Const(value.loc, BOOL, bool(value.type.items))
+        if isinstance(value.type, (ListType, DequeType, DictType)):
+            length = ir.Op(value.loc, INT, LENGTH, (value,))
+            return self.truth(length)
         rule = truth(value.type)
         if rule is None:
             raise OperandError(f"a {value.type} has no truth value in compiled code")

@@ -11,6 +11,7 @@ from typing import Any
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, build_until_stable, describe_static
 from pydotcompute.compiler.build_expressions import apply, compare, items_of
+from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.diagnostics import DiagnosticError
 from pydotcompute.compiler.intrinsics import INTRINSICS, known, match, spelling
 from pydotcompute.compiler.numpy_types import cast, quietly, to_python
@@ -19,12 +20,14 @@ from pydotcompute.compiler.scope import OperandError, Var
 from pydotcompute.compiler.source import read_source
 from pydotcompute.compiler.types import (
     BOOL,
+    CONTAINERS,
     FLOAT,
     INT,
     NONE,
     STR,
     MessageType,
     ScalarType,
+    ArrayType,
     TupleType,
     Type,
     UnionType,
@@ -73,6 +76,10 @@ def _method(b: Builder, node: ast.Call, func: ast.Attribute) -> ir.Expr:
     if isinstance(func.value, ast.Name) and func.value.id == b.ctx:
         b.fail("PDC023", node, f"`{b.ctx}.{func.attr}()` without `await` does not lower")
     base = b.expression(func.value)
+    if isinstance(base.type, CONTAINERS):
+        from pydotcompute.compiler.build_containers import method
+
+        return method(b, node, base, func.attr)
     function = {"is_integer": float.is_integer, "bit_length": int.bit_length,
                 "bit_count": int.bit_count}.get(func.attr)  # fmt: skip
     if function is None or node.args:
@@ -289,6 +296,8 @@ def _to_python(b: Builder, value: ir.Expr) -> ir.Expr:
 
 def _extreme(symbol: str) -> Callable[[Builder, ast.Call], ir.Expr]:
     def rule(b: Builder, node: ast.Call) -> ir.Expr:
+        if len(node.args) == 1 and not isinstance(node.args[0], ast.Tuple):
+            return _reduce("min" if symbol == "<" else "max")(b, node)
         args = _arguments(b, node)
         if len(args) == 1 and isinstance(args[0].type, TupleType):
             args = items_of(b, args[0])
@@ -305,6 +314,37 @@ def _extreme(symbol: str) -> Callable[[Builder, ast.Call], ir.Expr]:
         return best
 
     return rule
+
+
+def _reduce(kind: str) -> Callable[[Builder, ast.Call], ir.Expr]:
+    def rule(b: Builder, node: ast.Call) -> ir.Expr:
+        from pydotcompute.compiler.build_containers import reduction
+
+        return reduction(kind)(b, node)
+
+    return rule
+
+
+def _len(b: Builder, node: ast.Call) -> ir.Expr:
+    (value,) = _arguments(b, node)
+    if isinstance(value.type, TupleType):
+        return ir.Const(b.loc(node), INT, len(value.type.items))
+    if not isinstance(value.type, CONTAINERS):
+        raise OperandError(f"len({value.type}) is not supported")
+    if isinstance(value.type, ArrayType):
+        return ir.Const(b.loc(node), INT, value.type.shape[0])
+    return ir.Op(b.loc(node), INT, LENGTH, (value,))
+
+
+def _list(b: Builder, node: ast.Call) -> ir.Expr:
+    from pydotcompute.compiler.build_containers import comprehension, placed
+
+    if not node.args:
+        return b.expression(placed(ast.List([], ast.Load()), node))
+    item = b.fresh_name("item")
+    name = ast.Name(item, ast.Load())
+    loop = ast.comprehension(ast.Name(item, ast.Store()), node.args[0], [], 0)
+    return comprehension(b, placed(ast.ListComp(name, [loop]), node))
 
 
 def _bool(b: Builder, node: ast.Call) -> ir.Expr:
@@ -386,6 +426,11 @@ _SPECIAL: dict[Any, Callable[[Builder, ast.Call], ir.Expr | Static]] = {
     max: _extreme(">"),
     bool: _bool,
     divmod: _divmod,
+    sum: _reduce("sum"),
+    any: _reduce("any"),
+    all: _reduce("all"),
+    len: _len,
+    list: _list,
     pow: _pow,
     isinstance: _isinstance,
     **_numpy_classes(),

@@ -6,6 +6,7 @@ import ast
 import enum
 import types as pytypes
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pydotcompute.compiler import ir
@@ -14,9 +15,13 @@ from pydotcompute.compiler.operators import COMPARISONS, NOT, Primitive, binary,
 from pydotcompute.compiler.scope import OperandError, raising
 from pydotcompute.compiler.types import (
     BOOL,
+    CONTAINERS,
     INT,
+    NEVER,
     NONE,
     UNBOUND,
+    ArrayType,
+    DictType,
     EnumType,
     MessageType,
     TupleType,
@@ -67,13 +72,15 @@ def _context(b: Builder, node: ast.Attribute) -> ir.Expr:
         # A paused actor's compiled code does not run: where it runs, it is active.
         return ir.Const(loc, BOOL, True)
     b.fail("PDC023", node, f"`{b.ctx}.{node.attr}` is not available in the compiled loop",
-           hint=f"use it before the loop and keep the value in a variable")  # fmt: skip
+           hint="use it before the loop and keep the value in a variable")  # fmt: skip
 
 
 def _static_attribute(b: Builder, node: ast.Attribute, owner: Any) -> ir.Expr | Static:
     if isinstance(owner, (pytypes.ModuleType, type)):
         try:
-            return b.constant(getattr(owner, node.attr), b.loc(node))
+            value = getattr(owner, node.attr)
+            b.unit.constants.append((partial(getattr, owner, node.attr), value))
+            return b.constant(value, b.loc(node))
         except AttributeError:
             b.fail("PDC105", node, f"{describe_static(owner)} has no attribute {node.attr!r}")
     b.fail("PDC111", node, f"an attribute of {describe_static(owner)} is read in the loop",
@@ -91,6 +98,14 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
                 return ir.Field(b.loc(node), in_body(field.type), base, node.attr)
         b.fail("PDC104", node, f"{base.type} has no field {node.attr!r} that lowers",
                hint="compiled code reads the message's own fields")  # fmt: skip
+    if isinstance(base.type, ArrayType) and node.attr in ("size", "shape", "ndim"):
+        import numpy as np
+
+        shape = base.type.shape
+        known = {"size": int(np.prod(shape)), "shape": shape, "ndim": len(shape)}[node.attr]
+        constant = b.constant(known, b.loc(node))
+        assert isinstance(constant, ir.Expr)
+        return constant
     if isinstance(base, ir.Const) and isinstance(base.type, EnumType):
         value = b.constant(getattr(base.value, node.attr), b.loc(node))
         if isinstance(value, ir.Expr):
@@ -157,8 +172,21 @@ def _bin_op(b: Builder, node: ast.BinOp) -> ir.Expr:
     symbol = _BINARY.get(type(node.op))
     if symbol is None:
         b.fail("PDC021", node, "`@` does not lower")
+    if isinstance(node.left, ast.List) and isinstance(node.op, ast.Mult):
+        return _repeated(b, node)
     left, right = b.sequence([node.left, node.right])
     return apply(b, symbol, left, right, b.loc(node))
+
+
+def _repeated(b: Builder, node: ast.BinOp) -> ir.Expr:
+    """``[0] * 8`` with a constant count."""
+    from pydotcompute.compiler.build_containers import make_list
+
+    count = b.expression(node.right)
+    if not isinstance(count, ir.Const) or not isinstance(count.value, int):
+        raise OperandError("a list is repeated a constant number of times only")
+    assert isinstance(node.left, ast.List)
+    return make_list(b, node, [v for v in b.sequence(node.left.elts)] * count.value)
 
 
 def _unary_op(b: Builder, node: ast.UnaryOp) -> ir.Expr:
@@ -270,6 +298,8 @@ def _membership(b: Builder, node: ast.Compare) -> ir.Expr:
     else:
         value = b.expression(node.left)
         found = b.evaluate(container)
+        if isinstance(found, ir.Expr) and isinstance(found.type, CONTAINERS):
+            return _contained(b, node, value, found)
         if isinstance(found, Static) and isinstance(found.value, (list, set, frozenset, range, dict)):
             options = []
             for item in sorted(found.value) if isinstance(found.value, set | frozenset) else found.value:
@@ -287,6 +317,29 @@ def _membership(b: Builder, node: ast.Compare) -> ir.Expr:
         part = compare(b, "==", value, option)
         result = part if isinstance(result, ir.Const) else ir.Or(b.loc(node), BOOL, result, part)
     return negate(result) if isinstance(node.ops[0], ast.NotIn) else result
+
+
+def _contained(b: Builder, node: ast.Compare, value: ir.Expr, place: ir.Expr) -> ir.Expr:
+    """``key in dict``, or a search through the items."""
+    from pydotcompute.compiler import containers
+    from pydotcompute.compiler.build_containers import op, placed, reduction
+
+    loc = b.loc(node)
+    if isinstance(place.type, DictType):
+        if place.type.key == NEVER:
+            found: ir.Expr = ir.Const(loc, BOOL, False)
+        else:
+            key = b.convert(value, place.type.key)
+            found = op(loc, BOOL, containers.CONTAINS, place, key)
+    else:
+        sought, item = b.fresh_name("sought"), b.fresh_name("member")
+        b.bind(sought, value)
+        text = f"any({item} == {sought} for {item} in _)"
+        call = ast.parse(text, mode="eval").body
+        assert isinstance(call, ast.Call)
+        call.args[0].generators[0].iter = node.comparators[0]  # type: ignore[attr-defined]
+        found = reduction("any")(b, placed(call, node))
+    return negate(found) if isinstance(node.ops[0], ast.NotIn) else found
 
 
 # --- conditions ----------------------------------------------------------------------------------
@@ -367,6 +420,10 @@ def _subscript(b: Builder, node: ast.Subscript) -> ir.Expr | Static:
     base = b.evaluate(node.value)
     if isinstance(base, Static):
         return _static_item(b, node, base.value)
+    if isinstance(base.type, CONTAINERS):
+        from pydotcompute.compiler.build_containers import subscript
+
+        return subscript(b, node, base)
     index = b.expression(node.slice)
     if isinstance(base.type, TupleType) and isinstance(index, ir.Const) and index.type == INT:
         items = items_of(b, base)
@@ -397,6 +454,18 @@ def _call(b: Builder, node: ast.Call) -> ir.Expr | Static:
     return call(b, node)
 
 
+def _list(b: Builder, node: ast.List) -> ir.Expr:
+    from pydotcompute.compiler.build_containers import list_display
+
+    return list_display(b, node)
+
+
+def _list_comp(b: Builder, node: ast.ListComp) -> ir.Expr:
+    from pydotcompute.compiler.build_containers import comprehension
+
+    return comprehension(b, node)
+
+
 EXPRESSIONS: dict[type[ast.expr], Callable[[Builder, Any], ir.Expr | Static]] = {
     ast.Constant: _constant,
     ast.Name: _name,
@@ -411,6 +480,8 @@ EXPRESSIONS: dict[type[ast.expr], Callable[[Builder, Any], ir.Expr | Static]] = 
     ast.Subscript: _subscript,
     ast.Await: _await,
     ast.Call: _call,
+    ast.List: _list,
+    ast.ListComp: _list_comp,
 }
 
 __all__ = ["COMPARISONS", "EXPRESSIONS", "apply", "compare", "field_of", "items_of", "negate"]

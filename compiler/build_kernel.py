@@ -8,6 +8,7 @@ those it began with: ``total = 0`` that becomes a float is an ``int | float`` fr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.actor_shape import ActorShape
@@ -17,7 +18,7 @@ from pydotcompute.compiler.build_statements import end_turn
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.diagnostics import Diagnostics
 from pydotcompute.compiler.scope import Env, OperandError, Var, view_of
-from pydotcompute.compiler.types import UNBOUND, Type, join
+from pydotcompute.compiler.types import CONTAINERS, UNBOUND, Type, join
 
 
 def build_kernel(
@@ -51,12 +52,14 @@ def build_kernel(
         mark = diagnostics.mark()
         ends: list[Env] = []
         build_until_stable(builder, lambda: _turn(builder, shape, types, final, ends))  # noqa: B023
+        types.update(unit.containers)
         if final or diagnostics:
             break
         wide = dict(types)
         for end in ends:
             for variable, before in types.items():
-                wide[variable] = join(wide[variable], view_of(end.get(variable)))
+                if not isinstance(before, CONTAINERS):
+                    wide[variable] = join(before, view_of(end.get(variable)))
         final = wide == types
         types = wide
         diagnostics.rewind(mark)
@@ -68,7 +71,7 @@ def build_kernel(
     return ir.Kernel(
         loc, name, variables, inputs, outputs if outputs is not None else tuple(unit.sent),
         tuple(builder.block), tuple(unit.functions.values()),
-        tuple((code, cls) for cls, code in unit.raised.items()),
+        tuple((code, cls) for cls, code in unit.raised.items()), tuple(unit.constants),
     )  # fmt: skip
 
 
@@ -76,7 +79,12 @@ def _turn(builder: Builder, shape: ActorShape, types: Mapping[str, Type], final:
           ends: list[Env]) -> None:  # fmt: skip
     """One round: the loop's condition, then its body."""
     loc = builder.loc(shape.loop)
-    head: Env = {n: Var(builder.local(n, t, loc), t) for n, t in types.items()}
+    head: Env = {}
+    for name, type_ in {**types, **builder.unit.containers}.items():
+        local = builder.local(name, type_, loc)
+        if isinstance(type_, CONTAINERS):
+            local = replace(local, origin=name)
+        head[name] = Var(local, type_)
     frame = TurnFrame(head, final)
     ends.clear()
     frame.ends = ends

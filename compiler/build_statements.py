@@ -15,6 +15,14 @@ from pydotcompute.compiler.build import (
     TurnFrame,
     describe_static,
 )
+from pydotcompute.compiler.build_containers import (
+    Run,
+    delete,
+    mutated_names,
+    placed,
+    run_over,
+    store,
+)
 from pydotcompute.compiler.build_expressions import apply, items_of, negate
 from pydotcompute.compiler.build_match import match_statement
 from pydotcompute.compiler.build_tests import condition
@@ -49,6 +57,8 @@ def assign_to(b: Builder, target: ast.expr, value: ir.Expr) -> None:
         b.bind(target.id, value)
     elif isinstance(target, (ast.Tuple, ast.List)):
         _unpack(b, target, value)
+    elif isinstance(target, ast.Subscript):
+        store(b, target, value)
     elif isinstance(target, ast.Attribute):
         b.fail("PDC020", target, f"assignment to the attribute `{ast.unparse(target)}`",
                notes=["a message is a value: it is made whole"],
@@ -79,6 +89,9 @@ def _copy(b: Builder, value: ir.Expr) -> ir.Expr:
 
 
 def _aug_assign(b: Builder, node: ast.AugAssign) -> None:
+    if isinstance(node.target, ast.Subscript):
+        _aug_assign_item(b, node, node.target)
+        return
     if not isinstance(node.target, ast.Name):
         b.fail("PDC020", node.target, f"assignment to `{ast.unparse(node.target)}`")
     symbol = _AUGMENTED.get(type(node.op))
@@ -87,6 +100,20 @@ def _aug_assign(b: Builder, node: ast.AugAssign) -> None:
     load = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
     left, right = b.sequence([load, node.value])
     b.bind(node.target.id, apply(b, symbol, left, right, b.loc(node)))
+
+
+def _aug_assign_item(b: Builder, node: ast.AugAssign, target: ast.Subscript) -> None:
+    """``xs[i] += y``: the index is evaluated once, before ``y``."""
+    parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
+    names: list[ast.expr] = []
+    for part in parts:
+        name = b.fresh_name("index")
+        b.bind(name, b.stable(b.expression(part)))
+        names.append(ast.Name(name, ast.Load()))
+    index = names[0] if len(names) == 1 else ast.Tuple(names, ast.Load())
+    load = placed(ast.Subscript(target.value, index, ast.Load()), node)
+    value = b.expression(placed(ast.BinOp(load, node.op, node.value), node))
+    store(b, placed(ast.Subscript(target.value, index, ast.Store()), node), value)
 
 
 def _ann_assign(b: Builder, node: ast.AnnAssign) -> None:
@@ -214,17 +241,34 @@ def _outside(b: Builder, build: Callable[[], None]) -> None:
 
 
 def _for(b: Builder, node: ast.For) -> None:
-    start, stop, step = _range(b, node)
-    start, stop, step = (b.stable(part) for part in (start, stop, step))
-    counter = b.temporary(ir.Const(b.loc(node), INT, 0))
-    b.block.pop()
+    changed = mutated_names(node.body)
+    looped = {n.id for n in ast.walk(node.iter) if isinstance(n, ast.Name)}
+    if changed & looped:
+        name = sorted(changed & looped)[0]
+        b.fail("PDC021", node.iter, f"{name!r} changes while it is looped over",
+               hint="collect the changes and make them after the loop")  # fmt: skip
+    loc = b.loc(node)
+    if _is_range(b, node.iter):
+        start, stop, step = (b.stable(part) for part in range_bounds(b, node.iter))
+        run = Run(start, lambda at: at)
+    else:
+        run = run_over(b, node.iter)
+        start, step = ir.Const(loc, INT, 0), ir.Const(loc, INT, 1)
+        stop = b.stable(run.length)
+    counter = b.hole(loc, INT)
+
+    again = ast.copy_location(ast.Continue(), node)
 
     def build(frame: LoopFrame) -> tuple[Env | None, list[Env]]:
         ends: list[Env | None] = []
         exits: list[Env | None] = []
 
         def body() -> None:
-            assign_to(b, node.target, ir.Local(b.loc(node.target), INT, counter.name))
+            if run.present is not None:
+                absent = negate(run.present(counter))
+                skip = b.branch(dict(b.env or {}), lambda: _jump(b, again))
+                b.block.append(ir.If(loc, absent, tuple(skip[1]), ()))
+            assign_to(b, node.target, run.item(counter))
             b.statements(node.body)
             ends.append(_finish(b, frame, frame.head, node))
 
@@ -241,20 +285,23 @@ def _for(b: Builder, node: ast.For) -> None:
     _rounds(b, node, build)
 
 
-def _range(b: Builder, node: ast.For) -> tuple[ir.Expr, ir.Expr, ir.Expr]:
-    call = node.iter
-    if isinstance(call, ast.Call) and not call.keywords and 1 <= len(call.args) <= 3:
-        callee = b.evaluate(call.func)
-        if isinstance(callee, Static) and callee.value is range:
-            args = [b.convert(arg, INT) for arg in b.sequence(call.args)]
-            loc = b.loc(call)
-            zero, one = ir.Const(loc, INT, 0), ir.Const(loc, INT, 1)
-            if len(args) == 1:
-                return zero, args[0], one
-            return args[0], args[1], args[2] if len(args) == 3 else one
-    b.fail("PDC021", node.iter, f"a loop over `{ast.unparse(node.iter)}`",
-           notes=["the length of what is looped over is not known"],
-           hint="loop over `range(...)`")  # fmt: skip
+def _is_range(b: Builder, node: ast.expr) -> bool:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        return False
+    callee = b.evaluate(node.func)
+    return isinstance(callee, Static) and callee.value is range
+
+
+def range_bounds(b: Builder, node: ast.expr) -> tuple[ir.Expr, ir.Expr, ir.Expr]:
+    """Start, stop and step of a call of ``range``."""
+    if not (isinstance(node, ast.Call) and not node.keywords and 1 <= len(node.args) <= 3):
+        b.fail("PDC110", node, "`range` takes one to three ints")
+    args = [b.convert(arg, INT) for arg in b.sequence(node.args)]
+    loc = b.loc(node)
+    zero, one = ir.Const(loc, INT, 0), ir.Const(loc, INT, 1)
+    if len(args) == 1:
+        return zero, args[0], one
+    return args[0], args[1], args[2] if len(args) == 3 else one
 
 
 def _jump(b: Builder, node: ast.Break | ast.Continue) -> None:
@@ -480,6 +527,7 @@ STATEMENTS: dict[type[ast.stmt], Callable[[Builder, Any], None]] = {
     ast.Raise: _raise,
     ast.Try: _try,
     ast.Match: _match,
+    ast.Delete: delete,
 }
 
 __all__ = ["BOOL", "NONE", "STATEMENTS", "OperandError", "assign_to", "binary", "end_turn"]

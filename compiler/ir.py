@@ -8,7 +8,7 @@
               | If(test, body, orelse) | While(test, body, orelse) | For(target, range, body, orelse)
               | Break | Continue | EndTurn | Leave | Return(value)
               | Raise(code) | Try(body, handlers, orelse)
-              | Evaluate(value)
+              | Fresh(target) | Mutate(target, primitive, args) | Evaluate(value)
     expr      = Const(value) | Local(name) | Field(base, name) | Op(primitive, args)
               | Call(function, args) | And(left, right) | Or(left, right)
               | Cond(test, then, orelse) | New(fields) | Tuple(items) | Item(base, index)
@@ -23,7 +23,7 @@ transaction; it ends with ``EndTurn`` (commit, go on), ``Leave`` (commit, epilog
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -58,9 +58,15 @@ class Const(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Local(Expr):
-    """A local or state variable; ``name`` is unique for its type: ``x``, ``x__float``."""
+    """A local or state variable; ``name`` is unique for its type: ``x``, later ``x__2``.
+
+    Of a container, ``origin`` is the state variable that it is, or ``site`` where in the Python
+    it is made.
+    """
 
     name: str
+    origin: str | None = field(default=None, compare=False)
+    site: tuple[int, int] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +291,22 @@ class Try(Stmt):
 
 
 @dataclass(frozen=True, slots=True)
+class Fresh(Stmt):
+    """Makes a local container new and empty."""
+
+    target: Local
+
+
+@dataclass(frozen=True, slots=True)
+class Mutate(Stmt):
+    """Changes a container, the first of ``args``; may give a value."""
+
+    target: Local | None
+    primitive: Primitive
+    args: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluate(Stmt):
     """Evaluates for the errors it may raise."""
 
@@ -318,6 +340,10 @@ class Kernel(Node):
     functions: tuple[Function, ...]
     errors: tuple[tuple[int, type[BaseException]], ...]
     """Exception classes that ``raise`` names, with the codes they got in this kernel."""
+    constants: tuple[tuple[Callable[[], Any], Any], ...] = field(
+        default=(), compare=False, repr=False
+    )
+    """What the build read from modules and closures: how to read it again, and what it was."""
 
 
 def children(node: Node) -> Iterator[Node]:

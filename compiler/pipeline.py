@@ -61,6 +61,10 @@ class KernelSource:
     strings: tuple[str, ...]
     codes: Mapping[int, type[BaseException]]
 
+    def is_current(self) -> bool:
+        """Whether the constants it was compiled with still have the same values."""
+        return all(read() is value for read, value in self.ir.constants)
+
     @property
     def state_dtype(self) -> np.dtype[Any]:
         """The record of the state."""
@@ -181,7 +185,7 @@ def state_types(source: FunctionSource, shape: ActorShape,
                                hint="keep numbers, strings or messages between turns")  # fmt: skip
         elif values is None:
             problems.error(
-                "PDC108", shape.loop.test, f"the value of {name!r} before the loop is known only "
+                "PDC100", shape.loop.test, f"the value of {name!r} before the loop is known only "
                 "when the actor is launched",
                 notes=["what stands before the loop is ordinary Python and runs at launch"],
                 hint="launch the actor to see it lowered, or begin with a constant",

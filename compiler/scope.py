@@ -15,17 +15,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from pydotcompute.compiler import ir
+from pydotcompute.compiler.containers import ASSIGN, item_type, list_of, with_item
 from pydotcompute.compiler.diagnostics import Location
-from pydotcompute.compiler.operators import Primitive, conversion
+from pydotcompute.compiler.operators import Primitive, conversion, suffix
 from pydotcompute.compiler.types import (
     BOOL,
+    CONTAINERS,
     FLOAT,
     INT,
+    NEVER,
     NONE,
     STR,
     UNBOUND,
+    DequeType,
+    DictType,
     EnumType,
     ErrorType,
+    ListType,
     LiteralType,
     MessageType,
     OptionalType,
@@ -102,11 +108,16 @@ class Scope:
         self.tries: list[TryFrame] = []
         self._names: dict[tuple[str, Type], str] = {}
         self._temporaries = 0
+        self._made_up = 0
+        self.synthetic: set[str] = set()
+        self.list_items: dict[tuple[int, int], Type] = {}
+        """Item types of the lists made in this function, by place, as far as they have grown."""
 
     def reset(self) -> None:
         """Forgets everything but what restarts teach."""
         self.env, self.block, self.tries, self._temporaries = {}, [], [], 0
         self._names = {}
+        self._made_up = 0
 
     # --- locals ------------------------------------------------------------------------------
 
@@ -119,12 +130,23 @@ class Scope:
             self._names[name, type_] = known
         return ir.Local(loc, type_, known)
 
+    def hole(self, loc: Location, type_: Type) -> ir.Local:
+        """A new local without a value yet."""
+        self._temporaries += 1
+        return ir.Local(loc, type_, f"t{self._temporaries}__")
+
     def temporary(self, value: ir.Expr) -> ir.Local:
         """A new local that holds ``value`` from here on."""
-        self._temporaries += 1
-        target = ir.Local(value.loc, value.type, f"t{self._temporaries}__")
+        target = self.hole(value.loc, value.type)
         self.block.append(ir.Assign(value.loc, target, value))
         return target
+
+    def fresh_name(self, base: str) -> str:
+        """A Python name that no user can have written."""
+        self._made_up += 1
+        name = f"{base}__{self._made_up}_"
+        self.synthetic.add(name)
+        return name
 
     def stable(self, value: ir.Expr) -> ir.Expr:
         """``value`` in a form that may be written twice: computed once."""
@@ -142,6 +164,12 @@ class Scope:
     def bind(self, name: str, value: ir.Expr) -> None:
         """``name = value``."""
         if self.env is None:
+            return
+        if isinstance(value.type, CONTAINERS):
+            place = value if isinstance(value, ir.Local) else self.temporary(value)
+            self.env[name] = Var(place, place.type)
+            for frame in self.tries:
+                frame.assigned.setdefault(name, []).append(place.type)
             return
         target = self.local(name, value.type, value.loc)
         last = self.block[-1] if self.block else None
@@ -166,7 +194,7 @@ class Scope:
 
     def read(self, var: Var, loc: Location) -> ir.Expr:
         """The value of a variable, seen as its view."""
-        local = ir.Local(loc, var.local.type, var.local.name)
+        local = replace(var.local, loc=loc)
         return local if var.view == var.local.type else self.narrow(local, var.view)
 
     def require(self, name: str) -> None:
@@ -251,6 +279,8 @@ class Scope:
             return ir.Op(value.loc, target, primitive, (value,))
         if isinstance(target, ScalarType):
             return self._into_scalar(value, target)
+        if isinstance(source, ListType) and isinstance(target, ListType):
+            return self._into_list(value, source, target)
         if isinstance(source, TupleType) and isinstance(target, TupleType):
             return self._into_tuple(value, source, target)
         raise OperandError(f"{source} is no {target}")
@@ -274,6 +304,14 @@ class Scope:
             allowed = {BOOL}
         if source not in allowed or (primitive := field_cast(source, target)) is None:
             raise OperandError(f"{source} is no {target}")
+        return ir.Op(value.loc, target, primitive, (value,))
+
+    def _into_list(self, value: ir.Expr, source: ListType, target: ListType) -> ir.Expr:
+        if source.item != target.item and (source.item, target.item) != (INT, FLOAT):
+            if source.item != NEVER:
+                raise OperandError(f"{source} is no {target}")
+            return self.convert(ir.Local(value.loc, target, value.name), target)  # type: ignore[attr-defined]
+        primitive = list_of(source, target, suffix(target.item))
         return ir.Op(value.loc, target, primitive, (value,))
 
     def _into_tuple(self, value: ir.Expr, source: TupleType, target: TupleType) -> ir.Expr:
@@ -305,6 +343,8 @@ class Scope:
             isinstance(var, Var) and var.local == first.local for var in found
         ):
             return Var(first.local, first.local.type)
+        if any(isinstance(view_of(var), CONTAINERS) for var in found):
+            return self._merge_places(found)
         types = tuple(dict.fromkeys(view_of(var) for var in found))
         if any(isinstance(var, Dropped) for var in found):
             return Dropped(types)
@@ -315,6 +355,45 @@ class Scope:
             merged = join(merged, other)
         return Var(self.local(name, merged, loc), merged)
 
+    def _merge_places(self, found: list[Var | Dropped | None]) -> Var | Dropped:
+        """One place for a container that paths bind differently: the state's, if it is one."""
+        types = tuple(dict.fromkeys(view_of(var) for var in found))
+        places = [var for var in found if isinstance(var, Var)]
+        kinds = {type(var.view) for var in places}
+        if len(places) < len(found) or len(kinds) > 1:
+            return Dropped(types if len(types) > 1 else (*types, *types))
+        kept = [var for var in places if var.local.origin is not None]
+        if kept and all(var.local == kept[0].local for var in kept):
+            return kept[0]
+        if not kept and len({var.local.name for var in places}) == 1:
+            return places[0]
+        return Dropped(types if len(types) > 1 else (*types, *types))
+
+    def _move_into(self, name: str, wanted: Var, have: Var | Dropped | None,
+                   loc: Location) -> None:  # fmt: skip
+        """Puts the items of a new container where the old one of that name is."""
+        if not isinstance(have, Var) or type(have.view) is not type(wanted.view):
+            raise OperandError(f"{name!r} is no {wanted.view} here")
+        others = [n for n, var in (self.env or {}).items()
+                  if n != name and isinstance(var, Var) and var.local.name == wanted.local.name]  # fmt: skip
+        if others or isinstance(wanted.view, (DictType, DequeType)):
+            raise OperandError(f"{name!r} is bound to another container")
+        item = join(item_type(wanted.view), item_type(have.view))
+        if item != item_type(wanted.view) and wanted.local.origin is not None:
+            self.widen_container(wanted.local.origin, with_item(wanted.view, item))
+        if item != item_type(have.view) and have.local.site is not None:
+            self.widen_list(have.local.site, item)
+        self.block.append(ir.Mutate(loc, None, ASSIGN, (wanted.local, have.local)))
+
+    def widen_container(self, name: str, type_: Type) -> None:
+        """A container of the state takes items of more types: the actor is built again."""
+        raise AssertionError("only the builder of an actor has state")
+
+    def widen_list(self, site: tuple[int, int], item: Type) -> None:
+        """A list made at ``site`` takes items of more types: the function is built again."""
+        self.list_items[site] = join(self.list_items.get(site, NEVER), item)
+        raise Restart
+
     def adapt(self, target: Env, loc: Location) -> None:
         """Ends a path: copies what ``target`` keeps elsewhere."""
         if self.env is None:
@@ -322,6 +401,9 @@ class Scope:
         for name, wanted in target.items():
             have = self.env.get(name)
             if isinstance(wanted, Dropped) or have == wanted:
+                continue
+            if isinstance(wanted.view, CONTAINERS):
+                self._move_into(name, wanted, have, loc)
                 continue
             if isinstance(have, Var):
                 value = self.read(have, loc)

@@ -217,6 +217,11 @@ class UnboundType(Type):
     """The absence of a value: a name that some path has not bound yet."""
 
 
+@dataclass(frozen=True)
+class NeverType(Type):
+    """The type of the items of a container that nothing was put into yet."""
+
+
 class _Missing:
     def __repr__(self) -> str:
         return "<not bound>"
@@ -241,10 +246,13 @@ class UnionType(Type):
         return " | ".join(map(str, self.members))
 
 
-BOOL, INT, FLOAT, NONE, STR, UUID, UNBOUND, ERROR = (
+BOOL, INT, FLOAT, NONE, STR, UUID, UNBOUND, ERROR, NEVER = (
     BoolType(), IntType(), FloatType(), NoneType(), StrType(), UUIDType(), UnboundType(),
-    ErrorType(),
+    ErrorType(), NeverType(),
 )  # fmt: skip
+
+CONTAINERS = (ListType, DequeType, DictType, ArrayType)
+"""Types whose values are places that can be changed: a name bound to one is another name for it."""
 
 
 def members_of(type_: Type) -> tuple[Type, ...]:
@@ -267,8 +275,10 @@ def in_body(type_: Type) -> Type:
 
 def join(left: Type, right: Type) -> Type:
     """The smallest type that holds the values of both."""
-    if left == right:
+    if left == right or right == NEVER:
         return left
+    if left == NEVER:
+        return right
     members = dict.fromkeys((*members_of(left), *members_of(right)))
     return UnionType(tuple(sorted(members, key=str)))
 

@@ -8,9 +8,10 @@ Compilers run only when ``ptx``, ``cubin`` or ``native_library`` is called.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError
 from pydotcompute.compiler.explain import explain, html, layout
@@ -152,11 +153,32 @@ def lower_actor(
     request = LoweringRequest(
         actor.kernel_id, actor.function, inputs or (), outputs or None, state, SIGNALS
     )
-    try:
-        result = Lowering(actor.kernel_id, lower(request), function=actor.function)
-    except DiagnosticError as problems:
-        pending = not inputs and all(d.code == "PDC100" for d in problems.diagnostics)
-        result = Lowering(actor.kernel_id, None, problems.diagnostics, pending, actor.function)
+    result = _remembered(request) if state is None else _lower(request)
     if settings().dump_dir is not None:
         dump(result)
     return result
+
+
+def _lower(request: LoweringRequest) -> Lowering:
+    try:
+        return Lowering(request.kernel_id, lower(request), function=request.function)
+    except DiagnosticError as problems:
+        found = problems.diagnostics
+        pending = all(diagnostic.code == "PDC100" for diagnostic in found)
+        return Lowering(request.kernel_id, None, found, pending, request.function)
+
+
+_known: WeakKeyDictionary[Any, dict[Any, Lowering]] = WeakKeyDictionary()
+
+
+def _remembered(request: LoweringRequest) -> Lowering:
+    """Lowers a function once for the same types, as long as its constants stay what they are."""
+    known = _known.setdefault(request.function, {})
+    key = (request.inputs, request.outputs)
+    found = known.get(key)
+    if found is None or found.kernel is None or not found.kernel.is_current():
+        found = known[key] = _lower(request)
+    if found.kernel is None or found.kernel_id == request.kernel_id:
+        return replace(found, kernel_id=request.kernel_id)
+    kernel = replace(found.kernel, kernel_id=request.kernel_id)
+    return replace(found, kernel_id=request.kernel_id, kernel=kernel)

@@ -1,0 +1,141 @@
+"""Lists, deques, dicts and arrays: their operations as primitives, and how they are reached.
+
+A container is a place: names are bound to it, not to a copy.  What reads it is an expression;
+what changes it is a ``Mutate`` statement, which the generated code can undo with its turn.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pydotcompute.compiler.operators import Primitive, suffix
+from pydotcompute.compiler.types import (
+    ArrayType,
+    DequeType,
+    DictType,
+    EnumType,
+    IntType,
+    ListType,
+    ScalarType,
+    StrType,
+    Type,
+)
+
+DICT_CAPACITY = 4096
+"""Entries of a compiled dict; beyond them the actor deoptimises."""
+LOCAL_CAPACITY = 256
+"""Items of a list made inside a turn; beyond them the actor deoptimises."""
+STATE_LIST_CAPACITY = 65536
+"""Items of a list or array kept in the state; a longer one is not compiled."""
+
+LENGTH = Primitive("len", "pdc_len({0})", len)
+ITEM = Primitive("item", "pdc_item({0}, {1})", lambda xs, at: xs[at])
+APPEND = Primitive("append", "pdc_append(pdc_t, {0}, {1})", lambda xs, value: xs.append(value))
+APPENDLEFT = Primitive("appendleft", "pdc_appendleft(pdc_t, {0}, {1})",
+                       lambda xs, value: xs.appendleft(value))  # fmt: skip
+POP = Primitive("pop", "pdc_pop(pdc_t, {0})", lambda xs: xs.pop(), raises=True)
+POPLEFT = Primitive("popleft", "pdc_popleft(pdc_t, {0})", lambda xs: xs.popleft(), raises=True)
+CLEAR = Primitive("clear", "pdc_clear(pdc_t, {0})", lambda xs: xs.clear())
+FILL = Primitive("fill", "pdc_fill(pdc_t, {0}, {1})", lambda xs, value: xs.fill(value))
+GET = Primitive("get", "pdc_get({e}, {0}, {1})", lambda xs, at: xs[at], raises=True)
+CONTAINS = Primitive("contains", "pdc_contains({0}, {1})", lambda d, key: key in d)
+VALUE_OR = Primitive("value_or", "pdc_value_or({0}, {1})", lambda d, key: d.get(key))
+TAKE = Primitive("take", "pdc_take(pdc_t, {0}, {1})", lambda d, key: d.pop(key), raises=True)
+SLOTS = Primitive("slots", "pdc_slots({0})", len)
+PRESENT = Primitive("present", "pdc_present({0}, {1})", lambda d, n: True)
+KEY = Primitive("key", "pdc_key({0}, {1})", lambda d, n: list(d)[n])
+VALUE = Primitive("value", "pdc_value({0}, {1})", lambda d, n: list(d.values())[n])
+
+
+def _set(xs: Any, at: Any, value: Any) -> None:
+    xs[at] = value
+
+
+SET = Primitive("set", "pdc_set(pdc_t, {0}, {1}, {2})", _set, raises=True)
+
+
+def _assign(xs: Any, ys: Any) -> None:
+    if isinstance(xs, np.ndarray):
+        xs[...] = ys
+    else:
+        kept = list(ys)
+        xs.clear()
+        xs.extend(kept)
+
+
+ASSIGN = Primitive("assign", "pdc_assign(pdc_t, {0}, {1})", _assign)
+
+
+def axis(size: int) -> Primitive:
+    """The place of an index on an axis of an array."""
+
+    def python(index: int) -> int:
+        at = index + size if index < 0 else index
+        if not 0 <= at < size:
+            raise IndexError
+        return at
+
+    return Primitive(f"axis{size}", f"pdc_axis({{e}}, {{0}}, {size})", python, raises=True)
+
+
+def _flat(xs: Any, at: int) -> Any:
+    return xs.reshape(-1)[at]
+
+
+def _set_flat(xs: Any, at: int, value: Any) -> None:
+    xs.reshape(-1)[at] = value
+
+
+ARRAY_ITEM = Primitive("array_item", "pdc_item({0}, {1})", _flat)
+SET_ITEM = Primitive("set_item", "pdc_set_item(pdc_t, {0}, {1}, {2})", _set_flat, raises=True)
+
+
+def list_of(source: ListType, target: ListType, c_item: str) -> Primitive:
+    """A list as a list of another capacity or item type."""
+    convert: Callable[[Any], Any] = float if str(target.item) == "float" else lambda x: x
+    return Primitive(
+        f"list_of_{source.capacity}_{target.capacity}",
+        f"pdc_list_of<{c_item}, {target.capacity}>({{e}}, {{0}})",
+        lambda xs: [convert(x) for x in xs],
+    )
+
+
+def item_type(type_: Type) -> Type:
+    """The type of the items that iterating over a container gives."""
+    if isinstance(type_, DictType):
+        return type_.key
+    assert isinstance(type_, (ListType, DequeType, ArrayType))
+    return type_.item
+
+
+def with_item(type_: Type, item: Type) -> Type:
+    """The container type with other items."""
+    if isinstance(type_, ListType):
+        return ListType(item, type_.capacity)
+    assert isinstance(type_, DequeType)
+    return DequeType(item, type_.capacity)
+
+
+def is_key(type_: Type) -> bool:
+    """Whether a dict may have keys of a type: those that compare as their words do."""
+    if isinstance(type_, ScalarType):
+        return not type_.is_float
+    return isinstance(type_, (IntType, StrType, EnumType))
+
+
+def empty(type_: Type) -> Any:
+    """A new Python container of a type."""
+    if isinstance(type_, DequeType):
+        return deque(maxlen=type_.capacity)
+    if isinstance(type_, DictType):
+        return {}
+    if isinstance(type_, ArrayType):
+        return np.zeros(type_.shape, type_.item.dtype)
+    return []
+
+
+__all__ = ["axis", "empty", "is_key", "item_type", "list_of", "suffix", "with_item"]
