@@ -24,8 +24,9 @@ from pydotcompute.backpressure import BackpressureStrategy, KernelState
 from pydotcompute.channel import CLOSED, SPECIAL, Channel
 from pydotcompute.errors import ActorFailedError, KernelClosedError, LoweringError, describe
 from pydotcompute.lifecycle import Termination, check
+from pydotcompute.port import ObjectPort, Port
 from pydotcompute.replies import Replies
-from pydotcompute.ring import InputRing, ObjectPort, OutputRing, Port
+from pydotcompute.ring import InputRing, OutputRing
 from pydotcompute.slots import Values
 from pydotcompute.spec import KernelSpec
 from pydotcompute.telemetry import Meter, Statistics
@@ -62,12 +63,11 @@ class Actor:
         loop: the event loop everything happens on.
     """
 
-    def __init__(
-        self, spec: KernelSpec, options: Options, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, spec: KernelSpec, options: Options, loop: asyncio.AbstractEventLoop) -> None:
         self.spec, self.options, self.loop = spec, options, loop
         self.kernel_id = spec.kernel_id
         self._declared = {"input": spec.input_types, "output": spec.output_types}
+        self.declares_input = bool(spec.input_types)
         self.anatomy = dissect(spec.function)
         self.state = KernelState.CREATED
         self.plan = Plan("pending")
@@ -282,7 +282,7 @@ class Actor:
 
         if isinstance(self.engine, NativeEngine):
             await self.engine.surrender(
-                f"a {type(message).__name__} was sent, which the compiled code does not know"
+                f"a message of class {type(message).__name__} was sent, for which it was not compiled"
             )
 
     def _deoptimised(self, reason: str) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 
 from pydotcompute.backpressure import BackpressureStrategy
 from pydotcompute.errors import QueueFullError, QueueTimeoutError
-from pydotcompute.ring import EMPTY, Port
+from pydotcompute.port import EMPTY, Port
 
 CLOSED = 1
 """The channel is closed to this end."""

@@ -22,8 +22,8 @@ from pydotcompute.errors import (
     QueueTimeoutError,
 )
 from pydotcompute.lifecycle import Termination
+from pydotcompute.port import EMPTY
 from pydotcompute.replies import Request
-from pydotcompute.ring import EMPTY
 from pydotcompute.slots import ForeignMessage
 from pydotcompute.telemetry import Statistics
 

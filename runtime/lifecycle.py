@@ -78,5 +78,6 @@ def check(call: str, state: KernelState, kernel_id: str) -> None:
     needs = " or ".join(each.name for each in allowed)
     hint = HINTS.get((call, state))
     raise KernelStateError(
-        f"kernel {kernel_id!r} is {state.name}: {call} needs {needs}" + (f"; {hint}" if hint else "")
+        f"kernel {kernel_id!r} is {state.name}: {call} needs {needs}"
+        + (f"; {hint}" if hint else "")
     )

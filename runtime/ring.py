@@ -1,246 +1,28 @@
-"""The two ends of a queue as plain memory: no asyncio, no waiting, no policy beyond DROP_OLDEST.
+"""The host's ends of the rings that compiled code works on (``compiler.abi.PORT``).
 
-A *port* is one direction of one actor.  Input: messages.  Output: the same messages, in order.
-
-===============  =========================  ==========================================
-port             its other end              a message inside
-===============  =========================  ==========================================
-``ObjectPort``   Python (the interpreter)   a Python object, copied when it was put
-``InputRing``    compiled code consumes     a record (``compiler.abi.PORT``)
-``OutputRing``   compiled code produces     a record
-===============  =========================  ==========================================
-
-All share the words through which the hot path sees that nothing unusual is going on:
-``put_gate``/``get_gate`` (0: ``try_put``/``try_get`` may be called directly), ``armed`` and
-``wake`` (after a put: if not armed, the other end must be woken), ``pull`` (after an empty get:
-may produce something now).  ``head`` counts the messages ever put, ``tail`` those ever taken, so
-the ordinal of a message identifies it for as long as the actor lives.
+Input and output: messages, as records in memory.  ``InputRing`` is written here and read by
+compiled code, ``OutputRing`` the other way round.  Every word has one writer; a record is written
+before the counter that publishes it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Any
 
 import numpy as np
 
 from pydotcompute.codec import FieldError, wrap_field_error
 from pydotcompute.compiler.schema import StringTableFullError
-from pydotcompute.slots import ForeignMessage, RecordSlots, Values, as_batch
+from pydotcompute.errors import InternalError
+from pydotcompute.port import EMPTY, no_batch, nothing
+from pydotcompute.slots import ForeignMessage, RecordSlots, as_batch
 
 HEAD, TAIL, CLAIMED = 0, 8, 9
 SLOTS, MASK, BOUND, SOURCE, POLICY, CAPACITY = 16, 17, 18, 19, 20, 21
 """Indices of the words of ``abi.PORT`` in a memoryview of 64-bit words."""
-
-
-class _Empty:
-    """The type of ``EMPTY``."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "EMPTY"
-
-
-EMPTY: Final[Any] = _Empty()
-"""What ``try_get`` returns when there is nothing: no message can be equal to it by identity."""
-
-
-def nothing() -> bool:
-    """A ``wake`` or ``pull`` that has nothing to do."""
-    return False
-
-
-def _no_batch(limit: int) -> Any:
-    """A ``pull_batch`` that has nothing to give."""
-    return None
-
-
-class Port(Protocol):
-    """What a channel needs of either kind of port."""
-
-    bound: int
-    put_gate: int
-    get_gate: int
-    armed: int
-    wake: Callable[[], object]
-    pull: Callable[[], bool]
-    pull_batch: Callable[[int], Any]
-    dropped: int
-    peak: int
-    head: int
-    tail: int
-
-    def depth(self) -> int:
-        """Messages that can be taken now."""
-        ...
-
-    def room(self) -> int:
-        """Messages that can be put before the port is full."""
-        ...
-
-    def prepare(self, message: Any) -> Any:
-        """Check and copy a message that has to wait for room."""
-        ...
-
-    def accept_batch(self, batch: Any) -> Any:
-        """Check a whole batch, and make it what ``put_batch`` takes."""
-        ...
-
-    def try_put(self, message: Any) -> bool:
-        """Check, convert and store a message; False if full."""
-        ...
-
-    def try_get(self) -> Any:
-        """Take the oldest message, or ``EMPTY``."""
-        ...
-
-    def put_batch(self, batch: Any, start: int) -> int:
-        """Store as many of ``batch[start:]`` as fit; returns how many."""
-        ...
-
-    def get_batch(self, limit: int) -> Any:
-        """Take 1 to ``limit`` messages as an array; the port must not be empty."""
-        ...
-
-    def take_all(self) -> list[Any]:
-        """Remove and return every message."""
-        ...
-
-
-class ObjectPort:
-    """Messages as Python objects: both ends are Python code on the event loop's thread.
-
-    Args:
-        bound: most messages held, except for ``force``.
-        values: checks and copies what is put.
-        drop_oldest: a full port drops its oldest message rather than refuse.
-        head: ordinal of the first message.
-    """
-
-    __slots__ = (
-        "armed", "bound", "drop_oldest", "dropped", "get_gate", "head", "items", "peak", "pull",
-        "pull_batch", "put_gate", "sample_at", "sample_time", "tail", "values", "wake",
-    )  # fmt: skip
-
-    def __init__(
-        self, bound: int, values: Values, *, drop_oldest: bool = False, head: int = 0
-    ) -> None:
-        self.bound, self.values, self.drop_oldest = bound, values, drop_oldest
-        self.items: deque[Any] = deque()
-        self.head = self.tail = self.sample_at = head
-        self.put_gate = self.get_gate = self.dropped = self.peak = 0
-        self.armed = 1
-        self.wake: Callable[[], object] = nothing
-        self.pull: Callable[[], bool] = nothing
-        self.pull_batch: Callable[[int], Any] = _no_batch
-        self.sample_time = 0.0
-
-    def depth(self) -> int:
-        """Messages held."""
-        return len(self.items)
-
-    def room(self) -> int:
-        """Messages that fit."""
-        return max(0, self.bound - len(self.items))
-
-    def prepare(self, message: Any) -> Any:
-        """Check and copy."""
-        return self.values.accept(message)
-
-    def accept_batch(self, batch: Any) -> Any:
-        """Check a whole batch."""
-        return self.values.accept_batch(batch)
-
-    def try_put(self, message: Any) -> bool:
-        """Check, copy and append; False if full."""
-        items = self.items
-        if len(items) >= self.bound:
-            if not self.drop_oldest:
-                return False
-            message = self.values.accept(message)
-            self.drop()
-        else:
-            message = self.values.accept(message)
-        items.append(message)
-        head = self.head
-        if head >= self.sample_at and not self.sample_time:
-            self.sample_at, self.sample_time = head, perf_counter()
-        self.head = head + 1
-        if not self.armed:
-            self.wake()
-        return True
-
-    def drop(self) -> None:
-        """Drop the oldest message."""
-        self.items.popleft()
-        if self.tail == self.sample_at:
-            self.sample_at = self.tail + 1
-            self.sample_time = 0.0
-        self.tail += 1
-        self.dropped += 1
-
-    def force(self, message: Any) -> None:
-        """Append an accepted message, whatever the bound."""
-        self.items.append(message)
-        self.head += 1
-        if not self.armed:
-            self.wake()
-
-    def restore(self, messages: Iterable[Any]) -> None:
-        """Fill an empty port with messages another port has held; they keep their ordinals."""
-        self.items.extend(messages)
-        self.tail = self.head - len(self.items)
-
-    def try_get(self) -> Any:
-        """Take the oldest message, or ``EMPTY``."""
-        items = self.items
-        held = len(items)
-        if not held:
-            return EMPTY
-        if held > self.peak:
-            self.peak = held
-        self.tail += 1
-        return items.popleft()
-
-    def put_batch(self, batch: Any, start: int) -> int:
-        """Append as many messages of an accepted batch as fit; all under DROP_OLDEST."""
-        count = len(batch) - start
-        if not self.drop_oldest:
-            count = min(count, self.room())
-        if count <= 0:
-            return 0
-        messages = self.values.messages(batch, start, start + count)
-        surplus = len(self.items) + count - self.bound
-        if surplus > 0:
-            self.dropped += surplus
-            self.tail += surplus
-        self.items.extend(messages)
-        for _ in range(surplus):
-            self.items.popleft()
-        if self.head >= self.sample_at and not self.sample_time:
-            self.sample_at, self.sample_time = self.head, perf_counter()
-        self.head += count
-        if not self.armed:
-            self.wake()
-        return count
-
-    def get_batch(self, limit: int) -> Any:
-        """Take messages of one class as a batch."""
-        items = self.items
-        self.peak = max(self.peak, len(items))
-        taken = self.values.batch(items, limit)
-        self.tail += len(taken)
-        return taken
-
-    def take_all(self) -> list[Any]:
-        """Remove and return every message."""
-        messages = list(self.items)
-        self.items.clear()
-        self.tail += len(messages)
-        return messages
 
 
 class _Ring:
@@ -255,8 +37,8 @@ class _Ring:
 
     __slots__ = (
         "armed", "bound", "buffer", "dropped", "fence", "get_gate", "head", "mask", "peak",
-        "pull", "pull_batch", "put_gate", "sample_at", "sample_time", "seen", "size", "slots", "tail", "wake",
-        "words",
+        "pull", "pull_batch", "put_gate", "sample_at", "sample_time", "seen", "size", "slots",
+        "tail", "wake", "words",
     )  # fmt: skip
 
     def __init__(
@@ -275,8 +57,39 @@ class _Ring:
         self.armed = 0
         self.wake: Callable[[], object] = nothing
         self.pull: Callable[[], bool] = nothing
-        self.pull_batch: Callable[[int], Any] = _no_batch
+        self.pull_batch: Callable[[int], Any] = no_batch
         self.sample_time = 0.0
+
+    def depth(self) -> int:
+        """Messages that can be taken now."""
+        raise self._other_end()
+
+    def room(self) -> int:
+        """Messages that can be put before the ring is full."""
+        raise self._other_end()
+
+    def try_put(self, message: Any) -> bool:
+        """Put a message: only an ``InputRing`` can."""
+        raise self._other_end()
+
+    def put_batch(self, batch: Any, start: int) -> int:
+        """Put messages: only an ``InputRing`` can."""
+        raise self._other_end()
+
+    def try_get(self) -> Any:
+        """Take a message: only an ``OutputRing`` can."""
+        raise self._other_end()
+
+    def get_batch(self, limit: int) -> Any:
+        """Take messages: only an ``OutputRing`` can."""
+        raise self._other_end()
+
+    def take_all(self) -> list[Any]:
+        """Take every message: only an ``OutputRing`` can."""
+        raise self._other_end()
+
+    def _other_end(self) -> Exception:
+        return InternalError(f"compiled code is at the other end of this {type(self).__name__}")
 
     def start_at(self, ordinal: int) -> None:
         """The next message has this ordinal."""
@@ -499,7 +312,7 @@ class OutputRing(_Ring):
         """Take 1 to ``limit`` messages of one class."""
         if self.spill:
             cls = type(self.spill[0])
-            taken = []
+            taken: list[Any] = []
             while self.spill and len(taken) < limit and type(self.spill[0]) is cls:
                 taken.append(self._from_spill())
             return as_batch(cls, taken)

@@ -416,7 +416,7 @@ print("done")
 
 @pytest.mark.parametrize("sourceless", [False, True])
 def test_forgetting_to_terminate_does_not_hang_the_exit(tmp_path: Any, sourceless: bool) -> None:
-    text = FORGETFUL.replace("SOURCE = SOURCELESS and \"exec\" or \"\"\n", "")
+    text = FORGETFUL.replace('SOURCE = SOURCELESS and "exec" or ""\n', "")
     path = tmp_path / "forgetful.py"
     if sourceless:
         text = f"exec({text!r})"

@@ -141,9 +141,7 @@ def test_a_failure_reaches_every_caller(kit: Any, run: Any) -> None:
         async with RingKernelRuntime() as runtime:
             kernel = await kit(runtime)
             await kernel.deactivate()
-            calls = [
-                asyncio.create_task(kernel.request(Task(op, 7))) for op in (SEND, FAIL, SEND)
-            ]
+            calls = [asyncio.create_task(kernel.request(Task(op, 7))) for op in (SEND, FAIL, SEND)]
             await asyncio.sleep(0)
             await kernel.reactivate()
             first, second, third = await asyncio.gather(*calls, return_exceptions=True)

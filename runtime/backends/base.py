@@ -52,6 +52,7 @@ class Host(Protocol):
     meter: Meter
     spec: KernelSpec
     plan: Plan
+    declares_input: bool
 
     def ended(self) -> None:
         """The function has returned, or its loop and epilogue are over."""

@@ -202,7 +202,8 @@ class NativeBlock:
         tail, produced = words[TAIL], self.q8[PRODUCED]
         size = self.program.output_slot.itemsize
         new = Slots(words, size, 2 * count, sourced=True)
-        assert old.source is not None and new.source is not None
+        assert old.source is not None
+        assert new.source is not None
         for n in range(tail, produced):
             source, target = (n % count) * size, (n % (2 * count)) * size
             new.memory.bytes[target : target + size] = old.memory.bytes[source : source + size]

@@ -90,7 +90,7 @@ def _lower(spec: KernelSpec, state: dict[str, Any] | None) -> Any:
 
 
 def _union(types: tuple[type, ...]) -> Any:
-    return functools.reduce(operator.or_, types) if types else None  # type: ignore[arg-type]
+    return functools.reduce(operator.or_, types) if types else None
 
 
 def _interpret(lowering: Any, reason: str, fallback: str) -> Plan:

@@ -1,7 +1,8 @@
 """Batches that never pass through the rings: from the sender's array into the receiver's.
 
-Input: a waiting ``receive_many``, and what is queued: records in the rings, then the array of the ``send_many`` that waits first in line.  Output: the array ``receive_many`` returns, written by
-the compiled code itself.
+Input: a waiting ``receive_many``, and what is queued: records in the rings, then the array of the
+``send_many`` that waits first in line.  Output: the array ``receive_many`` returns, written by the
+compiled code itself.
 
 The actor's two ports are exchanged for the time of a burst: ports laid over arrays, with counters
 that start at 0 and a mask of all ones.  As many messages are handled as surely fit, so such a
@@ -155,7 +156,8 @@ class Direct:
         """Let the compiled code read the waiting sender's array in place."""
         first, port = self._first(), self._engine.inport
         block = self._engine.block
-        assert first is not None and block is not None
+        assert first is not None
+        assert block is not None
         if room < self._sends:
             return 1
         size = port.slots.size

@@ -33,7 +33,8 @@ from pydotcompute.backends.python import PythonEngine
 from pydotcompute.channel import ROOM
 from pydotcompute.compiler.abi import Event, Status
 from pydotcompute.compiler.coroutine import RETURNED
-from pydotcompute.ring import HEAD, MASK, TAIL, InputRing, ObjectPort, OutputRing
+from pydotcompute.port import ObjectPort
+from pydotcompute.ring import HEAD, MASK, TAIL, InputRing, OutputRing
 from pydotcompute.slots import ForeignMessage, RecordSlots
 from pydotcompute.telemetry import next_sample
 
@@ -78,6 +79,7 @@ class NativeEngine:
         self._surrender: str | None = None
         self.cost, self._limit = 1e-6, 64
         self._done = 0
+        self._count = words.count(64)
         self._processed = 0
         self._settled = (0, 0, 0, 0)
         self._idle_since, self._timer = 0.0, None  # type: float, asyncio.TimerHandle | None
@@ -146,13 +148,14 @@ class NativeEngine:
             self._recompile(state)
             return
         inport, outport = self.host.inbox.port, self.host.outbox.port
-        assert isinstance(inport, ObjectPort) and isinstance(outport, ObjectPort)
+        assert isinstance(inport, ObjectPort)
+        assert isinstance(outport, ObjectPort)
         block.start_at(inport.tail, outport.head)
         drop = inport.drop_oldest
         fenced = None if STRONG else fence
         slots = RecordSlots(
             self.host.kernel_id, program.input_types, program.input_slot, "takes",
-            declared=program.declared_input,
+            declared=self.host.declares_input,
         )  # fmt: skip
         ring = InputRing(
             block.input_words, block.input.memory.bytes, slots, fenced, drop_oldest=drop
@@ -547,4 +550,3 @@ class NativeEngine:
         meter.rejected += now[2] - old[2]
         meter.timeouts += now[3] - old[3]
         self.inport.count_dropped(q8[words.SKIPPED])
-

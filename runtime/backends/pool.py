@@ -116,9 +116,7 @@ def tell(loop: asyncio.AbstractEventLoop, callback: Callable[..., object], *args
             raise
 
 
-def _settle(
-    future: asyncio.Future[Any], result: Any, error: BaseException | None
-) -> None:
+def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
     if future.done():
         return
     if error is not None:

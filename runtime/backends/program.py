@@ -34,7 +34,6 @@ class NativeProgram:
         max_sends: most messages sent for one message; None if not bounded.
         why: ``(code, line)``: what a report of the compiled code means, in words.
         emit: ``(log bytes)``: print what the actor printed; None if it never prints.
-        declared_input: the user named the input classes.
         log_size: bytes of the log to begin with.
         strings: constant strings the actor uses; it is given their ids.
     """
@@ -51,7 +50,6 @@ class NativeProgram:
     max_sends: int | None
     why: Callable[[int, int], str]
     emit: Callable[[memoryview], None] | None = None
-    declared_input: bool = True
     log_size: int = 1 << 12
     strings: tuple[str, ...] = ()
 

@@ -21,7 +21,7 @@ from pydotcompute.backends.driver import Driver, park_for_ever
 from pydotcompute.channel import LATE
 from pydotcompute.context import KernelContext
 from pydotcompute.errors import ActorExit, QueueTimeoutError
-from pydotcompute.ring import EMPTY, ObjectPort
+from pydotcompute.port import EMPTY, ObjectPort
 from pydotcompute.telemetry import next_sample
 
 FAIR = 256
@@ -100,7 +100,8 @@ class PythonEngine:
         self.host = host
         self.replies = host.replies
         inport, outport = host.inbox.port, host.outbox.port
-        assert isinstance(inport, ObjectPort) and isinstance(outport, ObjectPort)
+        assert isinstance(inport, ObjectPort)
+        assert isinstance(outport, ObjectPort)
         self.inport, self.outport = inport, outport
         self._names = host.anatomy.state_names
         self._silent = host.anatomy.silent_timeout
