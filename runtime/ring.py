@@ -268,6 +268,13 @@ class OutputRing(_Ring):
             waiting = min(waiting, self.bound)
         return waiting + len(self.spill)
 
+    def note_peak(self) -> None:
+        """Messages were published: keep the greatest depth."""
+        self.seen = seen = self.words[HEAD]
+        held = seen - self.tail + len(self.spill)
+        if held > self.peak:
+            self.peak = min(held, self.bound) if self.drop_oldest else held
+
     def try_get(self) -> Any:
         """Take the oldest message, or ``EMPTY``."""
         if self.spill:

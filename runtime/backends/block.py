@@ -38,8 +38,8 @@ def _index(name: str) -> int:
     return int(offset // dtype.itemsize)
 
 
-INPUT, OUTPUT, STATE, LOG, LOG_SIZE, STRINGS_AT = map(
-    _index, ("input", "output", "state", "log", "log_size", "strings")
+INPUT, OUTPUT, STATE, LOG, LOG_SIZE, HEAP, STRINGS_AT = map(
+    _index, ("input", "output", "state", "log", "log_size", "heap", "strings")
 )
 STOP, TERMINATING, CARRY, EVENT, FUEL = map(
     _index, ("stop", "terminating", "carry", "event", "fuel")
@@ -167,6 +167,9 @@ class NativeBlock:
         for number, text in enumerate(program.strings):
             self._strings.bytes.cast("I")[number] = STRINGS.intern(text)
         self.q8[STRINGS_AT] = self._strings.address
+        self._journal = Memory(8 + program.journal_size, zero=False)
+        self._journal.bytes[:8].cast("Q")[0] = program.journal_size
+        self.q8[HEAP] = self._journal.address
         spread = 2 * bound if policy is Policy.DROP_OLDEST else bound
         size = program.input_slot.itemsize
         self.input = Slots(self.input_words, size, spread, sourced=False)

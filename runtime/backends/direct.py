@@ -149,7 +149,7 @@ class Direct:
     def _burst(self, room: int) -> int:
         engine = self._engine
         assert engine.block is not None
-        most = min(room // self._sends, max(64, int(SECONDS / engine.cost)))
+        most = min(room // self._sends, max(64, int(SECONDS / engine.pace.cost)))
         return engine.block.burst(words.pointer(engine.block.address), words.count(most))
 
     def _from_array(self, room: int) -> int:

@@ -28,9 +28,10 @@ from pydotcompute.backends.base import Host
 from pydotcompute.backends.block import STRONG, NativeBlock, fence
 from pydotcompute.backends.carry import Carry
 from pydotcompute.backends.direct import Direct
+from pydotcompute.backends.pace import Pace
 from pydotcompute.backends.pool import Pool, tell
 from pydotcompute.backends.python import PythonEngine
-from pydotcompute.channel import ROOM
+from pydotcompute.channel import ROOM, SPECIAL
 from pydotcompute.compiler.abi import Event, Status
 from pydotcompute.compiler.coroutine import RETURNED
 from pydotcompute.port import ObjectPort
@@ -41,20 +42,13 @@ from pydotcompute.telemetry import next_sample
 IDLE_, BUSY, PAUSED, AWAY = 0, 1, 2, 4
 """Bits of ``gate``: nothing; a worker runs it; paused; there is nothing to run (yet, any more)."""
 
-INLINE_SECONDS = 200e-6
-"""Longest burst aimed at on the event loop's own thread."""
-WORKER_SECONDS = 4e-3
-"""Longest burst aimed at on a worker."""
-OVERHEAD = 0.5e-6
-"""Seconds a burst takes before it has handled anything."""
-OFFLOAD_SECONDS = 500e-6
-"""A message that takes longer than this runs on a worker."""
 FUEL = 100_000
 """Turns of inner loops a burst on the event loop's thread may make."""
 _PATIENCE = 0.02
 """Seconds ``pause`` waits for a worker's burst before it is stopped in the middle."""
 
 _STAY, _DRAIN, _NOW = 0, 1, 2
+_FULL = int(Status.FULL)
 _abandoned: list[NativeBlock] = []
 """Memory of actors that did not stop: a thread may still be writing to it."""
 
@@ -77,10 +71,9 @@ class NativeEngine:
         self._inner: PythonEngine | None = None
         self._exit, self._flushed, self._recompiled = _STAY, False, False
         self._surrender: str | None = None
-        self.cost, self._limit = 1e-6, 64
-        self._done = 0
-        self._count = words.count(64)
-        self._processed = 0
+        self.pace = Pace()
+        self._taken = self._done = 0
+        self._staged = self._prints = self._waits = False
         self._settled = (0, 0, 0, 0)
         self._idle_since, self._timer = 0.0, None  # type: float, asyncio.TimerHandle | None
         self._resting: asyncio.Future[None] | None = None
@@ -182,7 +175,9 @@ class NativeEngine:
         self._carry = Carry(block, ring, out, self.host.replies)
         self.host.use_rings(ring, out)
         self._argument = words.pointer(block.address)
-        self._limit_now()
+        self._taken = inport.tail
+        self._prints = program.emit is not None
+        self._waits = not program.silent_timeout or self._exit != _STAY
         out.pull_batch = Direct(self).receive
         self.gate &= ~AWAY
         ring.armed = 0
@@ -203,30 +198,25 @@ class NativeEngine:
             self._step()
 
     def pull(self) -> bool:
-        """Run a short burst now, if that is allowed; True if messages moved."""
-        if self.gate or self.cost > OFFLOAD_SECONDS:
-            return False
-        block, inport = self.block, self.inport
-        assert block is not None
-        taken, sent = block.input_words[TAIL], block.output_words[HEAD]
-        if inport.head == taken and block.q8[words.PRODUCED] == sent:
+        """Run a short burst now, if that is allowed; True if messages may have moved."""
+        if self.gate or self.pace.long or (self.inport.head == self._taken and not self._staged):
             return False
         self._step()
-        moved = block.input_words[TAIL] != taken or block.output_words[HEAD] != sent
-        return moved or self.block is not block
+        return True
 
     def _step(self) -> None:
         block = self.block
         assert block is not None
-        if self.cost > OFFLOAD_SECONDS and self.inport.head != block.input_words[TAIL]:
+        pace = self.pace
+        if pace.long and self.inport.head != self._taken:
             self._offload()
             return
-        limit = self._carry.open(self._limit)
-        if limit != self._count.value:
-            self._count = words.count(limit)
+        argument = pace.argument
+        if self._carry.on or self.outport.get_gate & SPECIAL:
+            argument = words.count(self._carry.open(pace.limit))
         block.i8[words.FUEL] = FUEL
         began = perf_counter()
-        status = block.burst(self._argument, self._count)
+        status = block.burst(self._argument, argument)
         self.after(status, perf_counter() - began)
 
     def after(self, status: int, seconds: float) -> None:
@@ -236,55 +226,56 @@ class NativeEngine:
             status: what it returned (``abi.Status``).
             seconds: how long it took.
         """
-        block, host = self.block, self.host
-        assert block is not None
+        host, inport = self.host, self.inport
         host.meter.busy += seconds
-        processed = block.q8[words.PROCESSED]
-        self._done = done = processed - self._processed
+        tail = inport.words[TAIL]
+        self._done = done = tail - self._taken
         if done:
-            self._handled(done, seconds)
-            self._processed = processed
-        if block.q8[words.LOG_USED]:
+            self._taken = inport.seen = tail
+            waiting = inport.head - tail + done
+            if waiting > inport.peak:
+                inport.peak = min(waiting, inport.bound)
+            self.outport.note_peak()
+            if tail > inport.sample_at:
+                self._sampled()
+            self.pace.handled(done, seconds)
+        if self._prints:
             self._print()
         if self._carry.on:
             self._carry.sort(status == Status.FULL)
-            host.replies.prune(self.inport.consumed())
+            host.replies.prune(tail)
         if host.inbox.putters:
             host.inbox.admit()
         if host.outbox.getters:
             host.outbox.wake_getters()
-        if status > Status.FULL:
-            self._after[Status(status)]()
-        elif status == Status.FULL and block.q8[words.PRODUCED] != block.output_words[HEAD]:
-            host.outbox.set_gate(get=ROOM)
-            host.outbox.on_room = self._room
-        elif self.inport.head != block.input_words[TAIL]:
-            if not self.inport.armed:
+        self._staged = False
+        if status >= _FULL:
+            self._unusual(status)
+        elif inport.head != tail:
+            if not inport.armed:
                 self.poke()
-        else:
+        elif self._waits:
             self._idle()
 
-    def _handled(self, done: int, seconds: float) -> None:
-        """Messages were handled: keep the estimate of their cost, depths and latencies."""
-        inport, outport = self.inport, self.outport
-        consumed = inport.consumed()
-        inport.peak = max(inport.peak, min(inport.head - consumed + done, inport.bound))
-        outport.peak = max(outport.peak, outport.depth())
-        if consumed > inport.sample_at:
-            if inport.sample_time:
-                self.host.meter.latencies.add(perf_counter() - inport.sample_time)
-            inport.sample_at = next_sample(max(inport.sample_at, inport.head - 1))
-            inport.sample_time = 0.0
-        cost = max(1e-9, (seconds - OVERHEAD) / done)
-        self.cost += (cost - self.cost) * (0.125 if done < 64 else 0.5)
-        aim = INLINE_SECONDS / self.cost
-        if not 0.5 < aim / self._limit < 4:
-            self._limit_now()
+    def _unusual(self, status: int) -> None:
+        block = self.block
+        assert block is not None
+        if status != Status.FULL:
+            self._after[Status(status)]()
+        elif block.q8[words.PRODUCED] != block.output_words[HEAD]:
+            self._staged = True
+            self.host.outbox.set_gate(get=ROOM)
+            self.host.outbox.on_room = self._room
+        elif not self.inport.armed:  # they were replies, and found their way
+            self.poke()
 
-    def _limit_now(self) -> None:
-        assert self.block is not None
-        self._limit = int(min(65536, max(1, INLINE_SECONDS / self.cost)))
-        self._count = words.count(self._limit)
+    def _sampled(self) -> None:
+        """The message that is being timed has been handled."""
+        inport = self.inport
+        if inport.sample_time:
+            self.host.meter.latencies.add(perf_counter() - inport.sample_time)
+        inport.sample_at = next_sample(max(inport.sample_at, inport.head - 1))
+        inport.sample_time = 0.0
 
     def _room(self) -> None:
         """A client took a message while the actor waited for room."""
@@ -300,13 +291,11 @@ class NativeEngine:
             self.block.program.emit(text)
 
     def _idle(self) -> None:
-        """The queue is empty: wait, for a message or for the actor's own time-out."""
+        """The queue is empty: wait for the actor's own time-out, or end its loop."""
         block = self.block
         assert block is not None
         if self._exit == _DRAIN:
             self._drained()
-            return
-        if block.program.silent_timeout:
             return
         timeout = block.f8[words.TIMEOUT]
         if math.isnan(timeout):
@@ -344,7 +333,7 @@ class NativeEngine:
         """Let a worker run the next burst."""
         block = self.block
         assert block is not None
-        limit = self._carry.open(int(max(1, WORKER_SECONDS / self.cost)))
+        limit = self._carry.open(self.pace.worker_limit())
         block.i8[words.FUEL] = -1
         self.gate |= BUSY
         self.inport.armed = 1
@@ -470,6 +459,7 @@ class NativeEngine:
     def begin_exit(self, *, drain: bool) -> None:
         """End the actor."""
         self._exit = _DRAIN if drain else _NOW
+        self._waits = True
         self.gate &= ~PAUSED
         if not drain:
             self.hurry()

@@ -36,6 +36,7 @@ class NativeProgram:
         emit: ``(log bytes)``: print what the actor printed; None if it never prints.
         log_size: bytes of the log to begin with.
         strings: constant strings the actor uses; it is given their ids.
+        journal_size: bytes in which a turn notes what it changes in containers.
     """
 
     library: Path
@@ -52,6 +53,7 @@ class NativeProgram:
     emit: Callable[[memoryview], None] | None = None
     log_size: int = 1 << 12
     strings: tuple[str, ...] = ()
+    journal_size: int = 0
 
 
 def program_of(lowering: Any, anatomy: Anatomy) -> NativeProgram:
@@ -70,5 +72,5 @@ def program_of(lowering: Any, anatomy: Anatomy) -> NativeProgram:
         pack_state=kernel.pack_state, unpack_state=kernel.unpack_state,
         silent_timeout=anatomy.silent_timeout, max_sends=kernel.max_sends,
         why=kernel.why, emit=kernel.emit if getattr(kernel, "prints", ()) else None,
-        strings=kernel.strings,
+        strings=kernel.strings, journal_size=kernel.state.journal_size,
     )  # fmt: skip
