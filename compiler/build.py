@@ -26,12 +26,13 @@ from pydotcompute.compiler.error_codes import TABLE
 from pydotcompute.compiler.liveness import bound_names
 from pydotcompute.compiler.operators import INT_MAX, INT_MIN, truth
 from pydotcompute.compiler.schema import SchemaError, schema_of
-from pydotcompute.compiler.scope import Dropped, Env, OperandError, Restart, Scope
+from pydotcompute.compiler.scope import Dropped, Env, OperandError, Restart, Scope, raising
 from pydotcompute.compiler.source import MISSING, FunctionSource
 from pydotcompute.compiler.types import (
     BOOL,
     FLOAT,
     INT,
+    NEVER,
     NONE,
     STR,
     UNBOUND,
@@ -255,6 +256,8 @@ class Builder(Scope):
         if var is FORGOTTEN:
             raise Poisoned
         local = node.id in self.bound or node.id in self.synthetic
+        if var is None and local and node.id in self.needed:
+            return raising(self.loc(node), NEVER, "PDC_UNBOUND_LOCAL")
         if isinstance(var, Dropped) or (var is None and local):
             self.require(node.id)
         if isinstance(var, Dropped) or var is None:
@@ -278,6 +281,8 @@ class Builder(Scope):
         """``bool(value)``."""
         if value.type == BOOL:
             return value
+        if value.type == NEVER:
+            return self.convert(value, BOOL)
         if isinstance(value, ir.Const) and not isinstance(value.type, UnionType):
             return ir.Const(value.loc, BOOL, bool(value.value))
         if isinstance(value.type, UnionType):

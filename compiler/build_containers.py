@@ -375,7 +375,7 @@ def reduction(kind: str) -> Callable[[Builder, ast.Call], ir.Expr]:
         source = node.args[0]
         total, item = b.fresh_name(kind), b.fresh_name("item")
         template = _REDUCTIONS[kind].format(total=total, item=item)
-        setup, step, after = (ast.parse(text).body for text in template.split("---"))
+        setup, step, after = (_unplaced(text) for text in template.split("---"))
         if kind == "sum" and len(node.args) == 2:
             setup = [ast.Assign([ast.Name(total, ast.Store())], node.args[1])]
         bind = ast.Name(item, ast.Store())
@@ -384,23 +384,30 @@ def reduction(kind: str) -> Callable[[Builder, ast.Call], ir.Expr]:
             loop = _loops(b, source, ast.If(ast.Constant(True), inner, []))
         else:
             loop = ast.For(bind, source, step, [])
-        b.synthetic.add(f"{total}_found")
         b.statements([placed(part, node) for part in (*setup, loop, *after)])
         return b.expression(placed(ast.Name(total, ast.Load()), node))
 
     return rule
 
 
+def _unplaced(text: str) -> list[ast.stmt]:
+    """Statements from text, without positions of their own."""
+    tree = ast.parse(text)
+    for part in ast.walk(tree):
+        for name in ("lineno", "col_offset", "end_lineno", "end_col_offset"):
+            if hasattr(part, name):
+                delattr(part, name)
+    return tree.body
+
+
 _REDUCTIONS = {
     "sum": "{total} = 0\n---\n{total} = {total} + {item}\n---\n",
     "any": "{total} = False\n---\nif {item}:\n    {total} = True\n    break\n---\n",
     "all": "{total} = True\n---\nif not {item}:\n    {total} = False\n    break\n---\n",
-    "min": "{total}_found = False\n---\nif not {total}_found:\n    {total} = {item}\n"
-    "    {total}_found = True\nelif {item} < {total}:\n    {total} = {item}\n---\n"
-    "if not {total}_found:\n    raise ValueError\n",
-    "max": "{total}_found = False\n---\nif not {total}_found:\n    {total} = {item}\n"
-    "    {total}_found = True\nelif {item} > {total}:\n    {total} = {item}\n---\n"
-    "if not {total}_found:\n    raise ValueError\n",
+    "min": "{total} = None\n---\nif {total} is None or {item} < {total}:\n    {total} = {item}\n"
+    "---\nif {total} is None:\n    raise ValueError\n",
+    "max": "{total} = None\n---\nif {total} is None or {item} > {total}:\n    {total} = {item}\n"
+    "---\nif {total} is None:\n    raise ValueError\n",
 }
 
 

@@ -16,6 +16,7 @@ from pydotcompute.compiler.scope import OperandError, raising
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
+    FLOAT,
     INT,
     NEVER,
     NONE,
@@ -146,6 +147,8 @@ def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> i
         return b.split(left, lambda part: apply(b, symbol, part, right, loc))
     if isinstance(right.type, UnionType):
         return b.split(right, lambda part: apply(b, symbol, left, part, loc))
+    if NEVER in (left.type, right.type):
+        return raising(loc, NEVER, "PDC_UNBOUND_LOCAL")
     signature = binary(symbol, left.type, right.type)
     if signature is None:
         raise OperandError(f"{left.type} {symbol} {right.type} is not supported")
@@ -239,11 +242,24 @@ def compare(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
         return b.split(left, lambda part: compare(b, symbol, part, right))
     if isinstance(right.type, UnionType):
         return b.split(right, lambda part: compare(b, symbol, left, part))
+    if NEVER in (left.type, right.type):
+        return raising(left.loc, BOOL, "PDC_UNBOUND_LOCAL")
+    if left.type == right.type == NONE and symbol in ("is", "is not", "==", "!="):
+        return ir.Const(left.loc, BOOL, symbol in ("is", "=="))
+    left, right = _as_float(left, right), _as_float(right, left)
     if signature := binary(symbol, left.type, right.type):
         args = tuple(cast_operand(b, value, type_) for value, type_ in
                      zip((left, right), signature.operands, strict=True))  # fmt: skip
         return ir.Op(left.loc, BOOL, signature.primitive, args)
     return _unlike(b, symbol, left, right)
+
+
+def _as_float(value: ir.Expr, other: ir.Expr) -> ir.Expr:
+    """An int constant that is compared with a float, as the float it equals."""
+    if other.type == FLOAT and isinstance(value, ir.Const) and value.type == INT:
+        if abs(value.value) <= 2**53:
+            return ir.Const(value.loc, FLOAT, float(value.value))
+    return value
 
 
 def _unlike(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:

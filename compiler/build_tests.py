@@ -95,6 +95,13 @@ def _bool_op(b: Builder, node: ast.BoolOp) -> Condition:
     is_and = isinstance(node.op, ast.And)
     test, when_true, when_false = condition(b, node.values[0])
     for operand in node.values[1:]:
+        if isinstance(test, ir.Const):
+            if bool(test.value) != is_and:
+                return test, when_true, when_false
+            b.env, outer = (when_true if is_and else when_false), b.env
+            test, when_true, when_false = condition(b, operand)
+            b.env = outer
+            continue
         outer, b.env = b.env, when_true if is_and else when_false
         found: list[Condition] = []
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pydotcompute.compiler.containers import DICT_CAPACITY
 from pydotcompute.compiler.operators import suffix
 from pydotcompute.compiler.schema import Schema, schema_of
 from pydotcompute.compiler.state import storage
@@ -21,11 +22,14 @@ from pydotcompute.compiler.types import (
     ERROR,
     FLOAT,
     INT,
+    NEVER,
     NONE,
     STR,
     UNBOUND,
     UUID,
     ArrayType,
+    DequeType,
+    DictType,
     EnumType,
     ListType,
     LiteralType,
@@ -95,7 +99,7 @@ class CTypes:
             return suffix(type_)
         if type_ == STR or isinstance(type_, EnumType):
             return "u32"
-        if type_ in (NONE, UNBOUND):
+        if type_ in (NONE, UNBOUND, NEVER):
             return "u8"
         if type_ == ERROR:
             return "i32"
@@ -107,6 +111,14 @@ class CTypes:
             return self._tuple(type_)
         if isinstance(type_, MessageType):
             return self._message(schema_of(type_.cls))
+        if isinstance(type_, (ListType, DequeType)):
+            kind = "list" if isinstance(type_, ListType) else "deque"
+            return f"pdc_{kind}<{self.spell(type_.item)}, {type_.capacity}>"
+        if isinstance(type_, ArrayType):
+            return f"pdc_array<{self.spell(type_.item)}, {int(np.prod(type_.shape))}>"
+        if isinstance(type_, DictType):
+            key, value = self.spell(type_.key), self.spell(type_.value)
+            return f"pdc_dict<{key}, {value}, {DICT_CAPACITY}>"
         raise AssertionError(f"{type_} has no C type")
 
     def _union(self, type_: UnionType) -> str:
@@ -157,7 +169,7 @@ class CTypes:
         """A function that makes the record of the values of its fields, where all have one."""
         if not all(lowers(f.type) for f in schema.fields):
             return ""
-        takes = ", ".join(f"{self.spell(in_body(f.type))} {identifier(f.name)}"
+        takes = ", ".join(f"const {self.spell(in_body(f.type))} &{identifier(f.name)}"
                           for f in schema.fields)  # fmt: skip
         sets = " ".join(
             f"m.{(n := identifier(f.name))} = {self.into_record(f.type, n)};" for f in schema.fields
@@ -170,10 +182,8 @@ class CTypes:
             return self.record(type_.base)
         if isinstance(type_, OptionalType):
             return self._optional(type_)
-        if isinstance(type_, (ListType, ArrayType)):
+        if isinstance(type_, ListType) and not lowers(type_):
             dtype = storage(type_)
-            if isinstance(type_, ArrayType):
-                return f"{suffix(type_.item)}[{int(np.prod(type_.shape))}]"
             unit = {1: "u8", 2: "u16", 4: "u32", 8: "u64"}[dtype.alignment]
             return f"{unit}[{dtype.itemsize // dtype.alignment}]"
         return self.spell(type_)
@@ -218,8 +228,10 @@ def lowers(type_: Type) -> bool:
     """Whether compiled code has values of a field type, and does not merely carry its bytes."""
     if isinstance(type_, OptionalType):
         inner = type_.item
-        return lowers(inner) and not isinstance(inner, OptionalType)
-    return not isinstance(type_, (ListType, ArrayType))
+        return lowers(inner) and not isinstance(inner, (OptionalType, ListType, ArrayType))
+    if isinstance(type_, ListType):
+        return not isinstance(type_.item, (OptionalType, ListType, ArrayType))
+    return True
 
 
 def declare(c_type: str, name: str) -> str:

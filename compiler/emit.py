@@ -21,7 +21,7 @@ from pydotcompute.compiler.c_types import CTypes, comment, declare, identifier
 from pydotcompute.compiler.emit_expressions import ExpressionEmitter, may_fail
 from pydotcompute.compiler.error_codes import DEOPTIMISE
 from pydotcompute.compiler.schema import schema_of
-from pydotcompute.compiler.types import ERROR, MessageType, UnionType
+from pydotcompute.compiler.types import CONTAINERS, ERROR, MessageType, UnionType
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,9 @@ class Emitted:
     turn: tuple[str, ...]
     turn_locals: tuple[tuple[str, str], ...]
     state: tuple[tuple[str, str], ...]
-    """C type and name of each state variable."""
+    """C type and name of each state variable, containers included."""
+    places: tuple[tuple[str, str], ...]
+    """Those that are containers: they change in place."""
     strings: tuple[str, ...]
     input_slot: str
     output_slot: str
@@ -96,6 +98,17 @@ class StatementEmitter(ExpressionEmitter):
         if may_fail(expr):
             self.check(expr)
 
+    def captured_list(self, build: Callable[[], list[str]]) -> tuple[list[str], list[str]]:
+        """As ``captured``, of several texts."""
+        found: list[str] = []
+
+        def run() -> str:
+            found.extend(build())
+            return ""
+
+        _, lines = self.captured(run)
+        return found, lines
+
     def check(self, node: ir.Node) -> None:
         """Jumps to the handlers if an error is set."""
         self.write(f"PDC_CHECK({node.loc.line}, {self.handlers[-1]});")
@@ -127,6 +140,27 @@ class StatementEmitter(ExpressionEmitter):
     def _(self, node: ir.Evaluate) -> None:
         self.at(node)
         self.statement(node.value, lambda text: f"(void)({text});")
+
+    @stmt.register
+    def _(self, node: ir.Fresh) -> None:
+        self.at(node)
+        self.write(f"pdc_fresh({self.name(node.target)});")
+
+    @stmt.register
+    def _(self, node: ir.Mutate) -> None:
+        self.at(node)
+        texts, lines = self.captured_list(lambda: self.in_order(node.args))
+        self.write(*lines)
+        if any(may_fail(arg) for arg in node.args):
+            # A change is an effect: nothing that came before it may have failed.
+            texts = [t if isinstance(a.type, CONTAINERS) else self._spill_now(t, a)
+                     for t, a in zip(texts, node.args, strict=True)]  # fmt: skip
+            self.check(node)
+        made = node.primitive.c.format(*texts, e="&pdc_t->error")
+        if node.target is not None:
+            made = f"{self.name(node.target)} = {made}"
+        self.write(f"{made};")
+        self.check(node)
 
     @stmt.register
     def _(self, node: ir.If) -> None:
@@ -350,10 +384,12 @@ def emit(kernel: ir.Kernel, python: Callable[[str, int], str],
     body.depth = 2
     state = tuple((c_types.spell(v.type), body.name(v)) for v in kernel.state)
     body.block(kernel.turn)
+    places = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
+                   if isinstance(v.type, CONTAINERS))  # fmt: skip
     own = {name for _, name in state}
     rest = tuple((c, n) for n, c in body.locals.items() if n not in own)
     return Emitted(tuple(c_types.definitions), tuple(functions), tuple(body.lines), rest, state,
-                   tuple(strings), input_slot, output_slot)  # fmt: skip
+                   places, tuple(strings), input_slot, output_slot)  # fmt: skip
 
 
 def _slot(c_types: CTypes, classes: tuple[type, ...], name: str) -> str:
@@ -374,7 +410,10 @@ def _function(c_types: CTypes, strings: dict[str, int], function: ir.Function,
               codes: Mapping[int, type[BaseException]]) -> str:  # fmt: skip
     file = function.loc.file
     body = StatementEmitter(c_types, strings, lambda n: python(file, n), codes, file, None)
-    parameters = [f"{c_types.spell(p.type)} {body.name(p)}" for p in function.parameters]
+    parameters = [
+        f"{c_types.spell(p.type)} {'&' if isinstance(p.type, CONTAINERS) else ''}{body.name(p)}"
+        for p in function.parameters
+    ]
     body.locals.clear()
     body.block(function.body)
     loops = any(isinstance(n, (ir.While, ir.For)) for n in ir.walk(*function.body))
@@ -385,13 +424,16 @@ def _function(c_types: CTypes, strings: dict[str, int], function: ir.Function,
     result = c_types.spell(function.result)
     head = f"PDC_PY {result} py_{identifier(function.name)}" \
            f"({', '.join(['pdc_turn *pdc_t', *parameters])})"  # fmt: skip
-    declared = [f"    {declare(c, n)}{zero(c)};" for n, c in body.locals.items()]
+    own = {body.name(p) for p in function.parameters}
+    declared = [f"    {declare(c, n)}{zero(c)};" for n, c in body.locals.items() if n not in own]
     return "\n".join([f"/* {comment(function.python_name)} */", head, "{", *fuel, *declared, *lines,
                       f"    return {result}{{}};", "}"])  # fmt: skip
 
 
 def zero(c_type: str) -> str:
-    """The initialiser of a local."""
+    """The initialiser of a local; containers are made when they are."""
+    if c_type.startswith(("pdc_list<", "pdc_array<")):
+        return ""
     return " = 0" if c_type in _NUMBERS else " = {}"
 
 

@@ -7,6 +7,7 @@ native library against each other.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
@@ -16,7 +17,8 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.operators import Deoptimise
 from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.state import of_value
-from pydotcompute.compiler.types import MISSING_VALUE, UNBOUND, MessageType, ScalarType
+from pydotcompute.compiler.containers import empty
+from pydotcompute.compiler.types import CONTAINERS, MISSING_VALUE, UNBOUND, MessageType, ScalarType
 
 
 @dataclass
@@ -104,7 +106,10 @@ class _Turn:
     def run(self) -> str:
         """One turn; how it ended."""
         self.variables = {
-            local.name: self.state.get(local.name, MISSING_VALUE) for local in self.kernel.state
+            local.name: copy.deepcopy(self.state.get(local.name, MISSING_VALUE))
+            if isinstance(local.type, CONTAINERS)
+            else self.state.get(local.name, MISSING_VALUE)
+            for local in self.kernel.state
         }
         self.outputs, self.taken, self.caught = [], 0, []
         try:
@@ -144,6 +149,20 @@ class _Turn:
     @stmt.register
     def _(self, node: ir.Evaluate) -> None:
         self.expr(node.value)
+
+    @stmt.register
+    def _(self, node: ir.Fresh) -> None:
+        self.variables[node.target.name] = empty(node.target.type)
+
+    @stmt.register
+    def _(self, node: ir.Mutate) -> None:
+        place, *args = (self.expr(arg) for arg in node.args)
+        if node.primitive.name == "append" and isinstance(place, list) and node.args[0].site:
+            if len(place) >= node.args[0].type.capacity:
+                raise Deoptimise("more items than the compiled code has room for")
+        value = node.primitive.python(place, *args)
+        if node.target is not None:
+            self.variables[node.target.name] = value
 
     @stmt.register
     def _(self, node: ir.Receive) -> None:

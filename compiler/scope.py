@@ -165,6 +165,10 @@ class Scope:
         """``name = value``."""
         if self.env is None:
             return
+        if value.type == NEVER:
+            self.block.append(ir.Evaluate(value.loc, value))
+            self.env = None
+            return
         if isinstance(value.type, CONTAINERS):
             place = value if isinstance(value, ir.Local) else self.temporary(value)
             self.env[name] = Var(place, place.type)
@@ -263,6 +267,8 @@ class Scope:
         target = in_body(target)
         if source == target:
             return value
+        if source == NEVER:
+            return raising(value.loc, target, "PDC_UNBOUND_LOCAL")
         if isinstance(source, UnionType):
             if isinstance(target, UnionType) and set(source.members) <= set(target.members):
                 value = self.stable(value)
@@ -277,6 +283,9 @@ class Scope:
             if isinstance(value, ir.Const):
                 return ir.Const(value.loc, target, primitive.python(value.value))
             return ir.Op(value.loc, target, primitive, (value,))
+        if source == ScalarType("float64") and target == FLOAT:
+            # numpy's float64 is a subclass of Python's float.
+            return ir.Op(value.loc, FLOAT, Primitive("float_of_f64", "{0}", float), (value,))
         if isinstance(target, ScalarType):
             return self._into_scalar(value, target)
         if isinstance(source, ListType) and isinstance(target, ListType):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,23 +19,31 @@ import numpy as np
 
 from pydotcompute.compiler import schema as schemas
 from pydotcompute.compiler.actor_shape import ActorShape
+from pydotcompute.compiler.containers import DICT_CAPACITY, STATE_LIST_CAPACITY, is_key
 from pydotcompute.compiler.operators import INT_MAX, INT_MIN
 from pydotcompute.compiler.source import MISSING
 from pydotcompute.compiler.types import (
     BOOL,
+    CONTAINERS,
     FLOAT,
     INT,
+    NEVER,
     NONE,
     STR,
     UNBOUND,
     UUID,
+    ArrayType,
+    DequeType,
+    DictType,
     EnumType,
+    ListType,
     MessageType,
     ScalarType,
     TupleType,
     Type,
     UnionType,
     UnsupportedTypeError,
+    join,
 )
 
 _PLAIN: dict[type, Type] = {bool: BOOL, int: INT, float: FLOAT, str: STR, type(None): NONE}
@@ -59,7 +68,41 @@ def of_value(value: Any) -> Type:
         return TupleType(tuple(of_value(item) for item in value))
     if getattr(cls, schemas.MESSAGE_MARK, False):
         return MessageType(cls)
+    if cls in (list, deque, dict) or isinstance(value, np.ndarray):
+        return _of_container(value)
     raise UnsupportedTypeError(f"a {cls.__name__} has no compiled form")
+
+
+def _of_container(value: Any) -> Type:
+    if isinstance(value, np.ndarray):
+        item = ScalarType(value.dtype.name) if value.dtype.kind in "biuf" else None
+        if item is None or item.dtype.itemsize > 8 or not 0 < value.size <= STATE_LIST_CAPACITY:
+            raise UnsupportedTypeError(f"an array of {value.dtype} and shape {value.shape}")
+        return ArrayType(item, value.shape)
+    if isinstance(value, dict):
+        key, item_ = _joined(value), _joined(value.values())
+        if key != NEVER and not is_key(key):
+            raise UnsupportedTypeError(f"a dict with keys of type {key} has no compiled form")
+        if len(value) > DICT_CAPACITY:
+            raise UnsupportedTypeError(f"a dict of {len(value)} entries is more than 4096")
+        return DictType(key, item_)
+    if isinstance(value, deque):
+        if not value.maxlen or value.maxlen > STATE_LIST_CAPACITY:
+            raise UnsupportedTypeError("a deque needs a `maxlen` to have a compiled form")
+        return DequeType(_joined(value), value.maxlen)
+    if len(value) > STATE_LIST_CAPACITY:
+        raise UnsupportedTypeError(f"a list of {len(value)} items is more than 65536")
+    return ListType(_joined(value), max(len(value), 16))
+
+
+def _joined(values: Iterable[Any]) -> Type:
+    result: Type = NEVER
+    for value in values:
+        own = of_value(value)
+        if isinstance(own, CONTAINERS):
+            raise UnsupportedTypeError("containers inside containers have no compiled form")
+        result = join(result, own)
+    return result
 
 
 # --- without running the prologue ------------------------------------------------------------
@@ -109,9 +152,10 @@ def _bind(target: ast.expr, value: Any, known: dict[str, Any]) -> None:
                 _bind(part, item, known)
 
 
-_ARITHMETIC = (ast.BinOp, ast.UnaryOp, ast.Tuple, ast.Constant, ast.Name, ast.Attribute,
+_ARITHMETIC = (ast.List, ast.Dict, ast.keyword, ast.BinOp, ast.UnaryOp, ast.Tuple, ast.Constant, ast.Name, ast.Attribute,
                ast.operator, ast.unaryop, ast.expr_context, ast.Call)  # fmt: skip
-_CALLABLE = (int, float, bool, str, abs, min, max, round, tuple)
+_CALLABLE = (int, float, bool, str, abs, min, max, round, tuple, list, dict, deque, np.zeros,
+             np.ones, np.full, np.array, np.empty, np.arange)  # fmt: skip
 
 
 def _constant(shape: ActorShape, node: ast.expr, known: Mapping[str, Any]) -> Any:
@@ -147,7 +191,9 @@ def _is_safe_call(node: ast.Call, scope: Mapping[str, Any]) -> bool:
     value = scope.get(target.id)
     for name in path:
         value = getattr(value, name, None)
-    return value in _CALLABLE or (isinstance(value, type) and issubclass(value, np.generic))
+    if isinstance(value, type) and issubclass(value, np.generic):
+        return True
+    return any(value is known for known in _CALLABLE)
 
 
 # --- the record ------------------------------------------------------------------------------
@@ -155,8 +201,18 @@ def _is_safe_call(node: ast.Call, scope: Mapping[str, Any]) -> bool:
 
 def storage(type_: Type) -> np.dtype[Any]:
     """The record of a local of any type, laid out as the generated C struct."""
-    if type_ in (NONE, UNBOUND):
+    if type_ in (NONE, UNBOUND, NEVER):
         return np.dtype("u1")
+    if isinstance(type_, ArrayType):
+        return np.dtype((type_.item.dtype, (int(np.prod(type_.shape)),)))
+    if isinstance(type_, ListType):
+        items = (storage(type_.item), (type_.capacity,))
+        return np.dtype([("size", "<u4"), ("items", *items)], align=True)
+    if isinstance(type_, DequeType):
+        items = (storage(type_.item), (type_.capacity,))
+        return np.dtype([("start", "<u4"), ("size", "<u4"), ("items", *items)], align=True)
+    if isinstance(type_, DictType):
+        return _dict_storage(type_)
     if isinstance(type_, UnionType):
         fields = [("tag", np.dtype("<u4"))]
         fields += [(f"v{n}", storage(member)) for n, member in enumerate(type_.members)]
@@ -165,6 +221,15 @@ def storage(type_: Type) -> np.dtype[Any]:
         fields = [(f"v{n}", storage(item)) for n, item in enumerate(type_.items)]
         return np.dtype(fields or [("empty", "u1")], align=True)
     return schemas.record_dtype(type_)
+
+
+def _dict_storage(type_: DictType) -> np.dtype[Any]:
+    entry = np.dtype([("key", storage(type_.key)), ("value", storage(type_.value)),
+                      ("present", "<u4")], align=True)  # fmt: skip
+    return np.dtype([
+        ("used", "<u4"), ("live", "<u4"), ("indexed", "<u4"), ("unused", "<u4"),
+        ("entries", entry, (DICT_CAPACITY,)), ("index", "<u2", (2 * DICT_CAPACITY,)),
+    ], align=True)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -183,6 +248,12 @@ class StateLayout:
         fields = [(name, storage(type_)) for name, type_ in self.variables]
         return np.dtype(fields or [("unused", "u1")], align=True)
 
+    @property
+    def journal_size(self) -> int:
+        """Bytes in which a turn notes what it changes in containers; 0 without containers."""
+        held = [storage(t).itemsize for _, t in self.variables if isinstance(t, CONTAINERS)]
+        return max(1 << 16, 6 * sum(held)) if held else 0
+
     def pack(self, values: Mapping[str, Any], record: np.void | np.ndarray[Any, Any]) -> None:
         """Writes Python values into a record (a 0-d or 1-element array of ``dtype``).
 
@@ -200,10 +271,12 @@ class StateLayout:
         return {name: value for name, value in values.items() if value is not MISSING}
 
 
-def _store(record: Any, name: str, type_: Type, value: Any) -> None:
-    if type_ in (NONE, UNBOUND):
+def _store(record: Any, name: Any, type_: Type, value: Any) -> None:
+    if type_ in (NONE, UNBOUND, NEVER):
         return
-    if isinstance(type_, UnionType):
+    if isinstance(type_, CONTAINERS):
+        _store_container(record, name, type_, value)
+    elif isinstance(type_, UnionType):
         index = _member(type_, value)
         record[name]["tag"] = index
         _store(record[name], f"v{index}", type_.members[index], value)
@@ -220,6 +293,57 @@ def _store(record: Any, name: str, type_: Type, value: Any) -> None:
         record[name] = value
 
 
+def _store_container(record: Any, name: str, type_: Type, value: Any) -> None:
+    if isinstance(type_, ArrayType):
+        if not isinstance(value, np.ndarray) or (value.shape, value.dtype) != (
+            type_.shape, type_.item.dtype,
+        ):  # fmt: skip
+            raise TypeError(f"{value!r} is no {type_}")
+        record[name] = value.reshape(-1)
+        return
+    if type(value) is not _PYTHON[type(type_)]:
+        raise TypeError(f"{value!r} is no {type_}")
+    view = record[name]
+    if isinstance(type_, DictType):
+        if len(value) > DICT_CAPACITY:
+            raise TypeError(f"a dict of {len(value)} entries is no {type_}")
+        view["used"] = view["live"] = len(value)
+        view["indexed"] = 0
+        for at, (key, item) in enumerate(value.items()):
+            entry = view["entries"][at]
+            _store(entry, "key", type_.key, key)
+            _store(entry, "value", type_.value, item)
+            entry["present"] = 1
+        return
+    assert isinstance(type_, (ListType, DequeType))
+    if len(value) > type_.capacity or getattr(value, "maxlen", type_.capacity) != type_.capacity:
+        raise TypeError(f"{value!r} is no {type_}")
+    view["size"] = len(value)
+    if isinstance(type_, DequeType):
+        view["start"] = 0
+    for at, item in enumerate(value):
+        _store(view["items"], at, type_.item, item)
+
+
+_PYTHON: dict[type[Type], type] = {ListType: list, DequeType: deque, DictType: dict}
+
+
+def _load_container(stored: Any, type_: Type) -> Any:
+    if isinstance(type_, ArrayType):
+        return np.array(stored, type_.item.dtype).reshape(type_.shape)
+    if isinstance(type_, DictType):
+        entries = stored["entries"][: int(stored["used"])]
+        return {_load(e["key"], type_.key): _load(e["value"], type_.value)
+                for e in entries if e["present"]}  # fmt: skip
+    assert isinstance(type_, (ListType, DequeType))
+    size, items = int(stored["size"]), stored["items"]
+    if isinstance(type_, DequeType):
+        start = int(stored["start"])
+        places = [(start + n) % type_.capacity for n in range(size)]
+        return deque((_load(items[n], type_.item) for n in places), type_.capacity)
+    return [_load(items[n], type_.item) for n in range(size)]
+
+
 def _member(type_: UnionType, value: Any) -> int:
     if value is MISSING:
         return type_.members.index(UNBOUND)
@@ -234,6 +358,8 @@ def _load(stored: Any, type_: Type) -> Any:
         return MISSING
     if type_ == NONE:
         return None
+    if isinstance(type_, CONTAINERS):
+        return _load_container(stored, type_)
     if isinstance(type_, UnionType):
         index = int(stored["tag"])
         return _load(stored[f"v{index}"], type_.members[index])
