@@ -22,9 +22,9 @@ import numpy as np
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.diagnostics import DiagnosticError, Diagnostics, Location
-from pydotcompute.compiler.error_codes import TABLE
 from pydotcompute.compiler.liveness import bound_names
 from pydotcompute.compiler.operators import INT_MAX, INT_MIN, truth
+from pydotcompute.compiler.prints import Site
 from pydotcompute.compiler.schema import SchemaError, schema_of
 from pydotcompute.compiler.scope import Dropped, Env, OperandError, Restart, Scope, raising
 from pydotcompute.compiler.source import MISSING, FunctionSource
@@ -82,27 +82,16 @@ class Unit:
     sent: dict[type, None] = field(default_factory=dict)
     functions: dict[tuple[Any, tuple[Type, ...]], ir.Function] = field(default_factory=dict)
     building: list[Any] = field(default_factory=list)
-    raised: dict[type[BaseException], int] = field(default_factory=dict)
+    raised: dict[tuple[type[BaseException], str | None], int] = field(default_factory=dict)
+    prints: list[Site] = field(default_factory=list)
     containers: dict[str, Type] = field(default_factory=dict)
     """Types of the state's containers, where they grew beyond what the prologue put in."""
     constants: list[tuple[Callable[[], Any], Any]] = field(default_factory=list)
     """What was read from modules and closures: how to read it again, and what it was."""
 
-    def code_of(self, cls: type[BaseException]) -> int:
-        """The code of an exception class that ``raise`` names."""
-        return self.raised.setdefault(cls, FIRST_USER_CODE + len(self.raised))
-
-    def classes(self) -> dict[int, type[BaseException]]:
-        """Every Python exception a kernel may meet, by code."""
-        from pydotcompute.compiler.error_codes import describe
-
-        found: dict[int, type[BaseException]] = {}
-        for row in TABLE:
-            if not row.deoptimises:
-                cls = self.signals.get(row.name) or describe(row.code).exception
-                found[row.code] = cls or Exception
-        found.update({code: cls for cls, code in self.raised.items()})
-        return found
+    def code_of(self, cls: type[BaseException], text: str | None) -> int:
+        """The code of an exception that ``raise`` names; ``text`` if it is always the same."""
+        return self.raised.setdefault((cls, text), FIRST_USER_CODE + len(self.raised))
 
 
 @dataclass
@@ -203,6 +192,13 @@ class Builder(Scope):
             return rule(self, node)
         except OperandError as error:
             self.fail("PDC102", node, f"`{ast.unparse(node)}`: {error}")
+
+    def evaluate_spec(self, node: ast.expr) -> str:
+        """The text of a format specification, which has to be constant."""
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        if not all(isinstance(part, ast.Constant) for part in parts):
+            self.fail("PDC021", node, "a format specification that is computed")
+        return "".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
 
     def sequence(self, nodes: Sequence[ast.expr]) -> list[ir.Expr]:
         """Values in Python's order: what a later one does cannot change an earlier one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import types as pytypes
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -15,19 +16,22 @@ from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.diagnostics import DiagnosticError
 from pydotcompute.compiler.intrinsics import INTRINSICS, known, match, spelling
 from pydotcompute.compiler.numpy_types import cast, quietly, to_python
-from pydotcompute.compiler.operators import Primitive
+from pydotcompute.compiler.operators import ERROR_TEXT, Primitive, suffix
+from pydotcompute.compiler.prints import Piece, Site, Text, Value
 from pydotcompute.compiler.scope import OperandError, Var
 from pydotcompute.compiler.source import read_source
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
+    ERROR,
     FLOAT,
     INT,
     NONE,
     STR,
+    UUID,
+    ArrayType,
     MessageType,
     ScalarType,
-    ArrayType,
     TupleType,
     Type,
     UnionType,
@@ -47,6 +51,8 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
     function = callee.value
     if (special := _SPECIAL.get(_key(function))) is not None:
         return special(b, node)
+    if function is print or _is_logging(function):
+        return _carried(b, node, function)
     if known(function):
         return _intrinsic(b, node, function)
     if isinstance(function, type):
@@ -55,6 +61,89 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
         return _helper(b, node, function)
     b.fail("PDC103", node, f"calls of {describe_static(function)} do not lower",
            hint="write what it does as a plain function of numbers")  # fmt: skip
+
+
+def _is_logging(function: Any) -> bool:
+    import logging
+
+    owner = getattr(function, "__self__", None)
+    name = getattr(function, "__name__", "")
+    if name not in ("debug", "info", "warning", "error", "critical", "log"):
+        return False
+    return isinstance(owner, logging.Logger) or function is getattr(logging, name)
+
+
+def _carried(b: Builder, node: ast.Call, function: Callable[..., Any]) -> ir.Expr:
+    """A call of ``print`` or of a logger: its values go to the host, which makes the call."""
+    values: list[ir.Expr] = []
+    arguments = tuple(_argument(b, arg, values) for arg in node.args)
+    keywords = tuple((str(k.arg), _argument(b, k.value, values)) for k in node.keywords)
+    type_ = TupleType(tuple(value.type for value in values))
+    site = Site(function, arguments, keywords, type_)
+    if site not in b.unit.prints:
+        b.unit.prints.append(site)
+    b.effects = True
+    loc = b.loc(node)
+    b.block.append(ir.Print(loc, b.unit.prints.index(site), ir.Tuple(loc, type_, tuple(values))))
+    return ir.none(loc)
+
+
+def _argument(b: Builder, node: ast.expr, values: list[ir.Expr]) -> Any:
+    """How the host makes an argument again; what varies is added to ``values``."""
+    if isinstance(node, ast.JoinedStr):
+        pieces: list[str | Piece] = []
+        for part in node.values:
+            if isinstance(part, ast.Constant):
+                pieces.append(str(part.value))
+                continue
+            assert isinstance(part, ast.FormattedValue)
+            spec = ""
+            if part.format_spec is not None:
+                made = b.evaluate_spec(part.format_spec)
+                spec = made
+            index = _carry(b, part.value, values)
+            pieces.append(Piece(index, part.conversion, spec))
+        return Text(tuple(pieces))
+    found = b.evaluate(node)
+    if isinstance(found, Static):
+        return found.value
+    if isinstance(found, ir.Const) and not isinstance(found.type, UnionType):
+        return found.value
+    return Value(_carry_value(b, node, found, values))
+
+
+def _carry(b: Builder, node: ast.expr, values: list[ir.Expr]) -> int:
+    return _carry_value(b, node, b.expression(node), values)
+
+
+def _carry_value(b: Builder, node: ast.expr, value: ir.Expr, values: list[ir.Expr]) -> int:
+    if value.type == ERROR:
+        value = error_text(value)
+    if isinstance(value.type, (*CONTAINERS, MessageType)):
+        b.fail("PDC103", node, f"a {value.type} is printed",
+               hint="print its fields or items")  # fmt: skip
+    values.append(value)
+    return len(values) - 1
+
+
+def error_text(value: ir.Expr) -> ir.Expr:
+    """``str(error)``."""
+    return ir.Op(value.loc, STR, ERROR_TEXT, (value,))
+
+
+def _str(b: Builder, node: ast.Call) -> ir.Expr:
+    (value,) = _arguments(b, node)
+
+    def convert(part: ir.Expr) -> ir.Expr:
+        if part.type == STR:
+            return part
+        if part.type == ERROR:
+            return error_text(part)
+        if isinstance(part, ir.Const) and part.type in (INT, FLOAT, BOOL, NONE):
+            return ir.Const(part.loc, STR, str(part.value))
+        raise OperandError(f"str({part.type}) is not supported")
+
+    return b.split(value, convert)
 
 
 def _key(function: Any) -> Any:
@@ -384,10 +473,16 @@ def _isinstance(b: Builder, node: ast.Call) -> ir.Expr:
 
 
 def _class_of(type_: Type) -> type:
-    plain: dict[Type, type] = {BOOL: bool, INT: int, FLOAT: float, STR: str, NONE: type(None)}
+    plain: dict[Type, type] = {BOOL: bool, INT: int, FLOAT: float, STR: str, NONE: type(None),
+                               UUID: uuid.UUID}  # fmt: skip
     if isinstance(type_, ScalarType):
         return type_.dtype.type
-    return plain.get(type_) or getattr(type_, "cls", object)
+    if isinstance(type_, TupleType):
+        return tuple
+    cls: type | None = plain.get(type_) or getattr(type_, "cls", None)
+    if cls is None:
+        raise OperandError(f"`isinstance` of a {type_} does not lower")
+    return cls
 
 
 def _scalar_class(cls: type) -> Callable[[Builder, ast.Call], ir.Expr]:
@@ -396,6 +491,12 @@ def _scalar_class(cls: type) -> Callable[[Builder, ast.Call], ir.Expr]:
     def rule(b: Builder, node: ast.Call) -> ir.Expr:
         import numpy as np
 
+        if len(node.args) == 1 and isinstance(node.args[0], ast.Constant) and not node.keywords:
+            try:
+                # Folded, as an unsigned constant may be beyond the range of a compiled int.
+                return ir.Const(b.loc(node), ScalarType(np.dtype(cls).name), cls(node.args[0].value))
+            except (OverflowError, TypeError, ValueError):
+                pass
         (value,) = _arguments(b, node)
         target = ScalarType(np.dtype(cls).name)
 
@@ -430,6 +531,7 @@ _SPECIAL: dict[Any, Callable[[Builder, ast.Call], ir.Expr | Static]] = {
     any: _reduce("any"),
     all: _reduce("all"),
     len: _len,
+    str: _str,
     list: _list,
     pow: _pow,
     isinstance: _isinstance,

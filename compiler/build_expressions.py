@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import logging
 import types as pytypes
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
 from pydotcompute.compiler.operators import COMPARISONS, NOT, Primitive, binary, unary
-from pydotcompute.compiler.scope import OperandError, raising
+from pydotcompute.compiler.scope import NoAttributeError, OperandError, raising
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
@@ -77,7 +78,7 @@ def _context(b: Builder, node: ast.Attribute) -> ir.Expr:
 
 
 def _static_attribute(b: Builder, node: ast.Attribute, owner: Any) -> ir.Expr | Static:
-    if isinstance(owner, (pytypes.ModuleType, type)):
+    if isinstance(owner, (pytypes.ModuleType, type, logging.Logger)):
         try:
             value = getattr(owner, node.attr)
             b.unit.constants.append((partial(getattr, owner, node.attr), value))
@@ -97,6 +98,8 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
                     names = [f.name for f in b.schema(base.type.cls, node).fields]
                     return base.args[names.index(node.attr)]
                 return ir.Field(b.loc(node), in_body(field.type), base, node.attr)
+        if isinstance(base, ir.As) and not hasattr(base.type.cls, node.attr):
+            raise NoAttributeError(f"{base.type} has no attribute {node.attr!r}")
         b.fail("PDC104", node, f"{base.type} has no field {node.attr!r} that lowers",
                hint="compiled code reads the message's own fields")  # fmt: skip
     if isinstance(base.type, ArrayType) and node.attr in ("size", "shape", "ndim"):
@@ -113,7 +116,7 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
             return value
     if isinstance(base.type, EnumType) and node.attr in ("value", "name"):
         return _enum_attribute(b, node, base)
-    raise OperandError(f"{base.type} has no attribute {node.attr!r}")
+    raise NoAttributeError(f"{base.type} has no attribute {node.attr!r}")
 
 
 def _enum_attribute(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:

@@ -71,7 +71,8 @@ def build_kernel(
     return ir.Kernel(
         loc, name, variables, inputs, outputs if outputs is not None else tuple(unit.sent),
         tuple(builder.block), tuple(unit.functions.values()),
-        tuple((code, cls) for cls, code in unit.raised.items()), tuple(unit.constants),
+        tuple((code, cls, text) for (cls, text), code in unit.raised.items()),
+        tuple(unit.prints), tuple(unit.constants),
     )  # fmt: skip
 
 

@@ -387,7 +387,27 @@ def _raised_code(b: Builder, node: ast.expr) -> int | None:
                hint="raise an Exception class, with its arguments if it takes any")  # fmt: skip
     for argument in arguments:
         _evaluate_for_errors(b, argument)
-    return b.unit.code_of(found.value)
+    return b.unit.code_of(found.value, _fixed_text(b, found.value, arguments))
+
+
+def _fixed_text(b: Builder, cls: type[BaseException], arguments: Sequence[ast.expr]) -> str | None:
+    """``str()`` of the exception, where its arguments are constants and its class is plain."""
+    if cls.__init__ not in _PLAIN_INITS or cls.__str__ not in _PLAIN_TEXTS:
+        return None
+    values = []
+    for argument in arguments:
+        if isinstance(argument, ast.JoinedStr):
+            return None
+        value = b.evaluate(argument)
+        if not isinstance(value, ir.Const):
+            return None
+        values.append(value.value)
+    return str(cls(*values))
+
+
+_PLAIN_INITS = {cls.__init__ for cls in (BaseException, Exception, ValueError, KeyError,
+                                         ArithmeticError, LookupError, RuntimeError)}  # fmt: skip
+_PLAIN_TEXTS = {BaseException.__str__, KeyError.__str__}
 
 
 def _evaluate_for_errors(b: Builder, node: ast.expr) -> None:
@@ -497,9 +517,12 @@ def _at_any_point(b: Builder, entry: Env, frame: TryFrame) -> Env:
 def _handled(b: Builder, handler: ast.ExceptHandler) -> tuple[type[BaseException], ...] | None:
     if handler.type is None:
         return None
-    found = b.evaluate(handler.type)
-    classes = found.value if isinstance(found, Static) else None
-    classes = classes if isinstance(classes, tuple) else (classes,)
+    named = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    classes: tuple[Any, ...] = ()
+    for node in named:
+        found = b.evaluate(node)
+        value = found.value if isinstance(found, Static) else None
+        classes += value if isinstance(value, tuple) else (value,)
     for cls in classes:
         if not (isinstance(cls, type) and issubclass(cls, BaseException)):
             what = describe_static(cls) if cls is not None else ast.unparse(handler.type)

@@ -16,7 +16,6 @@ import numpy as np
 from pydotcompute.compiler.containers import DICT_CAPACITY
 from pydotcompute.compiler.operators import suffix
 from pydotcompute.compiler.schema import Schema, schema_of
-from pydotcompute.compiler.state import storage
 from pydotcompute.compiler.types import (
     BOOL,
     ERROR,
@@ -42,6 +41,7 @@ from pydotcompute.compiler.types import (
     in_body,
     members_of,
 )
+from pydotcompute.compiler.values import storage
 
 _RESERVED = frozenset(
     """

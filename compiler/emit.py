@@ -19,7 +19,8 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Unit
 from pydotcompute.compiler.c_types import CTypes, comment, declare, identifier
 from pydotcompute.compiler.emit_expressions import ExpressionEmitter, may_fail
-from pydotcompute.compiler.error_codes import DEOPTIMISE
+from pydotcompute.compiler.error_codes import DEOPTIMISE, TABLE, describe
+from pydotcompute.compiler.operators import ERROR_TEXT
 from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.types import CONTAINERS, ERROR, MessageType, UnionType
 
@@ -39,6 +40,8 @@ class Emitted:
     strings: tuple[str, ...]
     input_slot: str
     output_slot: str
+    error_texts: tuple[tuple[int, int], ...]
+    """Code and string number of the exceptions whose text is known; empty if nobody asks."""
 
 
 Lines = Callable[[int], str]
@@ -140,6 +143,17 @@ class StatementEmitter(ExpressionEmitter):
     def _(self, node: ir.Evaluate) -> None:
         self.at(node)
         self.statement(node.value, lambda text: f"(void)({text});")
+
+    @stmt.register
+    def _(self, node: ir.Print) -> None:
+        self.at(node)
+        text, lines = self.captured(lambda: self.expr(node.value))
+        self.write(*lines)
+        if may_fail(node.value):
+            text = self._spill_now(text, node.value)
+            self.check(node)
+        self.write(f"pdc_log(pdc_t, {node.site}, {text});")
+        self.check(node)
 
     @stmt.register
     def _(self, node: ir.Fresh) -> None:
@@ -384,12 +398,25 @@ def emit(kernel: ir.Kernel, python: Callable[[str, int], str],
     body.depth = 2
     state = tuple((c_types.spell(v.type), body.name(v)) for v in kernel.state)
     body.block(kernel.turn)
+    texts = _error_texts(kernel, strings)
     places = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
                    if isinstance(v.type, CONTAINERS))  # fmt: skip
     own = {name for _, name in state}
     rest = tuple((c, n) for n, c in body.locals.items() if n not in own)
     return Emitted(tuple(c_types.definitions), tuple(functions), tuple(body.lines), rest, state,
-                   places, tuple(strings), input_slot, output_slot)  # fmt: skip
+                   places, tuple(strings), input_slot, output_slot, texts)  # fmt: skip
+
+
+def _error_texts(kernel: ir.Kernel, strings: dict[str, int]) -> tuple[tuple[int, int], ...]:
+    """The texts that ``str(error)`` may give, if the kernel asks for any."""
+    nodes = (*kernel.turn, *(node for f in kernel.functions for node in f.body))
+    if not any(isinstance(n, ir.Op) and n.primitive == ERROR_TEXT for n in ir.walk(*nodes)):
+        return ()
+    known = {row.code: describe(row.code).text for row in TABLE
+             if not row.deoptimises and row.probes}  # fmt: skip
+    known.update({code: text for code, _, text in kernel.errors})
+    return tuple((code, strings.setdefault(text, len(strings)))
+                 for code, text in known.items() if text is not None)  # fmt: skip
 
 
 def _slot(c_types: CTypes, classes: tuple[type, ...], name: str) -> str:

@@ -137,6 +137,7 @@ TABLE: tuple[ErrorCode, ...] = (
     _deopt(2000, "PDC_PREEMPT", "the burst used up its fuel"),
     _deopt(2001, "PDC_STOP", "the host asked to stop"),
     _deopt(2002, "PDC_NO_SLOT", "the output slots are used up"),
+    _deopt(2003, "PDC_NO_LOG", "the log is used up"),
 )  # fmt: skip
 """Every code; the numbers are part of the binary interface and are never reused."""
 

@@ -14,10 +14,10 @@ from functools import singledispatchmethod
 from typing import Any
 
 from pydotcompute.compiler import ir
+from pydotcompute.compiler.containers import empty
 from pydotcompute.compiler.operators import Deoptimise
 from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.state import of_value
-from pydotcompute.compiler.containers import empty
 from pydotcompute.compiler.types import CONTAINERS, MISSING_VALUE, UNBOUND, MessageType, ScalarType
 
 
@@ -28,6 +28,7 @@ class Outcome:
     Args:
         status: ``"idle"``, ``"left"``, ``"returned"``, ``"failed"`` or ``"deoptimise"``.
         outputs: messages sent by committed turns.
+        printed: site and values of what they printed.
         state: the state after the last committed turn.
         handled: messages consumed by committed turns.
         error: the exception of a failed turn.
@@ -37,6 +38,7 @@ class Outcome:
     outputs: list[Any] = field(default_factory=list)
     state: dict[str, Any] = field(default_factory=dict)
     handled: int = 0
+    printed: list[tuple[int, tuple[Any, ...]]] = field(default_factory=list)
     error: BaseException | None = None
 
 
@@ -75,7 +77,7 @@ def evaluate(kernel: ir.Kernel, state: Mapping[str, Any], messages: Sequence[Any
         except Deoptimise as error:
             outcome.status, outcome.error = "deoptimise", error
             return outcome
-        except Exception as error:  # noqa: BLE001 - whatever the actor raises
+        except Exception as error:
             outcome.status, outcome.error = "failed", error
             return outcome
         outcome.state = turn.commit(outcome)
@@ -97,9 +99,10 @@ class _Turn:
         self.terminating = terminating
         self.queue_timeout = queue_timeout
         self.functions = {f.name: f for f in kernel.functions}
-        self.raised = dict(kernel.errors)
+        self.raised = {code: cls for code, cls, _ in kernel.errors}
         self.variables: dict[str, Any] = {}
         self.outputs: list[Any] = []
+        self.printed: list[tuple[int, tuple[Any, ...]]] = []
         self.taken = 0
         self.caught: list[BaseException] = []
 
@@ -111,7 +114,7 @@ class _Turn:
             else self.state.get(local.name, MISSING_VALUE)
             for local in self.kernel.state
         }
-        self.outputs, self.taken, self.caught = [], 0, []
+        self.outputs, self.printed, self.taken, self.caught = [], [], 0, []
         try:
             self.block(self.kernel.turn)
         except _Jump as jump:
@@ -121,6 +124,7 @@ class _Turn:
     def commit(self, outcome: Outcome) -> dict[str, Any]:
         """Makes the turn's changes the state."""
         outcome.outputs += self.outputs
+        outcome.printed += self.printed
         outcome.handled += self.taken
         del self.messages[: self.taken]
         self.state = {
@@ -163,6 +167,10 @@ class _Turn:
         value = node.primitive.python(place, *args)
         if node.target is not None:
             self.variables[node.target.name] = value
+
+    @stmt.register
+    def _(self, node: ir.Print) -> None:
+        self.printed.append((node.site, self.expr(node.value)))
 
     @stmt.register
     def _(self, node: ir.Receive) -> None:

@@ -8,7 +8,8 @@
               | If(test, body, orelse) | While(test, body, orelse) | For(target, range, body, orelse)
               | Break | Continue | EndTurn | Leave | Return(value)
               | Raise(code) | Try(body, handlers, orelse)
-              | Fresh(target) | Mutate(target, primitive, args) | Evaluate(value)
+              | Fresh(target) | Mutate(target, primitive, args) | Print(site, value)
+              | Evaluate(value)
     expr      = Const(value) | Local(name) | Field(base, name) | Op(primitive, args)
               | Call(function, args) | And(left, right) | Or(left, right)
               | Cond(test, then, orelse) | New(fields) | Tuple(items) | Item(base, index)
@@ -29,6 +30,7 @@ from typing import Any
 
 from pydotcompute.compiler.diagnostics import Location
 from pydotcompute.compiler.operators import Primitive
+from pydotcompute.compiler.prints import Site
 from pydotcompute.compiler.types import NONE, Type
 
 
@@ -307,6 +309,14 @@ class Mutate(Stmt):
 
 
 @dataclass(frozen=True, slots=True)
+class Print(Stmt):
+    """Carries a call of ``print`` or of a logger to the host; ``site`` counts them."""
+
+    site: int
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluate(Stmt):
     """Evaluates for the errors it may raise."""
 
@@ -338,8 +348,9 @@ class Kernel(Node):
     outputs: tuple[type, ...]
     turn: Block
     functions: tuple[Function, ...]
-    errors: tuple[tuple[int, type[BaseException]], ...]
-    """Exception classes that ``raise`` names, with the codes they got in this kernel."""
+    errors: tuple[tuple[int, type[BaseException], str | None], ...]
+    """Exceptions that ``raise`` names: code, class, and text where it is always the same."""
+    prints: tuple[Site, ...] = field(default=(), compare=False, repr=False)
     constants: tuple[tuple[Callable[[], Any], Any], ...] = field(
         default=(), compare=False, repr=False
     )

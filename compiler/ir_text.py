@@ -66,6 +66,22 @@ def _(node: ir.Send) -> list[str]:
 
 
 @_stmt.register
+def _(node: ir.Fresh) -> list[str]:
+    return [f"{node.target.name}: {node.target.type} = new"]
+
+
+@_stmt.register
+def _(node: ir.Mutate) -> list[str]:
+    target = "" if node.target is None else f"{node.target.name}: {node.target.type} = "
+    return [f"{target}change {node.primitive.name}({_list(node.args)})"]
+
+
+@_stmt.register
+def _(node: ir.Print) -> list[str]:
+    return [f"print {node.site} {expr_text(node.value)}"]
+
+
+@_stmt.register
 def _(node: ir.Evaluate) -> list[str]:
     return [f"evaluate {expr_text(node.value)}"]
 

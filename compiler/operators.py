@@ -54,7 +54,7 @@ class Primitive:
     @property
     def fails(self) -> bool:
         """Whether it may set the error word at all."""
-        return "{e}" in self.c
+        return "{e}" in self.c or "pdc_t" in self.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +242,10 @@ def unary(symbol: str, operand: Type) -> Signature | None:
     if isinstance(operand, ScalarType):
         return numpy_unary(symbol, operand)
     return _UNARY.get((symbol, INT if operand == BOOL else operand))
+
+
+ERROR_TEXT = Primitive("error_text", "pdc_error_text(pdc_t, {0})", str)
+"""``str(error)``; one whose text depends on values deoptimises."""
 
 
 _TRUTH: dict[Type, Primitive] = {

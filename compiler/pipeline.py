@@ -27,6 +27,8 @@ from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError, Diagn
 from pydotcompute.compiler.emit import emit
 from pydotcompute.compiler.error_codes import TABLE, describe
 from pydotcompute.compiler.ir_text import to_text
+from pydotcompute.compiler.prints import Site
+from pydotcompute.compiler.prints import emit as emit_prints
 from pydotcompute.compiler.render import render
 from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.source import FunctionSource, read_source
@@ -77,6 +79,15 @@ class KernelSource:
     def unpack_state(self, record: memoryview) -> dict[str, Any]:
         """The state in a record's bytes; names that are not bound are left out."""
         return self.state.unpack(np.frombuffer(record, self.state.dtype, 1))
+
+    @property
+    def prints(self) -> tuple[Site, ...]:
+        """The calls of ``print`` and of loggers that the text carries to the host."""
+        return self.ir.prints
+
+    def emit(self, log: memoryview) -> None:
+        """Makes the calls that a log holds."""
+        emit_prints(self.ir.prints, log)
 
     def why(self, code: int, line: int) -> str:
         """What a report of the compiled code means: ``an int beyond 64 bits, line 12``."""
@@ -210,8 +221,8 @@ def code_classes(kernel: ir.Kernel,
         row.code: signals.get(row.name) or describe(row.code).exception or Exception
         for row in TABLE if not row.deoptimises
     }  # fmt: skip
-    found.update(kernel.errors)
-    assert all(code >= FIRST_USER_CODE for code, _ in kernel.errors)
+    found.update({code: cls for code, cls, _ in kernel.errors})
+    assert all(code >= FIRST_USER_CODE for code, *_ in kernel.errors)
     return found
 
 

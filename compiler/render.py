@@ -27,7 +27,7 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader("pydotcompute.templates", "."),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - C, not HTML
+        autoescape=False,
     )
 
 
@@ -80,6 +80,7 @@ def render(kernel_id: str, origin: str, parts: Emitted, state_size: int) -> str:
         turn_locals=[(*_declaration(c, n), zero(c)) for c, n in parts.turn_locals],
         input_slot=parts.input_slot,
         output_slot=parts.output_slot,
+        error_texts=parts.error_texts,
         deoptimise=DEOPTIMISE,
         abi_version=ABI_VERSION,
     )  # fmt: skip

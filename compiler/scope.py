@@ -48,6 +48,15 @@ from pydotcompute.compiler.types import (
 class OperandError(Exception):
     """An operation that Python refuses for these operand types; the text says which."""
 
+    code = "PDC_TYPE_NONE"
+    """What Python raises where a value of such a type is met among others."""
+
+
+class NoAttributeError(OperandError):
+    """A value of this type has no such attribute."""
+
+    code = "PDC_ATTRIBUTE_NONE"
+
 
 class Restart(Exception):
     """The function must be built again: what was learned is in the scope."""
@@ -238,14 +247,13 @@ class Scope:
         done: list[tuple[Type, ir.Expr]] = []
         refused: list[tuple[Type, str]] = []
         for member in members:
-            code = "PDC_TYPE_NONE"
             try:
                 if member == UNBOUND:
                     refused.append((member, "PDC_UNBOUND_LOCAL"))
                     continue
                 done.append((member, function(ir.As(value.loc, member, value))))
-            except OperandError:
-                refused.append((member, code))
+            except OperandError as error:
+                refused.append((member, error.code))
         if not done:
             raise OperandError("no type this value may have supports the operation")
         result = done[0][1].type
@@ -426,17 +434,38 @@ class Scope:
         self.env = dict(target)
 
 
+_RAISED: dict[str, type[Exception]] = {
+    "PDC_TYPE_NONE": TypeError,
+    "PDC_ATTRIBUTE_NONE": AttributeError,
+    "PDC_UNBOUND_LOCAL": UnboundLocalError,
+    "PDC_INDEX_TUPLE": IndexError,
+}
+
+
 def raising(loc: Location, type_: Type, code: str) -> ir.Expr:
     """An expression that raises instead of having a value."""
 
     def python() -> None:
-        raise {"PDC_TYPE_NONE": TypeError, "PDC_UNBOUND_LOCAL": UnboundLocalError}[code]
+        raise _RAISED[code]
 
     primitive = Primitive(f"raise_{code}", f"pdc_raising<{{type}}>({{e}}, {code})", python, True)
     return ir.Op(loc, type_, primitive, ())
 
 
 __all__ = [
-    "NONE", "STR", "Dropped", "Env", "EnumType", "ErrorType", "MessageType", "OperandError",
-    "OptionalType", "Restart", "Scope", "TryFrame", "Var", "raising", "view_of",
+    "NONE",
+    "STR",
+    "Dropped",
+    "EnumType",
+    "Env",
+    "ErrorType",
+    "MessageType",
+    "OperandError",
+    "OptionalType",
+    "Restart",
+    "Scope",
+    "TryFrame",
+    "Var",
+    "raising",
+    "view_of",
 ]  # fmt: skip

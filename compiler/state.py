@@ -30,8 +30,6 @@ from pydotcompute.compiler.types import (
     NEVER,
     NONE,
     STR,
-    UNBOUND,
-    UUID,
     ArrayType,
     DequeType,
     DictType,
@@ -41,10 +39,10 @@ from pydotcompute.compiler.types import (
     ScalarType,
     TupleType,
     Type,
-    UnionType,
     UnsupportedTypeError,
     join,
 )
+from pydotcompute.compiler.values import load, storage, store
 
 _PLAIN: dict[type, Type] = {bool: BOOL, int: INT, float: FLOAT, str: STR, type(None): NONE}
 
@@ -162,7 +160,9 @@ def _constant(shape: ActorShape, node: ast.expr, known: Mapping[str, Any]) -> An
     """Evaluates arithmetic on constants; anything that could run the user's code is unknown."""
     scope: dict[str, Any] = {}
     for part in ast.walk(node):
-        if not isinstance(part, _ARITHMETIC) or isinstance(part, (ast.Pow, ast.LShift, ast.MatMult)):
+        if not isinstance(part, _ARITHMETIC) or isinstance(
+            part, (ast.Pow, ast.LShift, ast.MatMult)
+        ):
             raise _Unknown
         if isinstance(part, ast.Name):
             value = known.get(part.id, MISSING)
@@ -175,7 +175,7 @@ def _constant(shape: ActorShape, node: ast.expr, known: Mapping[str, Any]) -> An
         if isinstance(part, ast.Call) and not _is_safe_call(part, scope):
             raise _Unknown
     try:
-        return eval(compile(ast.Expression(node), shape.source.filename, "eval"), scope)  # noqa: S307
+        return eval(compile(ast.Expression(node), shape.source.filename, "eval"), scope)
     except Exception:
         raise _Unknown from None
 
@@ -197,39 +197,6 @@ def _is_safe_call(node: ast.Call, scope: Mapping[str, Any]) -> bool:
 
 
 # --- the record ------------------------------------------------------------------------------
-
-
-def storage(type_: Type) -> np.dtype[Any]:
-    """The record of a local of any type, laid out as the generated C struct."""
-    if type_ in (NONE, UNBOUND, NEVER):
-        return np.dtype("u1")
-    if isinstance(type_, ArrayType):
-        return np.dtype((type_.item.dtype, (int(np.prod(type_.shape)),)))
-    if isinstance(type_, ListType):
-        items = (storage(type_.item), (type_.capacity,))
-        return np.dtype([("size", "<u4"), ("items", *items)], align=True)
-    if isinstance(type_, DequeType):
-        items = (storage(type_.item), (type_.capacity,))
-        return np.dtype([("start", "<u4"), ("size", "<u4"), ("items", *items)], align=True)
-    if isinstance(type_, DictType):
-        return _dict_storage(type_)
-    if isinstance(type_, UnionType):
-        fields = [("tag", np.dtype("<u4"))]
-        fields += [(f"v{n}", storage(member)) for n, member in enumerate(type_.members)]
-        return np.dtype(fields, align=True)
-    if isinstance(type_, TupleType):
-        fields = [(f"v{n}", storage(item)) for n, item in enumerate(type_.items)]
-        return np.dtype(fields or [("empty", "u1")], align=True)
-    return schemas.record_dtype(type_)
-
-
-def _dict_storage(type_: DictType) -> np.dtype[Any]:
-    entry = np.dtype([("key", storage(type_.key)), ("value", storage(type_.value)),
-                      ("present", "<u4")], align=True)  # fmt: skip
-    return np.dtype([
-        ("used", "<u4"), ("live", "<u4"), ("indexed", "<u4"), ("unused", "<u4"),
-        ("entries", entry, (DICT_CAPACITY,)), ("index", "<u2", (2 * DICT_CAPACITY,)),
-    ], align=True)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -262,115 +229,10 @@ class StateLayout:
         """
         view = record.reshape(()) if isinstance(record, np.ndarray) else record
         for name, type_ in self.variables:
-            _store(view, name, type_, values.get(name, MISSING))
+            store(view, name, type_, values.get(name, MISSING))
 
     def unpack(self, record: np.void | np.ndarray[Any, Any]) -> dict[str, Any]:
         """The Python values in a record; names that are not bound are left out."""
         view = record.reshape(()) if isinstance(record, np.ndarray) else record
-        values = {name: _load(view[name], type_) for name, type_ in self.variables}
+        values = {name: load(view[name], type_) for name, type_ in self.variables}
         return {name: value for name, value in values.items() if value is not MISSING}
-
-
-def _store(record: Any, name: Any, type_: Type, value: Any) -> None:
-    if type_ in (NONE, UNBOUND, NEVER):
-        return
-    if isinstance(type_, CONTAINERS):
-        _store_container(record, name, type_, value)
-    elif isinstance(type_, UnionType):
-        index = _member(type_, value)
-        record[name]["tag"] = index
-        _store(record[name], f"v{index}", type_.members[index], value)
-    elif isinstance(type_, TupleType):
-        for n, item in enumerate(type_.items):
-            _store(record[name], f"v{n}", item, value[n])
-    elif isinstance(type_, MessageType):
-        schemas.store(record[name], type_, value)
-    elif isinstance(type_, EnumType):
-        record[name] = type_.members.index(value)
-    elif type_ == STR:
-        record[name] = schemas.STRINGS.intern(value)
-    else:
-        record[name] = value
-
-
-def _store_container(record: Any, name: str, type_: Type, value: Any) -> None:
-    if isinstance(type_, ArrayType):
-        if not isinstance(value, np.ndarray) or (value.shape, value.dtype) != (
-            type_.shape, type_.item.dtype,
-        ):  # fmt: skip
-            raise TypeError(f"{value!r} is no {type_}")
-        record[name] = value.reshape(-1)
-        return
-    if type(value) is not _PYTHON[type(type_)]:
-        raise TypeError(f"{value!r} is no {type_}")
-    view = record[name]
-    if isinstance(type_, DictType):
-        if len(value) > DICT_CAPACITY:
-            raise TypeError(f"a dict of {len(value)} entries is no {type_}")
-        view["used"] = view["live"] = len(value)
-        view["indexed"] = 0
-        for at, (key, item) in enumerate(value.items()):
-            entry = view["entries"][at]
-            _store(entry, "key", type_.key, key)
-            _store(entry, "value", type_.value, item)
-            entry["present"] = 1
-        return
-    assert isinstance(type_, (ListType, DequeType))
-    if len(value) > type_.capacity or getattr(value, "maxlen", type_.capacity) != type_.capacity:
-        raise TypeError(f"{value!r} is no {type_}")
-    view["size"] = len(value)
-    if isinstance(type_, DequeType):
-        view["start"] = 0
-    for at, item in enumerate(value):
-        _store(view["items"], at, type_.item, item)
-
-
-_PYTHON: dict[type[Type], type] = {ListType: list, DequeType: deque, DictType: dict}
-
-
-def _load_container(stored: Any, type_: Type) -> Any:
-    if isinstance(type_, ArrayType):
-        return np.array(stored, type_.item.dtype).reshape(type_.shape)
-    if isinstance(type_, DictType):
-        entries = stored["entries"][: int(stored["used"])]
-        return {_load(e["key"], type_.key): _load(e["value"], type_.value)
-                for e in entries if e["present"]}  # fmt: skip
-    assert isinstance(type_, (ListType, DequeType))
-    size, items = int(stored["size"]), stored["items"]
-    if isinstance(type_, DequeType):
-        start = int(stored["start"])
-        places = [(start + n) % type_.capacity for n in range(size)]
-        return deque((_load(items[n], type_.item) for n in places), type_.capacity)
-    return [_load(items[n], type_.item) for n in range(size)]
-
-
-def _member(type_: UnionType, value: Any) -> int:
-    if value is MISSING:
-        return type_.members.index(UNBOUND)
-    own = of_value(value)
-    if own not in type_.members:
-        raise TypeError(f"{value!r} is no {type_}")
-    return type_.members.index(own)
-
-
-def _load(stored: Any, type_: Type) -> Any:
-    if type_ == UNBOUND:
-        return MISSING
-    if type_ == NONE:
-        return None
-    if isinstance(type_, CONTAINERS):
-        return _load_container(stored, type_)
-    if isinstance(type_, UnionType):
-        index = int(stored["tag"])
-        return _load(stored[f"v{index}"], type_.members[index])
-    if isinstance(type_, TupleType):
-        return tuple(_load(stored[f"v{n}"], item) for n, item in enumerate(type_.items))
-    if isinstance(type_, EnumType):
-        return type_.members[int(stored)]
-    if type_ == STR:
-        return schemas.STRINGS.text(int(stored))
-    if isinstance(type_, ScalarType):
-        return type_.dtype.type(stored)
-    if isinstance(type_, MessageType) or type_ == UUID:
-        return schemas.load(stored, type_)
-    return stored.item()

@@ -1,0 +1,231 @@
+"""Python values in records and back: how each type of compiled code lies in memory.
+
+``storage(type)`` is the numpy record of a local of that type, the same as the generated C struct;
+``store`` writes a Python value into a field of such a record, ``load`` reads it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from pydotcompute.compiler import schema as schemas
+from pydotcompute.compiler.containers import DICT_CAPACITY
+from pydotcompute.compiler.source import MISSING
+from pydotcompute.compiler.types import (
+    BOOL,
+    CONTAINERS,
+    FLOAT,
+    INT,
+    NEVER,
+    NONE,
+    STR,
+    UNBOUND,
+    UUID,
+    ArrayType,
+    DequeType,
+    DictType,
+    EnumType,
+    ListType,
+    LiteralType,
+    MessageType,
+    OptionalType,
+    ScalarType,
+    TupleType,
+    Type,
+    UnionType,
+)
+
+
+def storage(type_: Type) -> np.dtype[Any]:
+    """The record of a local of any type, laid out as the generated C struct."""
+    if type_ in (NONE, UNBOUND, NEVER):
+        return np.dtype("u1")
+    if isinstance(type_, ArrayType):
+        return np.dtype((type_.item.dtype, (int(np.prod(type_.shape)),)))
+    if isinstance(type_, ListType):
+        items = (storage(type_.item), (type_.capacity,))
+        return np.dtype([("size", "<u4"), ("items", *items)], align=True)
+    if isinstance(type_, DequeType):
+        items = (storage(type_.item), (type_.capacity,))
+        return np.dtype([("start", "<u4"), ("size", "<u4"), ("items", *items)], align=True)
+    if isinstance(type_, DictType):
+        return _dict_storage(type_)
+    if isinstance(type_, UnionType):
+        fields = [("tag", np.dtype("<u4"))]
+        fields += [(f"v{n}", storage(member)) for n, member in enumerate(type_.members)]
+        return np.dtype(fields, align=True)
+    if isinstance(type_, TupleType):
+        fields = [(f"v{n}", storage(item)) for n, item in enumerate(type_.items)]
+        return np.dtype(fields or [("empty", "u1")], align=True)
+    return schemas.record_dtype(type_)
+
+
+def _dict_storage(type_: DictType) -> np.dtype[Any]:
+    entry = np.dtype([("key", storage(type_.key)), ("value", storage(type_.value)),
+                      ("present", "<u4")], align=True)  # fmt: skip
+    return np.dtype([
+        ("used", "<u4"), ("live", "<u4"), ("indexed", "<u4"), ("unused", "<u4"),
+        ("entries", entry, (DICT_CAPACITY,)), ("index", "<u2", (2 * DICT_CAPACITY,)),
+    ], align=True)  # fmt: skip
+
+
+def store(record: Any, name: Any, type_: Type, value: Any) -> None:
+    """Writes a value into field ``name`` of a record.
+
+    Raises:
+        TypeError: the value is not of that type.
+    """
+    if type_ in (NONE, UNBOUND, NEVER):
+        return
+    if isinstance(type_, CONTAINERS):
+        _store_container(record, name, type_, value)
+    elif isinstance(type_, UnionType):
+        index = _member(type_, value)
+        record[name]["tag"] = index
+        store(record[name], f"v{index}", type_.members[index], value)
+    elif isinstance(type_, TupleType):
+        for n, item in enumerate(type_.items):
+            store(record[name], f"v{n}", item, value[n])
+    elif isinstance(type_, MessageType):
+        _store_message(record[name], type_, value)
+    elif isinstance(type_, OptionalType):
+        record[name]["present"] = value is not None
+        if value is not None:
+            store(record[name], "value", type_.item, value)
+    elif isinstance(type_, LiteralType):
+        store(record, name, type_.base, value)
+    elif type_ == UUID:
+        record[name]["hi"], record[name]["lo"] = value.int >> 64, value.int & (2**64 - 1)
+    elif isinstance(type_, EnumType):
+        record[name] = type_.members.index(value)
+    elif type_ == STR:
+        record[name] = schemas.STRINGS.intern(value)
+    else:
+        record[name] = value
+
+
+def _store_container(record: Any, name: str, type_: Type, value: Any) -> None:
+    if isinstance(type_, ArrayType):
+        if not isinstance(value, np.ndarray) or (value.shape, value.dtype) != (
+            type_.shape, type_.item.dtype,
+        ):  # fmt: skip
+            raise TypeError(f"{value!r} is no {type_}")
+        record[name] = value.reshape(-1)
+        return
+    if type(value) is not _PYTHON[type(type_)]:
+        raise TypeError(f"{value!r} is no {type_}")
+    view = record[name]
+    if isinstance(type_, DictType):
+        if len(value) > DICT_CAPACITY:
+            raise TypeError(f"a dict of {len(value)} entries is no {type_}")
+        view["used"] = view["live"] = len(value)
+        view["indexed"] = 0
+        for at, (key, item) in enumerate(value.items()):
+            entry = view["entries"][at]
+            store(entry, "key", type_.key, key)
+            store(entry, "value", type_.value, item)
+            entry["present"] = 1
+        return
+    assert isinstance(type_, (ListType, DequeType))
+    if len(value) > type_.capacity or getattr(value, "maxlen", type_.capacity) != type_.capacity:
+        raise TypeError(f"{value!r} is no {type_}")
+    view["size"] = len(value)
+    if isinstance(type_, DequeType):
+        view["start"] = 0
+    for at, item in enumerate(value):
+        store(view["items"], at, type_.item, item)
+
+
+_PYTHON: dict[type[Type], type] = {ListType: list, DequeType: deque, DictType: dict}
+
+
+def _load_container(stored: Any, type_: Type) -> Any:
+    if isinstance(type_, ArrayType):
+        return np.array(stored, type_.item.dtype).reshape(type_.shape)
+    if isinstance(type_, DictType):
+        entries = stored["entries"][: int(stored["used"])]
+        return {load(e["key"], type_.key): load(e["value"], type_.value)
+                for e in entries if e["present"]}  # fmt: skip
+    assert isinstance(type_, (ListType, DequeType))
+    size, items = int(stored["size"]), stored["items"]
+    if isinstance(type_, DequeType):
+        start = int(stored["start"])
+        places = [(start + n) % type_.capacity for n in range(size)]
+        return deque((load(items[n], type_.item) for n in places), type_.capacity)
+    return [load(items[n], type_.item) for n in range(size)]
+
+
+def _store_message(record: Any, type_: MessageType, value: Any) -> None:
+    if type(value) is not type_.cls:
+        raise TypeError(f"{value!r} is no {type_}")
+    for field in schemas.schema_of(type_.cls).fields:
+        store(record, field.name, field.type, getattr(value, field.name))
+
+
+def _load_message(stored: Any, type_: MessageType) -> Any:
+    message = object.__new__(type_.cls)
+    for field in schemas.schema_of(type_.cls).fields:
+        object.__setattr__(message, field.name, load(stored[field.name], field.type))
+    return message
+
+
+def _member(type_: UnionType, value: Any) -> int:
+    """The member of a union that a value is."""
+    for index, member in enumerate(type_.members):
+        if is_of(value, member):
+            return index
+    raise TypeError(f"{value!r} is no {type_}")
+
+
+_CLASSES: dict[Type, type] = {
+    BOOL: bool, INT: int, FLOAT: float, STR: str, NONE: type(None), UUID: uuid.UUID,
+}  # fmt: skip
+
+
+def is_of(value: Any, type_: Type) -> bool:
+    """Whether a Python value is of a type of compiled code, exactly."""
+    if value is MISSING:
+        return type_ == UNBOUND
+    if isinstance(type_, ScalarType):
+        return isinstance(value, np.generic) and value.dtype == type_.dtype
+    if isinstance(type_, (EnumType, MessageType)):
+        return type(value) is type_.cls
+    if isinstance(type_, TupleType):
+        return type(value) is tuple and len(value) == len(type_.items) and all(
+            is_of(item, part) for item, part in zip(value, type_.items, strict=True)
+        )  # fmt: skip
+    return type(value) is _CLASSES.get(type_)
+
+
+def load(stored: Any, type_: Type) -> Any:
+    """The Python value in a record of ``storage(type_)``; ``MISSING`` for a name not bound."""
+    if type_ == UNBOUND:
+        return MISSING
+    if type_ == NONE:
+        return None
+    if isinstance(type_, CONTAINERS):
+        return _load_container(stored, type_)
+    if isinstance(type_, UnionType):
+        index = int(stored["tag"])
+        return load(stored[f"v{index}"], type_.members[index])
+    if isinstance(type_, TupleType):
+        return tuple(load(stored[f"v{n}"], item) for n, item in enumerate(type_.items))
+    if isinstance(type_, EnumType):
+        return type_.members[int(stored)]
+    if type_ == STR:
+        return schemas.STRINGS.texts[int(stored)]
+    if isinstance(type_, ScalarType):
+        return type_.dtype.type(stored)
+    if isinstance(type_, MessageType):
+        return _load_message(stored, type_)
+    if isinstance(type_, OptionalType):
+        return load(stored["value"], type_.item) if stored["present"] else None
+    if isinstance(type_, LiteralType):
+        return load(stored, type_.base)
+    if type_ == UUID:
+        return uuid.UUID(int=int(stored["hi"]) << 64 | int(stored["lo"]))
+    return stored.item()
