@@ -268,7 +268,7 @@ class Builder(Scope):
     def present(self, value: ir.Expr) -> ir.Expr:
         """``value``, raising ``UnboundLocalError`` where its name is not bound yet."""
         if value.type == UNBOUND:
-            raise OperandError("the name is not bound here")
+            return raising(value.loc, NEVER, "PDC_UNBOUND_LOCAL")
         if isinstance(value.type, UnionType) and UNBOUND in value.type.members:
             return self.split(value, lambda part: part)
         return value
