@@ -308,11 +308,21 @@ def from_annotation(annotation: Any) -> Type:
     Raises:
         UnsupportedTypeError: the annotation has no fixed-size record.
     """
+    annotation = _unaliased(annotation)
     if annotation in _PLAIN if isinstance(annotation, type) or annotation is None else False:
         return _PLAIN[annotation]
     if isinstance(annotation, type) and not typing.get_origin(annotation):
         return _from_class(annotation)
     return _from_generic(annotation)
+
+
+def _unaliased(annotation: Any) -> Any:
+    """What stands behind a ``type`` statement: numpy's ``NDArray`` is one from Python 3.12 on."""
+    origin = typing.get_origin(annotation)
+    alias = annotation if origin is None else origin
+    if type(alias).__name__ != "TypeAliasType":
+        return annotation
+    return _unaliased(alias.__value__ if origin is None else alias.__value__[annotation.__args__])
 
 
 def _from_class(cls: type) -> Type:
@@ -356,6 +366,7 @@ def _from_generic(annotation: Any) -> Type:
 
 
 def _from_annotated(base: Any, metadata: Iterable[Any]) -> Type:
+    base = _unaliased(base)
     for mark in metadata:
         if isinstance(mark, Shape) and typing.get_origin(base) is np.ndarray:
             dtype_arg = typing.get_args(typing.get_args(base)[1])[0]
