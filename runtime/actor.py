@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import warnings
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -23,22 +22,19 @@ from pydotcompute.backends.python import PythonEngine
 from pydotcompute.backpressure import BackpressureStrategy, KernelState
 from pydotcompute.channel import CLOSED, SPECIAL, Channel
 from pydotcompute.errors import ActorFailedError, KernelClosedError, LoweringError, describe
+from pydotcompute.fallback import tell
 from pydotcompute.lifecycle import Termination, check
 from pydotcompute.port import ObjectPort, Port
 from pydotcompute.replies import Replies
 from pydotcompute.ring import InputRing, OutputRing
 from pydotcompute.slots import Values
 from pydotcompute.spec import KernelSpec
-from pydotcompute.telemetry import Meter, Statistics
+from pydotcompute.telemetry import Meter, Statistics, collect
 
 log = logging.getLogger("pydotcompute.kernel")
 
 GRACE = 0.1
 """Seconds kept back from a termination's time for the epilogue; at most a fifth of it."""
-
-
-class FallbackWarning(UserWarning):
-    """An actor runs on a slower backend than could be hoped for; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -154,14 +150,8 @@ class Actor:
             choose, self.spec, self.anatomy, backend, state, self.options.fallback
         )
         if plan.fell_back:
-            self._tell_fallback(plan.reason or "")
+            tell(self.kernel_id, plan.reason or "", self.options.fallback)
         return plan
-
-    def _tell_fallback(self, reason: str) -> None:
-        text = f"kernel {self.kernel_id!r} runs on the python backend: {reason}"
-        log.warning(text, extra={"kernel_id": self.kernel_id, "reason": reason})
-        if self.options.fallback == "warn":
-            warnings.warn(text, FallbackWarning, stacklevel=2)
 
     def specialise(self, message: Any) -> asyncio.Task[None] | None:
         """The first message is here: its class is the input type that was left out."""
@@ -282,13 +272,13 @@ class Actor:
 
         if isinstance(self.engine, NativeEngine):
             await self.engine.surrender(
-                f"a message of class {type(message).__name__} was sent, for which it was not compiled"
+                f"a {type(message).__name__} message was sent, which it was not compiled for"
             )
 
     def _deoptimised(self, reason: str) -> None:
         self.plan = replace(self.plan, backend="python", reason=reason)
         self.meter.fallbacks += 1
-        self._tell_fallback(reason)
+        tell(self.kernel_id, reason, self.options.fallback)
 
     def ended(self) -> None:
         """The actor's function is over."""
@@ -393,21 +383,8 @@ class Actor:
         """The actor at this moment."""
         if self.engine is not None:
             self.engine.settle()
-        meter, inport, outport = self.meter, self.inbox.port, self.outbox.port
         interpreted = isinstance(self.engine, PythonEngine) or self.plan.backend == "python"
-        busy, idle = meter.shares(perf_counter(), interpreted=interpreted)
-        depth_in, depth_out = inport.depth(), outport.depth()
-        return Statistics(
-            received=inport.head, processed=meter.processed, sent=meter.sent,
-            dropped=inport.dropped + outport.dropped,
-            rejected=meter.rejected + self.inbox.rejected + self.outbox.rejected,
-            errors=meter.errors, fallbacks=meter.fallbacks,
-            timeouts=meter.timeouts + self.inbox.timeouts + self.outbox.timeouts,
-            input_depth=depth_in, output_depth=depth_out,
-            input_peak=max(inport.peak, depth_in), output_peak=max(outport.peak, depth_out),
-            busy_seconds=busy, idle_seconds=idle,
-            latency_p50=meter.latencies.quantile(0.5), latency_p99=meter.latencies.quantile(0.99),
-        )  # fmt: skip
+        return collect(self.meter, self.inbox, self.outbox, interpreted=interpreted)
 
     def poison(self, why: str) -> None:
         """Refuse every call from now on: this is a forked copy of the actor."""

@@ -25,6 +25,7 @@ from typing import Any
 from pydotcompute.backpressure import BackpressureStrategy
 from pydotcompute.errors import QueueFullError, QueueTimeoutError
 from pydotcompute.port import EMPTY, Port
+from pydotcompute.putters import Put, PutBatch
 
 CLOSED = 1
 """The channel is closed to this end."""
@@ -37,40 +38,6 @@ SPECIAL = 8
 
 READY, LATE, INTERRUPTED = object(), object(), object()
 """What a parked getter is woken with."""
-
-
-class Put:
-    """A parked putter of one message."""
-
-    __slots__ = ("admitted", "future", "message")
-
-    def __init__(
-        self, future: Future[Any], message: Any, admitted: Callable[[int], None] | None
-    ) -> None:
-        self.future, self.message, self.admitted = future, message, admitted
-
-    def admit(self, port: Port) -> bool:
-        """Move the message into the port if there is room."""
-        ordinal = port.head
-        if not port.try_put(self.message):
-            return False
-        if self.admitted is not None:
-            self.admitted(ordinal)
-        return True
-
-
-class PutBatch:
-    """A parked putter of an accepted batch; ``done`` counts what has been taken."""
-
-    __slots__ = ("batch", "done", "future")
-
-    def __init__(self, future: Future[Any], batch: Any, done: int) -> None:
-        self.future, self.batch, self.done = future, batch, done
-
-    def admit(self, port: Port) -> bool:
-        """Move as much as fits; True when nothing is left."""
-        self.done += port.put_batch(self.batch, self.done)
-        return self.done >= len(self.batch)
 
 
 class Channel:

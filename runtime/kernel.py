@@ -166,17 +166,22 @@ class RingKernel:
         self._credit -= 1
         if self._credit <= 0:
             await self._yield()
+        port = self._inbox.port
         try:
-            port = self._inbox.port
-            if port.put_gate or not port.try_put(message):
-                await self._send_slow(message, timeout)
+            if not port.put_gate and port.try_put(message):
+                return
         except ForeignMessage:
-            await self._actor.interpret_foreign(message)
-            await self._send_slow(message, timeout)
+            pass
+        await self._send_slow(message, timeout)
 
     async def _send_slow(self, message: Any, timeout: float | None) -> None:
-        await self._learn(message)
-        await self._inbox.put(message, timeout)
+        try:
+            await self._learn(message)
+            await self._inbox.put(message, timeout)
+        except ForeignMessage:
+            await self._actor.interpret_foreign(message)
+            await self._learn(message)
+            await self._inbox.put(message, timeout)
 
     async def _learn(self, message: Any) -> None:
         """Whatever has to happen before a message may be put."""
@@ -207,9 +212,12 @@ class RingKernel:
             if message is EMPTY and port.pull():
                 message = self._outbox.port.try_get()
         if message is EMPTY:
-            self._alive()
-            message = await self._outbox.get(timeout)
+            message = await self._receive_slow(timeout)
         return message
+
+    async def _receive_slow(self, timeout: float | None) -> Any:
+        self._alive()
+        return await self._outbox.get(timeout)
 
     async def request(self, message: Any, *, timeout: float | None = None) -> Any:
         """Send a message and wait for the reply to this very message.

@@ -17,6 +17,7 @@ import numpy as np
 from pydotcompute.codec import FieldError, wrap_field_error
 from pydotcompute.compiler.schema import StringTableFullError
 from pydotcompute.errors import InternalError
+from pydotcompute.fastpath import RingStorage, layout_of
 from pydotcompute.port import EMPTY, no_batch, nothing
 from pydotcompute.slots import ForeignMessage, RecordSlots, as_batch
 
@@ -25,7 +26,7 @@ SLOTS, MASK, BOUND, SOURCE, POLICY, CAPACITY = 16, 17, 18, 19, 20, 21
 """Indices of the words of ``abi.PORT`` in a memoryview of 64-bit words."""
 
 
-class _Ring:
+class _Ring(RingStorage):
     """What both rings share: the slots, and the words in memory.
 
     Args:
@@ -35,11 +36,7 @@ class _Ring:
         fence: orders this thread's memory accesses, where the processor does not.
     """
 
-    __slots__ = (
-        "armed", "bound", "buffer", "dropped", "fence", "get_gate", "head", "mask", "peak",
-        "pull", "pull_batch", "put_gate", "sample_at", "sample_time", "seen", "size", "slots",
-        "tail", "wake", "words",
-    )  # fmt: skip
+    __slots__ = ("fence", "pull_batch")
 
     def __init__(
         self,
@@ -49,7 +46,7 @@ class _Ring:
         fence: Callable[[], None] | None,
     ) -> None:
         self.words, self.buffer, self.slots, self.fence = words, buffer, slots, fence
-        self.size = slots.size
+        self.size, self.layout = slots.size, layout_of(slots.cls)
         self.bound, self.mask = words[BOUND], words[MASK]
         self.head = self.tail = self.seen = 0
         self.sample_at = self.dropped = self.peak = 0
@@ -137,7 +134,7 @@ class InputRing(_Ring):
     Under DROP_OLDEST a put never fails: the consumer skips what has been overtaken.
     """
 
-    __slots__ = ("_counted", "drop_oldest")
+    __slots__ = ("_counted",)
 
     def __init__(
         self,
@@ -238,7 +235,7 @@ class OutputRing(_Ring):
     were sorted out, or sent by the actor's prologue.  While it holds any, ``get_gate`` is not 0.
     """
 
-    __slots__ = ("drop_oldest", "spill", "spilled")
+    __slots__ = ("spill", "spilled")
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any
 
+from pydotcompute import fastpath
 from pydotcompute.actor import Actor, Options
 from pydotcompute.backends.pool import Pool
 from pydotcompute.backpressure import KernelState
@@ -45,6 +46,8 @@ class RingKernelRuntime:
     Raises:
         ValueError: a backend or fallback of another name.
     """
+
+    __slots__ = ("__dict__", "__weakref__", "_kernels")  # _kernels: where the extension finds it
 
     def __init__(
         self, *, backend: str = "auto", fallback: str = "warn", shutdown_timeout: float = 5.0
@@ -254,3 +257,5 @@ def _poison_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_poison_all)
+
+fastpath.use()

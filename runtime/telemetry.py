@@ -11,6 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import frexp
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydotcompute.channel import Channel
 
 _STEPS = 8
 _LOWEST = -34
@@ -169,3 +174,35 @@ class Meter:
 def next_sample(ordinal: int) -> int:
     """Which message to time next, after the one numbered ``ordinal`` has been handled."""
     return ordinal + 1 if ordinal < DENSE else ordinal + SPARSE
+
+
+def collect(meter: Meter, inbox: Channel, outbox: Channel, *, interpreted: bool) -> Statistics:
+    """Everything that is counted of a kernel, as it is now.
+
+    Args:
+        meter: its counters.
+        inbox: its input queue.
+        outbox: its output queue.
+        interpreted: whether the interpreter runs it.
+    """
+    inport, outport = inbox.port, outbox.port
+    busy, idle = meter.shares(perf_counter(), interpreted=interpreted)
+    depth_in, depth_out = inport.depth(), outport.depth()
+    return Statistics(
+        received=inport.head,
+        processed=meter.processed,
+        sent=meter.sent,
+        dropped=inport.dropped + outport.dropped,
+        rejected=meter.rejected + inbox.rejected + outbox.rejected,
+        errors=meter.errors,
+        timeouts=meter.timeouts + inbox.timeouts + outbox.timeouts,
+        fallbacks=meter.fallbacks,
+        input_depth=depth_in,
+        output_depth=depth_out,
+        input_peak=max(inport.peak, depth_in),
+        output_peak=max(outport.peak, depth_out),
+        busy_seconds=busy,
+        idle_seconds=idle,
+        latency_p50=meter.latencies.quantile(0.5),
+        latency_p99=meter.latencies.quantile(0.99),
+    )

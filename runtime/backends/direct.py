@@ -18,8 +18,9 @@ import numpy as np
 
 from pydotcompute.backends import block as words
 from pydotcompute.backends.block import Memory
-from pydotcompute.channel import PARKED, ROOM, SPECIAL, PutBatch
+from pydotcompute.channel import PARKED, ROOM, SPECIAL
 from pydotcompute.compiler.abi import PORT, Policy
+from pydotcompute.putters import PutBatch
 from pydotcompute.ring import BOUND, CAPACITY, HEAD, MASK, POLICY, SLOTS, SOURCE, TAIL
 
 if TYPE_CHECKING:

@@ -19,13 +19,14 @@ they were before that message, and ``Host.hand_over`` lets the interpreter repla
 from __future__ import annotations
 
 import asyncio
-import math
 from time import perf_counter
 from typing import Any
 
 from pydotcompute.backends import block as words
+from pydotcompute.backends.adoption import take_over
+from pydotcompute.backends.alarm import Alarm
 from pydotcompute.backends.base import Host
-from pydotcompute.backends.block import STRONG, NativeBlock, fence
+from pydotcompute.backends.block import NativeBlock
 from pydotcompute.backends.carry import Carry
 from pydotcompute.backends.direct import Direct
 from pydotcompute.backends.pace import Pace
@@ -34,9 +35,9 @@ from pydotcompute.backends.python import PythonEngine
 from pydotcompute.channel import ROOM, SPECIAL
 from pydotcompute.compiler.abi import Event, Status
 from pydotcompute.compiler.coroutine import RETURNED
-from pydotcompute.port import ObjectPort
-from pydotcompute.ring import HEAD, MASK, TAIL, InputRing, OutputRing
-from pydotcompute.slots import ForeignMessage, RecordSlots
+from pydotcompute.fastpath import EngineStorage
+from pydotcompute.ring import HEAD, MASK, TAIL
+from pydotcompute.slots import ForeignMessage
 from pydotcompute.telemetry import next_sample
 
 IDLE_, BUSY, PAUSED, AWAY = 0, 1, 2, 4
@@ -53,7 +54,7 @@ _abandoned: list[NativeBlock] = []
 """Memory of actors that did not stop: a thread may still be writing to it."""
 
 
-class NativeEngine:
+class NativeEngine(EngineStorage):
     """Runs one compiled actor.
 
     Args:
@@ -75,7 +76,7 @@ class NativeEngine:
         self._taken = self._done = 0
         self._staged = self._prints = self._waits = False
         self._settled = (0, 0, 0, 0)
-        self._idle_since, self._timer = 0.0, None  # type: float, asyncio.TimerHandle | None
+        self._alarm = Alarm(host.loop, self._late)
         self._resting: asyncio.Future[None] | None = None
         self._after = {
             Status.LEFT: self._finish, Status.RETURNED: self._returned,
@@ -140,45 +141,21 @@ class NativeEngine:
         except Exception:  # a value of another type than was foreseen
             self._recompile(state)
             return
-        inport, outport = self.host.inbox.port, self.host.outbox.port
-        assert isinstance(inport, ObjectPort)
-        assert isinstance(outport, ObjectPort)
-        block.start_at(inport.tail, outport.head)
-        drop = inport.drop_oldest
-        fenced = None if STRONG else fence
-        slots = RecordSlots(
-            self.host.kernel_id, program.input_types, program.input_slot, "takes",
-            declared=self.host.declares_input,
-        )  # fmt: skip
-        ring = InputRing(
-            block.input_words, block.input.memory.bytes, slots, fenced, drop_oldest=drop
-        )
-        ring.start_at(inport.tail)
-        ring.armed, ring.wake, ring.pull = 1, self.poke, self.pull
         try:
-            for message in inport.items:
-                ring.try_put(message)
+            ring, out = take_over(self.host, block)
         except ForeignMessage:
-            self.host.hand_over(state, "a message has no compiled form", failing=False)
+            self.host.hand_over(state, "a queued message has no compiled form", failing=False)
             return
-        ring.sample_at, ring.sample_time = inport.sample_at, inport.sample_time
-        slots = RecordSlots(
-            self.host.kernel_id, program.output_types, program.output_slot, "sends", declared=True
-        )
-        out = OutputRing(
-            block.output_words, block.output.memory.bytes, slots, fenced, drop_oldest=drop
-        )
-        out.start_at(outport.head)
-        out.spill.extend(outport.items)
-        out.pull = self.pull
+        ring.wake, ring.pull, out.pull = self.poke, self.pull, self.pull
         self.block, self.inport, self.outport = block, ring, out
         self._carry = Carry(block, ring, out, self.host.replies)
         self.host.use_rings(ring, out)
         self._argument = words.pointer(block.address)
-        self._taken = inport.tail
+        self._taken = ring.tail
         self._prints = program.emit is not None
         self._waits = not program.silent_timeout or self._exit != _STAY
         out.pull_batch = Direct(self).receive
+        self.attach(block, ring, out, block.address, block.burst_address)
         self.gate &= ~AWAY
         ring.armed = 0
         self.host.inbox.admit()
@@ -297,28 +274,14 @@ class NativeEngine:
         if self._exit == _DRAIN:
             self._drained()
             return
-        timeout = block.f8[words.TIMEOUT]
-        if math.isnan(timeout):
-            return
-        self._idle_since = self.host.loop.time()
-        if self._timer is None:
-            self._timer = self.host.loop.call_later(max(0.0, timeout), self._fire)
+        self._alarm.set(block.f8[words.TIMEOUT])
 
-    def _fire(self) -> None:
-        """The actor's ``receive`` may be late."""
-        self._timer = None
+    def _late(self) -> None:
+        """The actor's ``receive`` has waited long enough."""
         block = self.block
-        if self.gate or block is None:
-            return
-        timeout = block.f8[words.TIMEOUT]
-        rest = self._idle_since + timeout - self.host.loop.time()
-        if math.isnan(timeout) or self.inport.head != block.input_words[TAIL]:
-            return
-        if rest > 0:
-            self._timer = self.host.loop.call_later(rest, self._fire)
-            return
-        block.u4[words.EVENT] = Event.TIMEOUT
-        self._step()
+        if not self.gate and block is not None and self.inport.head == self._taken:
+            block.u4[words.EVENT] = Event.TIMEOUT
+            self._step()
 
     # --- long work -------------------------------------------------------------------------
 
@@ -387,8 +350,7 @@ class NativeEngine:
         self._print()
         block.publish()
         self.gate |= AWAY
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
         return block.values()
 
     def _replay(self) -> None:
@@ -533,6 +495,8 @@ class NativeEngine:
         if block is None:
             return
         q8 = block.q8
+        meter.busy += self.inline_busy
+        self.inline_busy = 0.0
         now = (q8[words.PROCESSED], q8[words.SENT], q8[words.REJECTED], q8[words.TIMEOUTS])
         old, self._settled = self._settled, now
         meter.processed += now[0] - old[0]

@@ -1,0 +1,29 @@
+"""Telling the user that an actor runs on a slower backend than could be hoped for.
+
+Input: the kernel and the reason.  Output: one record in the log, and one warning if wanted.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+log = logging.getLogger("pydotcompute.kernel")
+
+
+class FallbackWarning(UserWarning):
+    """An actor runs on a slower backend than could be hoped for; the text says why."""
+
+
+def tell(kernel_id: str, reason: str, fallback: str) -> None:
+    """Say that the interpreter runs a kernel.
+
+    Args:
+        kernel_id: which.
+        reason: why.
+        fallback: ``"warn"`` makes a ``FallbackWarning`` as well.
+    """
+    text = f"kernel {kernel_id!r} runs on the python backend: {reason}"
+    log.warning(text, extra={"kernel_id": kernel_id, "reason": reason})
+    if fallback == "warn":
+        warnings.warn(text, FallbackWarning, stacklevel=3)
