@@ -33,7 +33,7 @@ def enclosing_names(annotations: Iterable[Any], frame: FrameType | None) -> dict
             names |= _names_in(annotation)
     found: dict[str, Any] = {}
     while names and frame is not None and frame.f_locals is not frame.f_globals:
-        for name in names & frame.f_locals.keys():
+        for name in names.intersection(frame.f_locals):
             found.setdefault(name, frame.f_locals[name])
         if frame.f_code.co_flags & _CO_OPTIMIZED:
             break
