@@ -1,0 +1,140 @@
+/* pydotcompute._fastpath: the hot operations of a native kernel, in C.
+
+   What belongs here: what its four files share.
+     _fastpath_layout.c   messages of scalars to records and back
+     _fastpath_ring.c     the two rings of a native kernel: storage, try_put, try_get
+     _fastpath_engine.c   storage of the native engine, and a short burst run inline
+     _fastpath_call.c     the awaitables that send and receive return
+     _fastpath.c          the module: putting all this in place of the Python
+
+   The Python code is the definition.  Whatever is unusual is left to it, before anything has been
+   changed: a function here either does the whole of its work or none of it. */
+
+#ifndef PYDOTCOMPUTE_FASTPATH_H
+#define PYDOTCOMPUTE_FASTPATH_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+#include <stdint.h>
+
+#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "records are little-endian: on this machine the Python code does the work"
+#endif
+
+/* What an operation came to.  UNUSUAL: nothing was done, the Python code has to do it. */
+enum outcome { FAILED = -1, NO = 0, YES = 1, UNUSUAL = 2 };
+
+enum { MOST_FIELDS = 32, MOST_BYTES = 512 };
+
+typedef struct {
+    PyObject *name;        /* interned */
+    Py_ssize_t member;     /* offset of the __slots__ member in an instance, or 0 */
+    Py_ssize_t offset;     /* in the record */
+    Py_ssize_t bytes;      /* in the record */
+    char code;             /* as of struct; 's': string id, 'm': index of an enum's member */
+    PyTypeObject *scalar;  /* numpy's type, or NULL: owned */
+    PyObject *first;       /* 's': dict of ids, 'm': members, numpy bool: False; owned */
+    PyObject *second;      /* 's': list of texts; numpy bool: True; owned */
+} Field;
+
+typedef struct {
+    PyObject_HEAD
+    PyTypeObject *cls;
+    Py_ssize_t size;
+    Py_ssize_t count;
+    Field fields[MOST_FIELDS];
+} Layout;
+
+typedef struct Engine Engine;
+
+typedef struct {
+    PyObject_HEAD
+    unsigned long long head, tail, seen, bound, mask, size;
+    unsigned long long put_gate, get_gate, armed, dropped, peak, sample_at;
+    double sample_time;
+    char drop_oldest;
+    PyObject *wake, *pull, *slots;
+    PyObject *layout;      /* a Layout or None; NULL before it is set */
+    Engine *engine;        /* the one that may run a burst inline, or NULL */
+    Py_buffer words, buffer;
+} Ring;
+
+typedef int (*Burst)(void *actor, unsigned long long limit);
+
+struct Engine {
+    PyObject_HEAD
+    int gate;
+    char staged, prints, waits;
+    unsigned long long taken;
+    double inline_busy;    /* seconds not yet added to the meter */
+    PyObject *pace;
+    /* What `attach` gives; all NULL before and after. */
+    PyObject *block;       /* keeps `actor` alive */
+    Ring *in, *out;
+    unsigned char *actor;
+    Burst burst;
+    unsigned tick;
+};
+
+/* What `install` was given. */
+typedef struct {
+    PyTypeObject *kernel, *runtime, *channel, *inring, *outring, *pace;
+    PyObject *empty, *foreign, *clock;
+    PyObject *put, *get;                /* the Python try_put and try_get */
+    /* offsets of __slots__ members */
+    Py_ssize_t inbox, outbox, credit, port, kernels, spill, cost, limit, too_long;
+    long calls;                         /* without letting other tasks run */
+    long long fuel;                     /* of a burst run inline */
+    Py_ssize_t fuel_at, carry_at;       /* offsets in abi.ACTOR */
+    PyObject *originals[4];             /* the Python send, receive: of kernels, of runtimes */
+} World;
+
+extern World world;
+extern PyTypeObject LayoutType, RingType, EngineType, CallType;
+
+/* Interned attribute names. */
+extern PyObject *name_put_gate, *name_get_gate, *name_try_put, *name_try_get, *name_pull;
+extern PyObject *name_send_slow, *name_receive_slow, *name_get, *name_after, *name_idle;
+extern PyObject *name_sampled, *name_handled, *name_timeout, *name_throw, *name_close;
+
+/* A __slots__ member of an instance: borrowed, NULL if it is not set. */
+static inline PyObject *
+member(PyObject *object, Py_ssize_t offset)
+{
+    return *(PyObject **)((char *)object + offset);
+}
+
+static inline uint64_t
+acquire(const Ring *ring, int word)
+{
+    return __atomic_load_n((const uint64_t *)ring->words.buf + word, __ATOMIC_ACQUIRE);
+}
+
+static inline void
+release(const Ring *ring, int word, uint64_t value)
+{
+    __atomic_store_n((uint64_t *)ring->words.buf + word, value, __ATOMIC_RELEASE);
+}
+
+enum { WORD_HEAD = 0, WORD_TAIL = 8, LEAST_WORDS = 10 };  /* of abi.PORT */
+
+/* Check a message and write its record: YES, UNUSUAL or FAILED. */
+enum outcome layout_pack(const Layout *layout, PyObject *message, char *record);
+/* Build the message of a record: a new reference, or NULL. */
+PyObject *layout_unpack(const Layout *layout, const char *record);
+
+/* Put a message; NO if the ring is full.  With `gated`, UNUSUAL if the put gate is up. */
+enum outcome ring_put(Ring *ring, PyObject *message, int gated);
+/* Take the oldest message into *message; NO if there is none. */
+enum outcome ring_get(Ring *ring, PyObject **message);
+PyObject *ring_try_put(PyObject *ring, PyObject *message);
+PyObject *ring_try_get(PyObject *ring, PyObject *unused);
+
+/* Run a short burst: YES if messages moved. */
+enum outcome engine_pull(Engine *engine);
+
+/* The methods put into RingKernel and RingKernelRuntime, in the order of World.originals. */
+extern PyMethodDef call_methods[4];
+
+#endif
