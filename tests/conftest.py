@@ -16,6 +16,12 @@ import pydotcompute.actor
 from pydotcompute.backends.choice import Plan, choose
 from tests.native_actor import kit as native_kit
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--update-golden`` writes the pinned texts anew."""
+    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew")
+
+
 LIMIT = 30.0
 """Seconds after which a test that hangs fails."""
 

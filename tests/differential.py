@@ -39,17 +39,20 @@ from tests.rings import Library
 
 
 class Timeout:
-    """The class of ``TIMEOUT``."""
+    """The class of ``TIMEOUT`` and ``END``."""
 
     def __repr__(self) -> str:
-        return "TIMEOUT"
+        return "END" if self is END else "TIMEOUT"
 
 
 TIMEOUT: Final = Timeout()
 """In a stream: the queue is empty for long enough."""
 
+END: Final = Timeout()
+"""After a stream: a last time-out, and then the end of the actor."""
+
 Item = Any
-"""A message, or ``TIMEOUT``."""
+"""A message, or ``TIMEOUT``; ``END`` at the end."""
 
 
 class Disagreement(AssertionError):
@@ -109,12 +112,16 @@ class _Context:
     async def receive(self, timeout: float | None = None) -> Any:
         owner = self._owner
         owner.look(at_test=False)
+        if owner.terminating:
+            raise ActorExit
         item = await _Park()
         while item is TIMEOUT and timeout is None:
-            if owner.terminating:
-                raise ActorExit
             item = await _Park()
-        if item is TIMEOUT:
+        if item is END:
+            owner.terminating = True
+            if timeout is None:
+                raise ActorExit
+        if item is TIMEOUT or item is END:
             raise QueueTimeoutError("the queue is empty")
         return item
 
@@ -183,8 +190,7 @@ def interpret(subject: Subject, items: Sequence[Item], *, terminate: bool = Fals
         if steps[-1].ended:
             return steps
     if terminate:
-        interpreter.terminating = True
-        steps.append(interpreter.step(TIMEOUT))
+        steps.append(interpreter.step(END))
     return steps
 
 
@@ -257,21 +263,27 @@ class Tally:
     failed: int = 0
     deoptimised: int = 0
 
+    def add(self, other: Tally) -> None:
+        """Adds up."""
+        self.handled += other.handled
+        self.failed += other.failed
+        self.deoptimised += other.deoptimised
+
 
 # --- the IR --------------------------------------------------------------------------------------
 
 
-def check_evaluator(subject: Subject, steps: Sequence[Step], *, terminate: bool = False) -> Tally:
+def check_evaluator(subject: Subject, steps: Sequence[Step]) -> Tally:
     """Holds the IR's meaning against the coroutine, item by item."""
     tally = Tally()
     for number, step in enumerate(steps):
         state = subject.compiled_state(step.before)
         if state is None:
             continue
-        last = terminate and number == len(steps) - 1 and step.item is TIMEOUT
+        last, empty = step.item is END, isinstance(step.item, Timeout)
         outcome = evaluate(
-            subject.kernel.ir, state, [] if step.item is TIMEOUT else [step.item],
-            timeout_at_end=step.item is TIMEOUT, terminating=last, queue_timeout=QueueTimeoutError,
+            subject.kernel.ir, state, [] if empty else [step.item], timeout_at_end=empty,
+            terminating=last, queue_timeout=QueueTimeoutError,
         )  # fmt: skip
         where = f"evaluator, item {number} ({step.item})"
         if outcome.status == "deoptimise":
@@ -317,10 +329,9 @@ def _same_state(where: str, subject: Subject, state: Mapping[str, Any],
 # --- the library ---------------------------------------------------------------------------------
 
 
-def check_native(subject: Subject, steps: Sequence[Step], chance: random.Random, *,
-                 terminate: bool = False) -> Tally:  # fmt: skip
+def check_native(subject: Subject, steps: Sequence[Step], chance: random.Random) -> Tally:
     """Holds the compiled actor against the coroutine, in bursts of random length."""
-    run = _NativeRun(subject, list(steps), chance, terminate)
+    run = _NativeRun(subject, list(steps), chance)
     while run.next < len(steps):
         run.advance()
     return run.tally
@@ -329,10 +340,8 @@ def check_native(subject: Subject, steps: Sequence[Step], chance: random.Random,
 class _NativeRun:
     """A stream through the library: which items are in its queue, and what it should have done."""
 
-    def __init__(self, subject: Subject, steps: list[Step], chance: random.Random,
-                 terminate: bool) -> None:  # fmt: skip
+    def __init__(self, subject: Subject, steps: list[Step], chance: random.Random) -> None:
         self.subject, self.steps, self.chance = subject, steps, chance
-        self.terminate = terminate
         self.library = Library(subject.kernel, subject.lowering.native_library(), chance)
         self.next = 0
         self.tally = Tally()
@@ -354,13 +363,13 @@ class _NativeRun:
         if not self.loaded and not self._load():
             return
         library, first = self.library, self.next
-        if self.steps[first].item is TIMEOUT:
+        if isinstance(self.steps[first].item, Timeout):
             self._timeout()
             return
         room = int(library.input.port["bound"])
         last = first
         while last < len(self.steps) and last - first < room:
-            if self.steps[last].item is TIMEOUT:
+            if isinstance(self.steps[last].item, Timeout):
                 break
             library.input.put(self.steps[last].item)
             last += 1
@@ -373,7 +382,7 @@ class _NativeRun:
 
     def _timeout(self) -> None:
         library, step = self.library, self.steps[self.next]
-        last = self.terminate and self.next == len(self.steps) - 1
+        last = step.item is END
         library.actor["terminating"] = last
         library.actor["event"] = Event.TIMEOUT
         status = library.burst(2**40)
@@ -382,7 +391,6 @@ class _NativeRun:
             status = Status.LEFT
         self._note(status, 1 if status in (Status.IDLE, Status.LEFT, Status.RETURNED) else 0)
         library.actor["terminating"] = 0
-        assert step.item is TIMEOUT
 
     def _note(self, status: Status, handled: int) -> None:
         """Compares what a burst did with what the coroutine did."""
@@ -459,5 +467,5 @@ def compare(subject: Subject, items: Sequence[Item], seed: int = 0, *,
     """
     copies = [i if i is TIMEOUT else copier_of(type(i))(i) for i in items]
     steps = interpret(subject, copies, terminate=terminate)
-    check_evaluator(subject, steps, terminate=terminate)
-    return check_native(subject, steps, random.Random(seed), terminate=terminate)
+    check_evaluator(subject, steps)
+    return check_native(subject, steps, random.Random(seed))

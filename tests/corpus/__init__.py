@@ -1,0 +1,22 @@
+"""Actors as practitioners write them, each with its messages: what the backends are held against.
+
+``CASES`` has them all by name.
+"""
+
+from tests.corpus import (
+    control,
+    errors,
+    filters,
+    finance,
+    hashing,
+    numbers,
+    numpy_scalars,
+    states,
+    words,
+)
+from tests.corpus.case import CASES, Case
+
+__all__ = [
+    "CASES", "Case", "control", "errors", "filters", "finance", "hashing", "numbers",
+    "numpy_scalars", "states", "words",
+]  # fmt: skip

@@ -1,0 +1,111 @@
+"""The corpus, three ways: coroutine = evaluated IR = compiled library, exactly.
+
+And: its cubins build for every architecture, and of a few actors the IR and the C are pinned word
+for word (``pytest --update-golden`` writes them anew).
+"""
+
+from __future__ import annotations
+
+import re
+from copy import copy
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pydotcompute.errors import BackendUnavailableError
+from tests.corpus import CASES
+from tests.differential import (
+    TIMEOUT,
+    Disagreement,
+    Subject,
+    Tally,
+    check_evaluator,
+    check_native,
+    compare,
+    interpret,
+)
+from tests.profiles import examples
+
+ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100", "sm_120")
+GOLDEN = Path(__file__).parent / "golden"
+PINNED = ("ewma_zscore", "collatz", "nested_try", "account")
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+"""numpy's: the actors of the corpus wrap and divide by zero on purpose."""
+
+_lowering = [name for name, case in CASES.items() if case.lowers]
+
+
+@cache
+def subject(name: str) -> Subject:
+    """An actor of the corpus, lowered once."""
+    return Subject(CASES[name].actor)
+
+
+@pytest.mark.parametrize("name", _lowering)
+def test_three_ways(name: str) -> None:
+    tally = Tally()
+
+    @settings(max_examples=examples(20), deadline=None, database=None,
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(CASES[name].stream, st.integers(0, 99), st.booleans())
+    def check(items: list[object], seed: int, terminate: bool) -> None:
+        tally.add(compare(subject(name), items, seed, terminate=terminate))
+
+    check()
+    assert tally.handled > tally.deoptimised, tally
+
+
+@pytest.mark.parametrize("name", _lowering)
+def test_cubins(name: str) -> None:
+    lowering = subject(name).lowering
+    for arch in ARCHITECTURES:
+        try:
+            assert lowering.cubin(arch)[:4] == b"\x7fELF"
+        except BackendUnavailableError as missing:
+            pytest.skip(str(missing))
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_golden(name: str, request: pytest.FixtureRequest) -> None:
+    lowering = subject(name).lowering
+    texts = {"ir.txt": lowering.ir, "c": actor_text(lowering.source)}
+    for ending, text in texts.items():
+        path = GOLDEN / f"{name}.{ending}"
+        text = text.replace(str(Path(__file__).parent), "tests").rstrip() + "\n"
+        if request.config.getoption("update_golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        assert text == path.read_text(), f"see `git diff {path.name}` after --update-golden"
+
+
+def actor_text(source: str) -> str:
+    """The part of the C that comes from the actor: functions, and the turn."""
+    helpers, _, burst = source.partition("/* --- the actor --")
+    functions = re.search(r"/\* --- functions .*", helpers, re.DOTALL)
+    turn = burst[burst.index("PDC_ENTRY i32 pdc_burst") :]
+    first = re.search(r'^#line \d+ "[^"]*\.py"', turn, re.MULTILINE)
+    assert first is not None
+    turn = turn[first.start() : turn.index('#line 1 "pydotcompute')]
+    return (functions.group() if functions else "") + turn
+
+
+def test_a_stream_of_nothing() -> None:
+    assert compare(subject("running_mean"), []) == Tally()
+    assert compare(subject("running_mean"), [TIMEOUT] * 3, terminate=True).handled == 4
+
+
+def test_a_difference_is_found() -> None:
+    """The comparison compares: outputs, state and exceptions of another actor are noticed."""
+    items = [CASES["running_mean"].actor.input_type(value) for value in (1.5, 2.5, -3.0)]
+    for name in ("welford", "slew_limiter", "median_of_three"):
+        changed = copy(subject("running_mean"))
+        changed.parts, changed.shape = subject(name).parts, subject(name).shape
+        with pytest.raises(Disagreement):
+            check_evaluator(changed, interpret(changed, items))
+        with pytest.raises(Disagreement):
+            check_native(changed, interpret(changed, items), Random(0))
