@@ -84,6 +84,10 @@ class Unit:
     building: list[Any] = field(default_factory=list)
     raised: dict[tuple[type[BaseException], str | None], int] = field(default_factory=dict)
     prints: list[Site] = field(default_factory=list)
+    converted: dict[tuple[type, str], None] = field(default_factory=dict)
+    """Message fields that were given a value of another type than theirs."""
+    read: dict[tuple[type, str], tuple[FunctionSource, ast.AST]] = field(default_factory=dict)
+    """Message fields that are read, and where."""
     containers: dict[str, Type] = field(default_factory=dict)
     """Types of the state's containers, where they grew beyond what the prologue put in."""
     constants: list[tuple[Callable[[], Any], Any]] = field(default_factory=list)

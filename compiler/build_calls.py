@@ -12,11 +12,12 @@ from typing import Any
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, build_until_stable, describe_static
 from pydotcompute.compiler.build_expressions import apply, compare, items_of
+from pydotcompute.compiler.build_messages import construct
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.diagnostics import DiagnosticError
 from pydotcompute.compiler.intrinsics import INTRINSICS, known, match, spelling
 from pydotcompute.compiler.numpy_types import cast, quietly, to_python
-from pydotcompute.compiler.operators import ERROR_TEXT, Primitive, suffix
+from pydotcompute.compiler.operators import ERROR_TEXT, Deoptimise, Primitive, suffix
 from pydotcompute.compiler.prints import Piece, Site, Text, Value
 from pydotcompute.compiler.scope import OperandError, Var
 from pydotcompute.compiler.source import read_source
@@ -31,6 +32,7 @@ from pydotcompute.compiler.types import (
     UUID,
     ArrayType,
     MessageType,
+    NeverType,
     ScalarType,
     TupleType,
     Type,
@@ -56,7 +58,7 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
     if known(function):
         return _intrinsic(b, node, function)
     if isinstance(function, type):
-        return _construct(b, node, function)
+        return construct(b, node, function)
     if isinstance(function, pytypes.FunctionType):
         return _helper(b, node, function)
     b.fail("PDC103", node, f"calls of {describe_static(function)} do not lower",
@@ -161,6 +163,28 @@ def _is_static(b: Builder, node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id not in (b.env or {}) and node.id not in b.bound
 
 
+def sort(b: Builder, node: ast.AST, place: ir.Expr, reverse: bool) -> None:
+    """Sorts a local list of numbers."""
+    from pydotcompute.compiler.build_containers import mutate
+    from pydotcompute.compiler.types import ListType
+
+    assert isinstance(place.type, ListType)
+    item = place.type.item
+    if item not in (INT, FLOAT, BOOL) and not isinstance(item, (ScalarType, NeverType)):
+        raise OperandError(f"a list of {item} is not sorted in compiled code")
+    primitive = Primitive(
+        f"sort_{reverse}", f"pdc_sort(pdc_t, {{0}}, {str(reverse).lower()})",
+        lambda xs: _sort_exactly(xs, reverse),
+    )  # fmt: skip
+    mutate(b, node, primitive, place)
+
+
+def _sort_exactly(values: list[Any], reverse: bool) -> None:
+    if any(value != value for value in values):
+        raise Deoptimise("NaN among sorted values")
+    values.sort(reverse=reverse)
+
+
 def _method(b: Builder, node: ast.Call, func: ast.Attribute) -> ir.Expr:
     if isinstance(func.value, ast.Name) and func.value.id == b.ctx:
         b.fail("PDC023", node, f"`{b.ctx}.{func.attr}()` without `await` does not lower")
@@ -246,68 +270,6 @@ def _send_member(b: Builder, node: ast.expr, value: ir.Expr, members: list[Type]
         b.block.append(ir.If(b.loc(node), test, tuple(then), tuple(orelse)))
     else:
         b.block = [*saved, *then]
-
-
-# --- messages ------------------------------------------------------------------------------------
-
-
-def _construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
-    if issubclass(cls, BaseException):
-        b.fail("PDC103", node, f"{cls.__name__} is made outside `raise`",
-               hint="write `raise` and the exception in one statement")  # fmt: skip
-    if not getattr(cls, "__pydotcompute_message__", False):
-        b.fail("PDC103", node, f"objects of {describe_static(cls)} do not lower",
-               hint="use an @message class, or numbers")  # fmt: skip
-    schema = b.schema(cls, node)
-    _plain_init(b, node, cls)
-    given, missing = _bind_fields(b, node, cls, schema)
-    values = dict(zip(given, b.sequence([given[name] for name in given]), strict=True))
-    args = []
-    for field in schema.fields:
-        value = values.get(field.name)
-        if value is None:
-            default = b.constant(missing[field.name], b.loc(node))
-            if isinstance(default, Static):
-                b.fail("PDC109", node, f"the default of {cls.__name__}.{field.name} does not lower")
-            value = default
-        try:
-            args.append(b.convert(value, field.type))
-        except OperandError:
-            where = given.get(field.name, node)
-            b.fail("PDC102", where, f"field {field.name!r} of {cls.__name__} takes {field.type}, "
-                   f"and this is {value.type}")  # fmt: skip
-    return ir.New(b.loc(node), MessageType(cls), tuple(args))
-
-
-def _plain_init(b: Builder, node: ast.Call, cls: type) -> None:
-    if hasattr(cls, "__post_init__"):
-        b.fail("PDC109", node, f"{cls.__name__} has a `__post_init__`, which does not lower",
-               hint="compute the fields before the message is made")  # fmt: skip
-
-
-def _bind_fields(b: Builder, node: ast.Call, cls: type,
-                 schema: Any) -> tuple[dict[str, ast.expr], dict[str, Any]]:  # fmt: skip
-    """Arguments by field in evaluation order, and the defaults of the other fields."""
-    names = [field.name for field in schema.fields]
-    given: dict[str, ast.expr] = {}
-    keyword_only = {
-        f.name for f in getattr(cls, "__dataclass_fields__", {}).values() if f.kw_only
-    }
-    positional = [name for name in names if name not in keyword_only]
-    if len(node.args) > len(positional):
-        b.fail("PDC110", node, f"{cls.__name__} takes {len(positional)} positional arguments")
-    given.update(zip(positional, node.args, strict=False))
-    for keyword in node.keywords:
-        if keyword.arg in ("message_id", "priority", "correlation_id"):
-            b.fail("PDC109", keyword.value, f"the header field `{keyword.arg}` does not lower")
-        if keyword.arg not in names or keyword.arg in given:
-            b.fail("PDC110", keyword.value, f"{cls.__name__} takes no further {keyword.arg!r}")
-        given[keyword.arg] = keyword.value
-    missing = {f.name: f.default for f in schema.fields if f.name not in given}
-    for name, default in missing.items():
-        if type(default).__name__ == "Missing" or type(default).__name__ == "_MISSING_TYPE":
-            b.fail("PDC110", node, f"{cls.__name__} needs a value for {name!r}")
-    return given, missing
 
 
 # --- functions of the tables ---------------------------------------------------------------------
@@ -425,6 +387,19 @@ def _len(b: Builder, node: ast.Call) -> ir.Expr:
     return ir.Op(b.loc(node), INT, LENGTH, (value,))
 
 
+def _sorted(b: Builder, node: ast.Call) -> ir.Expr:
+    """``sorted(xs)`` and ``sorted(xs, reverse=True)`` of numbers."""
+    if len(node.args) != 1 or any(k.arg != "reverse" for k in node.keywords):
+        raise OperandError("`sorted` with a key does not lower")
+    reverse = b.expression(node.keywords[0].value) if node.keywords else None
+    if reverse is not None and not isinstance(reverse, ir.Const):
+        raise OperandError("`reverse` needs to be a constant")
+    copy = ast.copy_location(ast.Call(node.func, node.args, []), node)
+    result = _list(b, copy)
+    sort(b, node, result, reverse is not None and bool(reverse.value))
+    return result
+
+
 def _list(b: Builder, node: ast.Call) -> ir.Expr:
     from pydotcompute.compiler.build_containers import comprehension, placed
 
@@ -532,6 +507,7 @@ _SPECIAL: dict[Any, Callable[[Builder, ast.Call], ir.Expr | Static]] = {
     all: _reduce("all"),
     len: _len,
     str: _str,
+    sorted: _sorted,
     list: _list,
     pow: _pow,
     isinstance: _isinstance,

@@ -274,10 +274,20 @@ def _dict_pop(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     return target
 
 
+def _sort(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
+    from pydotcompute.compiler.build_calls import sort
+
+    if node.args:
+        raise OperandError("`sort` takes no positional arguments")
+    sort(b, node, base, reverse=False)
+    return ir.none(b.loc(node))
+
+
 _METHODS: dict[tuple[type[Type], str], Method] = {
     (ListType, "append"): _adder(c.APPEND),
     (ListType, "pop"): _taker(c.POP),
     (ListType, "clear"): _clear,
+    (ListType, "sort"): _sort,
     (ListType, "extend"): _extend,
     (DequeType, "append"): _adder(c.APPEND),
     (DequeType, "appendleft"): _adder(c.APPENDLEFT),

@@ -97,6 +97,8 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
                 if isinstance(base, ir.New):
                     names = [f.name for f in b.schema(base.type.cls, node).fields]
                     return base.args[names.index(node.attr)]
+                if base.type.cls not in b.unit.inputs:
+                    b.unit.read.setdefault((base.type.cls, node.attr), (b.source, node))
                 return ir.Field(b.loc(node), in_body(field.type), base, node.attr)
         if isinstance(base, ir.As) and not hasattr(base.type.cls, node.attr):
             raise NoAttributeError(f"{base.type} has no attribute {node.attr!r}")

@@ -65,6 +65,12 @@ def build_kernel(
         diagnostics.rewind(mark)
     else:
         diagnostics.error("PDC101", shape.loop.test, "the types of the state do not settle")
+    for (cls, field), (source, node) in unit.read.items():
+        if (cls, field) in unit.converted:
+            diagnostics.within(source).error(
+                "PDC101", node, f"field {field!r} of {cls.__name__} is read back, but was given a "
+                "value of another type", hint="give the field a value of its own type",
+            )  # fmt: skip
     diagnostics.raise_if_any()
     loc = builder.loc(shape.loop)
     variables = tuple(builder.local(n, t, loc) for n, t in types.items() if t != UNBOUND)

@@ -18,6 +18,7 @@ from pydotcompute.compiler.build import (
 from pydotcompute.compiler.build_containers import (
     Run,
     delete,
+    make_list,
     mutated_names,
     placed,
     run_over,
@@ -25,6 +26,7 @@ from pydotcompute.compiler.build_containers import (
 )
 from pydotcompute.compiler.build_expressions import apply, items_of, negate
 from pydotcompute.compiler.build_match import match_statement
+from pydotcompute.compiler.build_messages import assign_field
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.error_codes import BY_NAME
 from pydotcompute.compiler.operators import binary
@@ -46,23 +48,21 @@ def _assign(b: Builder, node: ast.Assign) -> None:
     if len(node.targets) > 1:
         value = b.stable(value)
     for target in node.targets:
-        assign_to(b, target, value)
+        assign_to(b, target, value, sole=len(node.targets) == 1)
 
 
-def assign_to(b: Builder, target: ast.expr, value: ir.Expr) -> None:
-    """``target = value`` for a name or a tuple of targets."""
+def assign_to(b: Builder, target: ast.expr, value: ir.Expr, *, sole: bool = False) -> None:
+    """``target = value`` for a name or a tuple of targets; ``sole``: it is used nowhere else."""
     if isinstance(target, ast.Name):
         if target.id == b.ctx:
             b.fail("PDC019", target, f"the context parameter {b.ctx!r} is bound again")
-        b.bind(target.id, value)
+        b.bind(target.id, value, sole=sole)
     elif isinstance(target, (ast.Tuple, ast.List)):
         _unpack(b, target, value)
     elif isinstance(target, ast.Subscript):
         store(b, target, value)
     elif isinstance(target, ast.Attribute):
-        b.fail("PDC020", target, f"assignment to the attribute `{ast.unparse(target)}`",
-               notes=["a message is a value: it is made whole"],
-               hint="make a new message with the changed field")  # fmt: skip
+        assign_field(b, target, value)
     else:
         b.fail("PDC020", target, f"assignment to `{ast.unparse(target)}`")
 
@@ -70,9 +70,11 @@ def assign_to(b: Builder, target: ast.expr, value: ir.Expr) -> None:
 def _unpack(b: Builder, target: ast.Tuple | ast.List, value: ir.Expr) -> None:
     if not isinstance(value.type, TupleType):
         b.fail("PDC102", target, f"a {value.type} is not unpacked in compiled code")
-    if any(isinstance(item, ast.Starred) for item in target.elts):
-        b.fail("PDC020", target, "a starred target")
     items = items_of(b, value)
+    starred = [n for n, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
+    if starred:
+        _unpack_starred(b, target, items, starred[0])
+        return
     if len(items) != len(target.elts):
         b.fail("PDC102", target, f"{len(items)} values are unpacked into {len(target.elts)} names")
     if len(items) > 1:
@@ -80,6 +82,23 @@ def _unpack(b: Builder, target: ast.Tuple | ast.List, value: ir.Expr) -> None:
         items = [item if isinstance(item, ir.Const) else _copy(b, item) for item in items]
     for part, item in zip(target.elts, items, strict=True):
         assign_to(b, part, item)
+
+
+def _unpack_starred(b: Builder, target: ast.Tuple | ast.List, items: list[ir.Expr],
+                    at: int) -> None:  # fmt: skip
+    """``first, *rest = items``: the rest is a list."""
+    after = len(target.elts) - at - 1
+    if len(items) < at + after:
+        b.fail("PDC102", target, f"{len(items)} values are not enough for these names")
+    end = len(items) - after
+    items = [item if isinstance(item, ir.Const) else _copy(b, item) for item in items]
+    starred = target.elts[at]
+    assert isinstance(starred, ast.Starred)
+    rest = make_list(b, starred, items[at:end])
+    values = [*items[:at], rest, *items[end:]]
+    parts = [*target.elts[:at], starred.value, *target.elts[at + 1 :]]
+    for part, value in zip(parts, values, strict=True):
+        assign_to(b, part, value)
 
 
 def _copy(b: Builder, value: ir.Expr) -> ir.Expr:
@@ -91,6 +110,12 @@ def _copy(b: Builder, value: ir.Expr) -> ir.Expr:
 def _aug_assign(b: Builder, node: ast.AugAssign) -> None:
     if isinstance(node.target, ast.Subscript):
         _aug_assign_item(b, node, node.target)
+        return
+    if isinstance(node.target, ast.Attribute):
+        load = ast.copy_location(ast.Attribute(node.target.value, node.target.attr, ast.Load()),
+                                 node.target)  # fmt: skip
+        changed = ast.copy_location(ast.BinOp(load, node.op, node.value), node)
+        assign_field(b, node.target, b.expression(changed))
         return
     if not isinstance(node.target, ast.Name):
         b.fail("PDC020", node.target, f"assignment to `{ast.unparse(node.target)}`")
@@ -118,7 +143,7 @@ def _aug_assign_item(b: Builder, node: ast.AugAssign, target: ast.Subscript) -> 
 
 def _ann_assign(b: Builder, node: ast.AnnAssign) -> None:
     if node.value is not None:
-        assign_to(b, node.target, b.expression(node.value))
+        assign_to(b, node.target, b.expression(node.value), sole=True)
 
 
 def _expr(b: Builder, node: ast.Expr) -> None:

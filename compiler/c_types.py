@@ -172,9 +172,10 @@ class CTypes:
         takes = ", ".join(f"const {self.spell(in_body(f.type))} &{identifier(f.name)}"
                           for f in schema.fields)  # fmt: skip
         sets = " ".join(
-            f"m.{(n := identifier(f.name))} = {self.into_record(f.type, n)};" for f in schema.fields
+            f"pdc_m.{(n := identifier(f.name))} = {self.into_record(f.type, n)};"
+            for f in schema.fields
         )
-        return f"PDC_FN {name} pdc_make_{name}({takes}) {{ {name} m = {{}}; {sets} return m; }}"
+        return f"PDC_FN {name} pdc_make_{name}({takes}) {{ {name} pdc_m = {{}}; {sets} return pdc_m; }}"
 
     def record(self, type_: Type) -> str:
         """The C type of a field in a record; ``[n]`` follows the name of an opaque one."""

@@ -170,8 +170,8 @@ class Scope:
 
     # --- names -------------------------------------------------------------------------------
 
-    def bind(self, name: str, value: ir.Expr) -> None:
-        """``name = value``."""
+    def bind(self, name: str, value: ir.Expr, *, sole: bool = False) -> None:
+        """``name = value``; ``sole``: the value is for this name alone."""
         if self.env is None:
             return
         if value.type == NEVER:
@@ -187,10 +187,10 @@ class Scope:
         target = self.local(name, value.type, value.loc)
         last = self.block[-1] if self.block else None
         if (
-            isinstance(value, ir.Local) and value.name.endswith("__")
+            sole and isinstance(value, ir.Local) and value.name.endswith("__")
             and isinstance(last, (ir.Assign, ir.Receive)) and last.target == value
         ):  # fmt: skip
-            # What has just been computed for this name alone needs no temporary.
+            # What has just been computed needs no temporary.
             self.block[-1] = replace(last, target=target)
             value = target
         if not (isinstance(value, ir.Local) and value == target):
@@ -382,7 +382,7 @@ class Scope:
         kept = [var for var in places if var.local.origin is not None]
         if kept and all(var.local == kept[0].local for var in kept):
             return kept[0]
-        if not kept and len({var.local.name for var in places}) == 1:
+        if not kept and (len({var.local.name for var in places}) == 1 or kinds == {ListType}):
             return places[0]
         return Dropped(types if len(types) > 1 else (*types, *types))
 

@@ -1,0 +1,129 @@
+"""Messages in the builder: making one, and changing a field of one that nobody else sees.
+
+A message is a value here.  ``r.x = 1`` therefore makes a new value for ``r``, which is the same
+as Python's change in place only while no other name or container holds that object: it lowers
+where ``r`` is used for nothing but its fields and ``send``.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.build import Builder, Static, describe_static
+from pydotcompute.compiler.schema import MISSING
+from pydotcompute.compiler.scope import OperandError
+from pydotcompute.compiler.types import MessageType, Type, UnionType, in_body
+
+
+def assign_field(b: Builder, target: ast.Attribute, value: ir.Expr) -> None:
+    """``name.field = value``."""
+    owner = target.value
+    if not isinstance(owner, ast.Name) or owner.id == b.ctx:
+        b.fail("PDC020", target, f"assignment to the attribute `{ast.unparse(target)}`",
+               hint="only a field of a message in a local variable is assigned")  # fmt: skip
+    base = b.expression(owner)
+    if not isinstance(base.type, MessageType):
+        raise OperandError(f"a field of a {base.type} is assigned")
+    if base.type.cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        b.fail("PDC020", target, f"{base.type} is frozen")
+    if not _is_private(b, owner.id):
+        b.fail("PDC020", target, f"assignment to the attribute `{ast.unparse(target)}`",
+               notes=[f"{owner.id!r} is more than one name's, or is kept somewhere"],
+               hint="make a new message with the changed field")  # fmt: skip
+    schema = b.schema(base.type.cls, target)
+    if target.attr not in [field.name for field in schema.fields]:
+        b.fail("PDC104", target, f"{base.type} has no field {target.attr!r}")
+    args: list[ir.Expr] = []
+    for field in schema.fields:
+        if field.name == target.attr:
+            _note_conversion(b, base.type.cls, field.name, value.type, field.type)
+            args.append(b.convert(value, field.type))
+        else:
+            args.append(ir.Field(b.loc(target), in_body(field.type), base, field.name))
+    b.bind(owner.id, ir.New(b.loc(target), base.type, tuple(args)))
+
+
+def _is_private(b: Builder, name: str) -> bool:
+    """Whether a name is only ever used for its fields, bound, or sent."""
+    allowed: set[int] = set()
+    for node in ast.walk(b.source.node):
+        if isinstance(node, ast.Attribute):
+            allowed.add(id(node.value))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr == "send" and isinstance(node.func.value, ast.Name):
+                allowed.update(map(id, node.args))
+    return all(
+        id(node) in allowed or not isinstance(node.ctx, ast.Load)
+        for node in ast.walk(b.source.node)
+        if isinstance(node, ast.Name) and node.id == name
+    )
+
+
+def _note_conversion(b: Builder, cls: type, name: str, given: Type, wanted: Type) -> None:
+    """Python keeps ``Response(x=1).x`` an int until it is sent: reading it back would differ."""
+    target = in_body(wanted)
+    if given != target and not isinstance(target, UnionType):
+        b.unit.converted.setdefault((cls, name))
+
+
+def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
+    """``Response(result=x)``: a new message, its fields converted as ``send`` converts them."""
+    if issubclass(cls, BaseException):
+        b.fail("PDC103", node, f"{cls.__name__} is made outside `raise`",
+               hint="write `raise` and the exception in one statement")  # fmt: skip
+    if not getattr(cls, "__pydotcompute_message__", False):
+        b.fail("PDC103", node, f"objects of {describe_static(cls)} do not lower",
+               hint="use an @message class, or numbers")  # fmt: skip
+    schema = b.schema(cls, node)
+    _plain_init(b, node, cls)
+    given, missing = _bind_fields(b, node, cls, schema)
+    values = dict(zip(given, b.sequence([given[name] for name in given]), strict=True))
+    args = []
+    for field in schema.fields:
+        value = values.get(field.name)
+        if value is None:
+            default = b.constant(missing[field.name], b.loc(node))
+            if isinstance(default, Static):
+                b.fail("PDC109", node, f"the default of {cls.__name__}.{field.name} does not lower")
+            value = default
+        _note_conversion(b, cls, field.name, value.type, field.type)
+        try:
+            args.append(b.convert(value, field.type))
+        except OperandError:
+            where = given.get(field.name, node)
+            b.fail("PDC102", where, f"field {field.name!r} of {cls.__name__} takes {field.type}, "
+                   f"and this is {value.type}")  # fmt: skip
+    return ir.New(b.loc(node), MessageType(cls), tuple(args))
+
+
+def _plain_init(b: Builder, node: ast.Call, cls: type) -> None:
+    if hasattr(cls, "__post_init__"):
+        b.fail("PDC109", node, f"{cls.__name__} has a `__post_init__`, which does not lower",
+               hint="compute the fields before the message is made")  # fmt: skip
+
+
+def _bind_fields(b: Builder, node: ast.Call, cls: type,
+                 schema: Any) -> tuple[dict[str, ast.expr], dict[str, Any]]:  # fmt: skip
+    """Arguments by field in evaluation order, and the defaults of the other fields."""
+    names = [field.name for field in schema.fields]
+    given: dict[str, ast.expr] = {}
+    keyword_only = {
+        f.name for f in getattr(cls, "__dataclass_fields__", {}).values() if f.kw_only
+    }
+    positional = [name for name in names if name not in keyword_only]
+    if len(node.args) > len(positional):
+        b.fail("PDC110", node, f"{cls.__name__} takes {len(positional)} positional arguments")
+    given.update(zip(positional, node.args, strict=False))
+    for keyword in node.keywords:
+        if keyword.arg in ("message_id", "priority", "correlation_id"):
+            b.fail("PDC109", keyword.value, f"the header field `{keyword.arg}` does not lower")
+        if keyword.arg not in names or keyword.arg in given:
+            b.fail("PDC110", keyword.value, f"{cls.__name__} takes no further {keyword.arg!r}")
+        given[keyword.arg] = keyword.value
+    missing = {f.name: f.default for f in schema.fields if f.name not in given}
+    for name, default in missing.items():
+        if default is MISSING:
+            b.fail("PDC110", node, f"{cls.__name__} needs a value for {name!r}")
+    return given, missing
