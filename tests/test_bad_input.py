@@ -24,7 +24,7 @@ from pydotcompute import (
     message,
     ring_kernel,
 )
-from pydotcompute.actor import FallbackWarning
+from pydotcompute.fallback import FallbackWarning
 
 NO_COMPILER = (
     "The native backend needs a C++ compiler and none was found; run `pip install ziglang`, "

@@ -45,7 +45,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-@pytest.mark.filterwarnings("ignore::pydotcompute.actor.FallbackWarning")
+@pytest.mark.filterwarnings("ignore::pydotcompute.fallback.FallbackWarning")
 def test_example(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
