@@ -163,3 +163,25 @@ def test_requests_of_long_work(kit: Any, run: Any, backend: str) -> None:
             assert [reply.value for reply in replies] == [400_000 + n for n in range(8)]
 
     run(main())
+
+
+def test_outputs_from_before_a_request_are_no_replies(kit: Any, run: Any) -> None:
+    """Slots written before anybody asked do not say what they answer."""
+
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            for round_ in range(20):  # memory of an earlier kernel is likely to be used again
+                kernel = await kit(runtime, queue_size=64)
+                for n in range(round_):
+                    await kernel.send(Task(SEND, n))
+                while kernel.statistics().processed < round_:
+                    await asyncio.sleep(0)
+                replies = await asyncio.gather(
+                    *(kernel.request(Task(SEND, n)) for n in range(100, 130))
+                )
+                assert [reply.value for reply in replies] == [2 * n for n in range(100, 130)]
+                got = [(await kernel.receive()).value for _ in range(round_)]
+                assert got == [2 * n for n in range(round_)]
+                await kernel.terminate()
+
+    run(main())

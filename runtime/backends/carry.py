@@ -53,7 +53,7 @@ class Carry:
         if not self.on:
             self.on = True
             block.u4[words.CARRY] = 1
-            self.sort(False)
+            self.sort(False, known=False)
         free = max(0, block.bound - len(spill))
         if block.policy is Policy.BLOCK:
             out[BOUND] = free
@@ -70,11 +70,12 @@ class Carry:
         out = self._block.output_words
         out[BOUND], out[POLICY] = self._block.bound, int(self._block.policy)
 
-    def sort(self, full: bool) -> None:
+    def sort(self, full: bool, *, known: bool = True) -> None:
         """After a burst: give replies to their callers and keep the rest in order.
 
         Args:
             full: outputs wait for room: those that find it now are published here.
+            known: the outputs say what they answer; those written before sorting began do not.
         """
         block, port = self._block, self._outport
         out, spill = block.output_words, port.spill
@@ -86,7 +87,7 @@ class Carry:
         published = out[HEAD]
         while tail < produced:
             source = sources[tail & mask]
-            answers = source in self._replies.pending
+            answers = known and source in self._replies.pending
             if tail >= published and not answers and not drop and len(spill) >= block.bound:
                 break
             message = port.slots.unpack(port.buffer, (tail & mask) * port.size)
