@@ -26,7 +26,7 @@ class Carry:
         replies: who waits for what.
     """
 
-    __slots__ = ("_block", "_inport", "_outport", "_replies", "on")
+    __slots__ = ("_block", "_inport", "_outport", "_replies", "_since", "on")
 
     def __init__(
         self, block: NativeBlock, inport: InputRing, outport: OutputRing, replies: Replies
@@ -34,6 +34,7 @@ class Carry:
         self._block, self._inport, self._outport = block, inport, outport
         self._replies = replies
         self.on = False
+        self._since = 0  # outputs before this one do not say what they answer
 
     def open(self, limit: int) -> int:
         """Before a burst: show the compiled code the room there is.
@@ -53,7 +54,8 @@ class Carry:
         if not self.on:
             self.on = True
             block.u4[words.CARRY] = 1
-            self.sort(False, known=False)
+            self._since = block.q8[words.PRODUCED]
+            self.sort(False)
         free = max(0, block.bound - len(spill))
         if block.policy is Policy.BLOCK:
             out[BOUND] = free
@@ -70,12 +72,11 @@ class Carry:
         out = self._block.output_words
         out[BOUND], out[POLICY] = self._block.bound, int(self._block.policy)
 
-    def sort(self, full: bool, *, known: bool = True) -> None:
+    def sort(self, full: bool) -> None:
         """After a burst: give replies to their callers and keep the rest in order.
 
         Args:
             full: outputs wait for room: those that find it now are published here.
-            known: the outputs say what they answer; those written before sorting began do not.
         """
         block, port = self._block, self._outport
         out, spill = block.output_words, port.spill
@@ -87,7 +88,7 @@ class Carry:
         published = out[HEAD]
         while tail < produced:
             source = sources[tail & mask]
-            answers = known and source in self._replies.pending
+            answers = tail >= self._since and source in self._replies.pending
             if tail >= published and not answers and not drop and len(spill) >= block.bound:
                 break
             message = port.slots.unpack(port.buffer, (tail & mask) * port.size)
