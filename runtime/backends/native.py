@@ -187,6 +187,7 @@ class NativeEngine(NativeLife):
     def _halt(self) -> None:
         self._print()
         self._alarm.cancel()
+        self.detach()
 
     def _idle(self) -> None:
         """The queue is empty: wait for the actor's own time-out, or end its loop."""
