@@ -18,7 +18,7 @@ from functools import singledispatchmethod
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Unit
 from pydotcompute.compiler.c_types import CTypes, comment, declare, identifier
-from pydotcompute.compiler.emit_expressions import ExpressionEmitter, may_fail
+from pydotcompute.compiler.emit_expressions import ExpressionEmitter, may_fail, may_raise
 from pydotcompute.compiler.error_codes import DEOPTIMISE, TABLE, describe
 from pydotcompute.compiler.operators import ERROR_TEXT
 from pydotcompute.compiler.schema import schema_of
@@ -137,6 +137,14 @@ class StatementEmitter(ExpressionEmitter):
     def _(self, node: ir.Assign) -> None:
         self.at(node)
         name = self.name(node.target)
+        if len(self.handlers) > 1 and may_raise(node.value):
+            # A handler sees the value from before: nothing is bound by what raises.
+            text, lines = self.captured(lambda: self.expr(node.value))
+            self.write(*lines)
+            text = self._spill_now(text, node.value)
+            self.check(node.value)
+            self.write(f"{name} = {text};")
+            return
         self.statement(node.value, lambda text: f"{name} = {text};")
 
     @stmt.register
@@ -171,10 +179,13 @@ class StatementEmitter(ExpressionEmitter):
                      for t, a in zip(texts, node.args, strict=True)]  # fmt: skip
             self.check(node)
         made = node.primitive.c.format(*texts, e="&pdc_t->error")
-        if node.target is not None:
-            made = f"{self.name(node.target)} = {made}"
-        self.write(f"{made};")
+        if node.target is None:
+            self.write(f"{made};")
+            self.check(node)
+            return
+        made = self._spill_now(made, node.target)
         self.check(node)
+        self.write(f"{self.name(node.target)} = {made};")
 
     @stmt.register
     def _(self, node: ir.If) -> None:
@@ -268,6 +279,9 @@ class StatementEmitter(ExpressionEmitter):
             assert node.value is not None
             text, lines = self.captured(lambda: self.expr(node.value))  # type: ignore[arg-type]
             self.write(*lines)
+            if len(self.handlers) > 1 and may_raise(node.value):
+                text = self._spill_now(text, node.value)
+                self.check(node.value)
             self.write(f"return {text};")
 
     # --- exceptions ------------------------------------------------------------------------------
