@@ -218,3 +218,29 @@ async def types_in_try(ctx: Any) -> None:
             await ctx.send(Answer(-2, 0.0 if result is None else result))
         else:
             await ctx.send(Answer(0, result))
+
+
+def sqrt_or(n: float, default: float) -> float:
+    try:
+        return math.sqrt(n)
+    except ValueError:
+        return default
+
+
+@case(Ask, output=Answer)
+async def raising_binds_nothing(ctx: Any) -> None:
+    """What an assignment that raises leaves: the value from before."""
+    kept = 5
+    while not ctx.should_terminate:
+        ask = await ctx.receive()
+        value = 0.5
+        try:
+            kept = kept // (ask.op % 3)
+            value = math.sqrt(ask.b)
+            kept += 3
+        except ArithmeticError:
+            kept -= 1
+        except ValueError:
+            value += 1
+        await ctx.send(Answer(kept, value))
+        await ctx.send(Answer(kept, sqrt_or(ask.b, -1.0)))
