@@ -35,6 +35,8 @@ log = logging.getLogger("pydotcompute.kernel")
 
 GRACE = 0.1
 """Seconds kept back from a termination's time for the epilogue; at most a fifth of it."""
+LEAST = 0.02
+"""Seconds an actor is given to end in any case, also with a timeout of 0."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Actor:
         self._over = loop.create_future()
         self._ending: asyncio.Task[Termination] | None = None
         self._specialising: asyncio.Task[None] | None = None
+        self._recompiling: asyncio.Task[None] | None = None
         self.inbox = self._channel("input", self._object_port("input", 0))
         self.outbox = self._channel("output", self._object_port("output", 0))
         self._listen()
@@ -141,7 +144,7 @@ class Actor:
         """
         check("launch", self.state, self.kernel_id)
         self.plan = await self._choose(backend, None)
-        if self.plan.backend == "pending":
+        if self.plan.backend == "pending" and not self.declares_input:
             self.inbox.set_gate(put=SPECIAL)
         self.state = KernelState.LAUNCHED
 
@@ -209,6 +212,8 @@ class Actor:
         self.engine = self._make_engine()
         self.engine.start()
         await asyncio.sleep(0)  # a prologue that does not wait has run when activate returns
+        if self._recompiling is not None:
+            await asyncio.wait([self._recompiling])
 
     async def deactivate(self) -> None:
         """Pause the actor between two messages."""
@@ -367,7 +372,7 @@ class Actor:
         if not self._over.done():
             self.engine.hurry()
             spent = self.loop.time() - began
-            await self._wait_over(None if timeout is None else max(0.0, timeout - spent))
+            await self._wait_over(None if timeout is None else max(LEAST, timeout - spent))
         if self._over.done():
             return []
         log.warning("kernel %r did not end in time and was abandoned", self.kernel_id)

@@ -12,7 +12,7 @@ import ctypes
 import functools
 import platform
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,6 +89,17 @@ pointer, count = ctypes.c_void_p, ctypes.c_uint64
 """An address and a number as the entry point takes them."""
 
 
+def _words_at(address: int, size: int) -> memoryview:
+    """Memory as words that can be read and written."""
+    return memoryview((ctypes.c_char * size).from_address(address)).cast("B").cast("Q")
+
+
+def _record_at(address: int, dtype: np.dtype[Any]) -> Any:
+    """Memory as a record that can be written."""
+    size = dtype.itemsize
+    return np.frombuffer((ctypes.c_char * size).from_address(address), dtype, 1).reshape(())
+
+
 def _power(least: int) -> int:
     return 1 << max(1, (least - 1).bit_length())
 
@@ -147,6 +158,8 @@ class NativeBlock:
     def __init__(self, program: NativeProgram, bound: int, policy: Policy) -> None:
         self.program, self.bound, self.policy = program, bound, policy
         self.burst, self.burst_free, self.burst_address = load(program.library)
+        if program.resolve is not None:
+            self._leave_texts_to_host(program.resolve)
         self._fixed = Memory(ACTOR.itemsize + 2 * PORT.itemsize)
         self._state = Memory(max(1, program.state_size))
         self.state = self._state.bytes[: program.state_size]
@@ -176,6 +189,34 @@ class NativeBlock:
         spare = UNBOUNDED_SENDS if program.max_sends is None else program.max_sends
         size = program.output_slot.itemsize
         self.output = Slots(self.output_words, size, spread + spare + 1, sourced=True)
+
+    def _leave_texts_to_host(self, resolve: Callable[[memoryview, Iterable[Any]], None]) -> None:
+        """After each burst, make the strings its outputs wait for, and publish the outputs."""
+
+        def finished(run: Callable[..., int]) -> Callable[..., int]:
+            def burst(address: Any, limit: Any) -> int:
+                first = self.q8[PRODUCED]
+                status = run(address, limit)
+                last = self.q8[PRODUCED]
+                port = _words_at(self.q8[OUTPUT], PORT.itemsize)
+                if last != first:
+                    slot = self.program.output_slot
+                    resolve(
+                        self.log.bytes[: self.q8[LOG_USED]],
+                        [_record_at(port[SLOTS] + (n & port[MASK]) * slot.itemsize, slot)
+                         for n in range(first, last)],
+                    )  # fmt: skip
+                room = last if self.policy is Policy.DROP_OLDEST else port[TAIL] + port[BOUND]
+                port[HEAD] = max(port[HEAD], min(last, room))
+                return status
+
+            return burst
+
+        self.burst, self.burst_free = finished(self.burst), finished(self.burst_free)
+        self._callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint64)(
+            self.burst
+        )
+        self.burst_address = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
 
     def start_at(self, taken: int, sent: int) -> None:
         """Begin counting inputs at ``taken`` and outputs at ``sent``."""

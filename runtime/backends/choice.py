@@ -7,6 +7,7 @@ Output: a ``Plan``.  Runs on a worker thread: it may compile.
 from __future__ import annotations
 
 import functools
+import logging
 import operator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from pydotcompute.backends.program import NativeProgram, program_of
 from pydotcompute.errors import BackendUnavailableError, LoweringError
 from pydotcompute.spec import KernelSpec
 
+log = logging.getLogger("pydotcompute.kernel")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -23,7 +26,7 @@ class Plan:
 
     Args:
         backend: ``"native"``, ``"python"``, or ``"pending"`` until the first message has shown
-            the input type.
+            the input type, or the prologue the types of the variables.
         reason: why not a better one; None if it is the best.
         lowering: what ``lower`` returned, if it was asked.
         program: the compiled actor, for ``"native"``.
@@ -63,9 +66,18 @@ def choose(
         raise BackendUnavailableError(
             "the cuda backend is not part of this version; use backend='native' or 'auto'"
         )
-    lowering = _lower(spec, state)
+    try:
+        lowering = _lower(spec, state)
+    except Exception as error:  # the compiler is broken: the actor need not be
+        log.exception("lowering kernel %r failed", spec.kernel_id)
+        what = f"{type(error).__name__}: {error}"
+        return _interpret(None, f"compiling it broke off ({what}); please report this", fallback)
     if not lowering.ok:
-        if not spec.input_types and anatomy.parts is not None and lowering.pending:
+        if (
+            lowering.pending
+            and anatomy.parts is not None
+            and not (spec.input_types and state is not None)
+        ):
             return Plan("pending", lowering=lowering)
         return _interpret(lowering, why_not(lowering), fallback)
     try:
@@ -95,7 +107,7 @@ def _union(types: tuple[type, ...]) -> Any:
 
 def _interpret(lowering: Any, reason: str, fallback: str) -> Plan:
     if fallback == "error":
-        raise LoweringError(reason, lowering.diagnostics)
+        raise LoweringError(reason, lowering.diagnostics if lowering is not None else ())
     return Plan("python", reason, lowering, fell_back=True)
 
 

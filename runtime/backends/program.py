@@ -6,7 +6,7 @@ where the runtime meets the compiler's results.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ class NativeProgram:
         emit: ``(log bytes)``: print what the actor printed; None if it never prints.
         log_size: bytes of the log to begin with.
         strings: constant strings the actor uses; it is given their ids.
+        resolve: ``(log bytes, output slots)``: make the strings that the actor left to the host,
+            which then publishes the outputs; None if it leaves none.
         journal_size: bytes in which a turn notes what it changes in containers.
     """
 
@@ -54,6 +56,7 @@ class NativeProgram:
     log_size: int = 1 << 12
     strings: tuple[str, ...] = ()
     journal_size: int = 0
+    resolve: Callable[[memoryview, Iterable[Any]], None] | None = None
 
 
 def program_of(lowering: Any, anatomy: Anatomy) -> NativeProgram:
@@ -73,4 +76,5 @@ def program_of(lowering: Any, anatomy: Anatomy) -> NativeProgram:
         silent_timeout=anatomy.silent_timeout, max_sends=kernel.max_sends,
         why=kernel.why, emit=kernel.emit if getattr(kernel, "prints", ()) else None,
         strings=kernel.strings, journal_size=kernel.state.journal_size,
+        resolve=kernel.resolve if kernel.makes_texts else None,
     )  # fmt: skip

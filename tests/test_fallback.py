@@ -1,0 +1,229 @@
+"""Which backend runs an actor, why, and what is said about it: with the real compiler."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from pydotcompute import (
+    KernelContext,
+    LoweringError,
+    MessageTypeError,
+    RingKernelRuntime,
+    message,
+    ring_kernel,
+)
+from pydotcompute.fallback import FallbackWarning
+from tests.native_actor import kit as native_kit
+
+
+@message
+@dataclass
+class Number:
+    value: int
+
+
+@message
+@dataclass
+class Other:
+    value: int
+
+
+@message
+@dataclass
+class Answer:
+    value: int
+
+
+@ring_kernel(kernel_id="untyped", auto_register=False)
+async def untyped(ctx: Any) -> None:
+    while not ctx.should_terminate:
+        number = await ctx.receive()
+        await ctx.send(Answer(number.value + 1))
+
+
+@ring_kernel(kernel_id="annotated", auto_register=False)
+async def annotated(ctx: KernelContext[Number, Answer]) -> None:
+    product = 1
+    while not ctx.should_terminate:
+        number = await ctx.receive()
+        product *= number.value
+        await ctx.send(Answer(product % 1_000_007))
+
+
+@ring_kernel(kernel_id="sleepy", auto_register=False)
+async def sleepy(ctx: Any) -> None:
+    while not ctx.should_terminate:
+        number = await ctx.receive()
+        await asyncio.sleep(0)
+        await ctx.send(number)
+
+
+@ring_kernel(kernel_id="learnt", input_type=Number, output_type=Answer, auto_register=False)
+async def learnt(ctx: Any) -> None:
+    start = len("12345") + int("2")
+    while not ctx.should_terminate:
+        number = await ctx.receive()
+        start += number.value
+        await ctx.send(Answer(start))
+    await ctx.send(Answer(-start))
+
+
+@pytest.fixture(autouse=True)
+def _compiler() -> None:
+    if native_kit.library() is None:
+        pytest.skip("no C++ compiler")
+
+
+def test_the_first_message_specialises(run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await runtime.launch("untyped", untyped)
+            assert kernel.backend == "pending"
+            await kernel.activate()
+            assert kernel.backend == "pending"
+            for n in range(5):
+                await kernel.send(Number(n))
+            assert [(await kernel.receive()).value for _ in range(5)] == [1, 2, 3, 4, 5]
+            assert kernel.backend == "native"
+            assert (await kernel.request(Number(10))).value == 11
+            with pytest.warns(FallbackWarning, match="a Other message was sent"):
+                await kernel.send(Other(7))
+            assert (await kernel.receive()).value == 8
+            assert kernel.backend == "python"
+            assert kernel.statistics().fallbacks == 1
+
+    run(main())
+
+
+def test_specialised_before_activation_and_never_at_all(run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            early = await runtime.launch("early", untyped)
+            await early.send(Number(1))
+            await early.activate()
+            assert (await early.receive()).value == 2
+            assert early.backend == "native"
+            never = await runtime.launch("never", untyped)
+            await never.activate()
+            assert (await never.terminate()).unprocessed == ()
+
+    run(main())
+
+
+def test_python_takes_anything(run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime(backend="python") as runtime:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                kernel = await runtime.launch("sleepy", sleepy)
+            assert kernel.backend == "python"
+            await kernel.activate()
+            thing = object()
+            await kernel.send(thing)
+            assert await kernel.receive() is thing
+            await kernel.send_many(["a", "b"])
+            assert list(await kernel.receive_many(5)) == ["a"]
+
+    run(main())
+
+
+def test_types_from_the_annotation(run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await runtime.launch("annotated", annotated)
+            assert kernel.backend == "native"
+            await kernel.activate()
+            with pytest.raises(MessageTypeError):
+                await kernel.send(Other(1))
+
+    run(main())
+
+
+def test_an_int_beyond_64_bits(run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime(fallback="allow") as runtime:
+            kernel = await runtime.launch("annotated", annotated)
+            await kernel.activate()
+            product = 1
+            for _ in range(6):
+                product *= 10**9
+                assert (await kernel.request(Number(10**9))).value == product % 1_000_007
+            assert kernel.backend == "python"
+            assert kernel.statistics().fallbacks == 1
+
+    run(main())
+
+
+def test_what_cannot_be_lowered(run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            with pytest.warns(FallbackWarning, match="kernel 'sleepy' runs on the python backend"):
+                kernel = await runtime.launch("sleepy", sleepy)
+            assert kernel.backend == "python"
+            assert "asyncio.sleep" in kernel.reason
+            assert not kernel.lowering.ok
+            await kernel.activate()
+            await kernel.send(Number(1))
+            assert (await kernel.receive()).value == 1
+        async with RingKernelRuntime(fallback="error") as runtime:
+            with pytest.raises(LoweringError, match=r"asyncio\.sleep"):
+                await runtime.launch("sleepy", sleepy)
+            kernel = await runtime.launch("sleepy", sleepy, backend="python")
+            assert kernel.backend == "python"
+
+    run(main())
+
+
+def test_state_that_only_the_prologue_knows(run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await runtime.launch("learnt", learnt)
+            await kernel.activate()
+            await kernel.send(Number(3))
+            assert (await kernel.receive()).value == 10
+            assert kernel.backend == "native"
+            await kernel.terminate()
+            assert (await kernel.receive()).value == -10
+
+    run(main())
+
+
+def test_a_launch_does_not_stall_the_loop(run: Any, tmp_path: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("PYDOTCOMPUTE_CACHE_DIR", str(tmp_path))
+
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            launching = asyncio.create_task(runtime.launch("annotated", annotated))
+            worst, last = 0.0, time.perf_counter()
+            while not launching.done():
+                await asyncio.sleep(0)
+                now = time.perf_counter()
+                worst, last = max(worst, now - last), now
+            assert (await launching).backend == "native"
+            assert worst < 0.1  # 20 ms on a quiet machine
+
+    run(main())
+
+
+def test_a_broken_compiler_is_no_broken_actor(run: Any, monkeypatch: Any) -> None:
+    import pydotcompute.lowering
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("inside")
+
+    monkeypatch.setattr(pydotcompute.lowering, "lower_actor", broken)
+
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            with pytest.warns(FallbackWarning, match="please report this"):
+                kernel = await runtime.launch("annotated", annotated)
+            await kernel.activate()
+            assert (await kernel.request(Number(5))).value == 5
+
+    run(main())
