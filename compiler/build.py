@@ -88,6 +88,8 @@ class Unit:
     """Message fields that were given a value of another type than theirs."""
     read: dict[tuple[type, str], tuple[FunctionSource, ast.AST]] = field(default_factory=dict)
     """Message fields that are read, and where."""
+    state: frozenset[str] = frozenset()
+    """Names of the variables that live between turns."""
     containers: dict[str, Type] = field(default_factory=dict)
     """Types of the state's containers, where they grew beyond what the prologue put in."""
     constants: list[tuple[Callable[[], Any], Any]] = field(default_factory=list)
@@ -148,6 +150,8 @@ class Builder(Scope):
         self.result: Type | None = None
         self.returns: list[Type] = []
         self.effects = False
+        self.sending = False
+        """What is being built is sent at once, and kept by nobody."""
         self.cleanups: list[list[ast.stmt]] = []
         """The ``finally`` clauses around the place being built, outermost first."""
 

@@ -13,22 +13,28 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, build_until_stable, describe_static
 from pydotcompute.compiler.build_expressions import apply, compare, items_of
 from pydotcompute.compiler.build_messages import construct
+from pydotcompute.compiler.build_texts import (
+    carried,
+    is_logging,
+    make_format,
+    make_str,
+    text_method,
+)
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.diagnostics import DiagnosticError
 from pydotcompute.compiler.intrinsics import INTRINSICS, known, match, spelling
 from pydotcompute.compiler.numpy_types import cast, quietly, to_python
-from pydotcompute.compiler.operators import ERROR_TEXT, Deoptimise, Primitive, suffix
-from pydotcompute.compiler.prints import Piece, Site, Text, Value
+from pydotcompute.compiler.operators import Deoptimise, Primitive, suffix
 from pydotcompute.compiler.scope import OperandError, Var
 from pydotcompute.compiler.source import read_source
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
-    ERROR,
     FLOAT,
     INT,
     NONE,
     STR,
+    TEXT,
     UUID,
     ArrayType,
     MessageType,
@@ -53,8 +59,8 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
     function = callee.value
     if (special := _SPECIAL.get(_key(function))) is not None:
         return special(b, node)
-    if function is print or _is_logging(function):
-        return _carried(b, node, function)
+    if function is print or is_logging(function):
+        return carried(b, node, function)
     if known(function):
         return _intrinsic(b, node, function)
     if isinstance(function, type):
@@ -63,89 +69,6 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
         return _helper(b, node, function)
     b.fail("PDC103", node, f"calls of {describe_static(function)} do not lower",
            hint="write what it does as a plain function of numbers")  # fmt: skip
-
-
-def _is_logging(function: Any) -> bool:
-    import logging
-
-    owner = getattr(function, "__self__", None)
-    name = getattr(function, "__name__", "")
-    if name not in ("debug", "info", "warning", "error", "critical", "log"):
-        return False
-    return isinstance(owner, logging.Logger) or function is getattr(logging, name)
-
-
-def _carried(b: Builder, node: ast.Call, function: Callable[..., Any]) -> ir.Expr:
-    """A call of ``print`` or of a logger: its values go to the host, which makes the call."""
-    values: list[ir.Expr] = []
-    arguments = tuple(_argument(b, arg, values) for arg in node.args)
-    keywords = tuple((str(k.arg), _argument(b, k.value, values)) for k in node.keywords)
-    type_ = TupleType(tuple(value.type for value in values))
-    site = Site(function, arguments, keywords, type_)
-    if site not in b.unit.prints:
-        b.unit.prints.append(site)
-    b.effects = True
-    loc = b.loc(node)
-    b.block.append(ir.Print(loc, b.unit.prints.index(site), ir.Tuple(loc, type_, tuple(values))))
-    return ir.none(loc)
-
-
-def _argument(b: Builder, node: ast.expr, values: list[ir.Expr]) -> Any:
-    """How the host makes an argument again; what varies is added to ``values``."""
-    if isinstance(node, ast.JoinedStr):
-        pieces: list[str | Piece] = []
-        for part in node.values:
-            if isinstance(part, ast.Constant):
-                pieces.append(str(part.value))
-                continue
-            assert isinstance(part, ast.FormattedValue)
-            spec = ""
-            if part.format_spec is not None:
-                made = b.evaluate_spec(part.format_spec)
-                spec = made
-            index = _carry(b, part.value, values)
-            pieces.append(Piece(index, part.conversion, spec))
-        return Text(tuple(pieces))
-    found = b.evaluate(node)
-    if isinstance(found, Static):
-        return found.value
-    if isinstance(found, ir.Const) and not isinstance(found.type, UnionType):
-        return found.value
-    return Value(_carry_value(b, node, found, values))
-
-
-def _carry(b: Builder, node: ast.expr, values: list[ir.Expr]) -> int:
-    return _carry_value(b, node, b.expression(node), values)
-
-
-def _carry_value(b: Builder, node: ast.expr, value: ir.Expr, values: list[ir.Expr]) -> int:
-    if value.type == ERROR:
-        value = error_text(value)
-    if isinstance(value.type, (*CONTAINERS, MessageType)):
-        b.fail("PDC103", node, f"a {value.type} is printed",
-               hint="print its fields or items")  # fmt: skip
-    values.append(value)
-    return len(values) - 1
-
-
-def error_text(value: ir.Expr) -> ir.Expr:
-    """``str(error)``."""
-    return ir.Op(value.loc, STR, ERROR_TEXT, (value,))
-
-
-def _str(b: Builder, node: ast.Call) -> ir.Expr:
-    (value,) = _arguments(b, node)
-
-    def convert(part: ir.Expr) -> ir.Expr:
-        if part.type == STR:
-            return part
-        if part.type == ERROR:
-            return error_text(part)
-        if isinstance(part, ir.Const) and part.type in (INT, FLOAT, BOOL, NONE):
-            return ir.Const(part.loc, STR, str(part.value))
-        raise OperandError(f"str({part.type}) is not supported")
-
-    return b.split(value, convert)
 
 
 def _key(function: Any) -> Any:
@@ -193,6 +116,8 @@ def _method(b: Builder, node: ast.Call, func: ast.Attribute) -> ir.Expr:
         from pydotcompute.compiler.build_containers import method
 
         return method(b, node, base, func.attr)
+    if base.type in (STR, TEXT):
+        return text_method(b, node, func, base)
     function = {"is_integer": float.is_integer, "bit_length": int.bit_length,
                 "bit_count": int.bit_count}.get(func.attr)  # fmt: skip
     if function is None or node.args:
@@ -238,7 +163,9 @@ def _receive(b: Builder, node: ast.Call) -> ir.Expr:
 
 def _send(b: Builder, node: ast.Call) -> ir.Expr:
     argument = node.args[0] if node.args else node.keywords[0].value
+    b.sending = isinstance(argument, ast.Call)
     value = b.expression(argument)
+    b.sending = False
     _send_value(b, argument, value)
     return ir.none(b.loc(node))
 
@@ -506,7 +433,8 @@ _SPECIAL: dict[Any, Callable[[Builder, ast.Call], ir.Expr | Static]] = {
     any: _reduce("any"),
     all: _reduce("all"),
     len: _len,
-    str: _str,
+    str: make_str,
+    format: make_format,
     sorted: _sorted,
     list: _list,
     pow: _pow,

@@ -21,6 +21,8 @@ from pydotcompute.compiler.types import (
     INT,
     NEVER,
     NONE,
+    STR,
+    TEXT,
     UNBOUND,
     ArrayType,
     DictType,
@@ -183,6 +185,10 @@ def _bin_op(b: Builder, node: ast.BinOp) -> ir.Expr:
     if isinstance(node.left, ast.List) and isinstance(node.op, ast.Mult):
         return _repeated(b, node)
     left, right = b.sequence([node.left, node.right])
+    if symbol == "+" and left.type in (STR, TEXT) and right.type in (STR, TEXT):
+        from pydotcompute.compiler.build_texts import concatenate
+
+        return concatenate(b, node, left, right)
     return apply(b, symbol, left, right, b.loc(node))
 
 
@@ -475,6 +481,12 @@ def _call(b: Builder, node: ast.Call) -> ir.Expr | Static:
     return call(b, node)
 
 
+def _joined_str(b: Builder, node: ast.JoinedStr) -> ir.Expr:
+    from pydotcompute.compiler.build_texts import joined
+
+    return joined(b, node)
+
+
 def _list(b: Builder, node: ast.List) -> ir.Expr:
     from pydotcompute.compiler.build_containers import list_display
 
@@ -501,6 +513,7 @@ EXPRESSIONS: dict[type[ast.expr], Callable[[Builder, Any], ir.Expr | Static]] = 
     ast.Subscript: _subscript,
     ast.Await: _await,
     ast.Call: _call,
+    ast.JoinedStr: _joined_str,
     ast.List: _list,
     ast.ListComp: _list_comp,
 }

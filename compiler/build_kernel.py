@@ -17,6 +17,7 @@ from pydotcompute.compiler.build_expressions import negate
 from pydotcompute.compiler.build_statements import end_turn
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.diagnostics import Diagnostics
+from pydotcompute.compiler.prints import contains_text
 from pydotcompute.compiler.scope import Env, OperandError, Var, view_of
 from pydotcompute.compiler.types import CONTAINERS, UNBOUND, Type, join
 
@@ -43,7 +44,7 @@ def build_kernel(
         DiagnosticError: everything that keeps the actor from being lowered.
     """
     diagnostics = Diagnostics(shape.source)
-    unit = Unit(diagnostics, inputs, outputs, signals)
+    unit = Unit(diagnostics, inputs, outputs, signals, state=frozenset(shape.state_names))
     builder = Builder(unit, shape.source, shape.ctx)
     builder.needed.update(shape.state_names)
     types: dict[str, Type] = {n: state.get(n, UNBOUND) for n in shape.state_names}
@@ -65,6 +66,13 @@ def build_kernel(
         diagnostics.rewind(mark)
     else:
         diagnostics.error("PDC101", shape.loop.test, "the types of the state do not settle")
+    for name_, type_ in types.items():
+        if contains_text(type_):
+            diagnostics.error(
+                "PDC108", shape.loop.test, f"the variable {name_!r} keeps a string made in the loop",
+                notes=["compiled code can print such a string, or send it at once"],
+                hint="keep what the string is made of",
+            )  # fmt: skip
     for (cls, field), (source, node) in unit.read.items():
         if (cls, field) in unit.converted:
             diagnostics.within(source).error(

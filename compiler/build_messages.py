@@ -12,9 +12,11 @@ from typing import Any
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
+from pydotcompute.compiler.operators import Primitive
+from pydotcompute.compiler.prints import contains_text
 from pydotcompute.compiler.schema import MISSING
 from pydotcompute.compiler.scope import OperandError
-from pydotcompute.compiler.types import MessageType, Type, UnionType, in_body
+from pydotcompute.compiler.types import STR, TEXT, MessageType, Type, UnionType, in_body
 
 
 def assign_field(b: Builder, target: ast.Attribute, value: ir.Expr) -> None:
@@ -28,7 +30,7 @@ def assign_field(b: Builder, target: ast.Attribute, value: ir.Expr) -> None:
         raise OperandError(f"a field of a {base.type} is assigned")
     if base.type.cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         b.fail("PDC020", target, f"{base.type} is frozen")
-    if not _is_private(b, owner.id):
+    if not is_private(b, owner.id):
         b.fail("PDC020", target, f"assignment to the attribute `{ast.unparse(target)}`",
                notes=[f"{owner.id!r} is more than one name's, or is kept somewhere"],
                hint="make a new message with the changed field")  # fmt: skip
@@ -45,7 +47,7 @@ def assign_field(b: Builder, target: ast.Attribute, value: ir.Expr) -> None:
     b.bind(owner.id, ir.New(b.loc(target), base.type, tuple(args)))
 
 
-def _is_private(b: Builder, name: str) -> bool:
+def is_private(b: Builder, name: str) -> bool:
     """Whether a name is only ever used for its fields, bound, or sent."""
     allowed: set[int] = set()
     for node in ast.walk(b.source.node):
@@ -61,9 +63,31 @@ def _is_private(b: Builder, name: str) -> bool:
     )
 
 
+def where_of(given: dict[str, ast.expr], name: str, node: ast.AST) -> ast.AST:
+    """The argument of a field, or the call where the field has its default."""
+    return given.get(name, node)
+
+
+def _field_value(b: Builder, node: ast.AST, value: ir.Expr, type_: Type) -> ir.Expr:
+    """A value as its field holds it; a string that the host makes goes out at once."""
+    if contains_text(value.type):
+        if not b.sending:
+            b.fail("PDC101", node, "a string that is made in the loop is kept in a message",
+                   notes=["compiled code can print it, or send it at once"],
+                   hint="make the message inside the call of `send`")  # fmt: skip
+        value = b.split(value, lambda part: _as_id(part) if part.type == TEXT else part)
+    return b.convert(value, type_)
+
+
+def _as_id(value: ir.Expr) -> ir.Expr:
+    return ir.Op(value.loc, STR, Primitive("text_id", "{0}", str), (value,))
+
+
 def _note_conversion(b: Builder, cls: type, name: str, given: Type, wanted: Type) -> None:
     """Python keeps ``Response(x=1).x`` an int until it is sent: reading it back would differ."""
     target = in_body(wanted)
+    if contains_text(given):
+        return
     if given != target and not isinstance(target, UnionType):
         b.unit.converted.setdefault((cls, name))
 
@@ -90,7 +114,7 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
             value = default
         _note_conversion(b, cls, field.name, value.type, field.type)
         try:
-            args.append(b.convert(value, field.type))
+            args.append(_field_value(b, where_of(given, field.name, node), value, field.type))
         except OperandError:
             where = given.get(field.name, node)
             b.fail("PDC102", where, f"field {field.name!r} of {cls.__name__} takes {field.type}, "

@@ -26,7 +26,7 @@ from pydotcompute.compiler.build_containers import (
 )
 from pydotcompute.compiler.build_expressions import apply, items_of, negate
 from pydotcompute.compiler.build_match import match_statement
-from pydotcompute.compiler.build_messages import assign_field
+from pydotcompute.compiler.build_messages import assign_field, is_private
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.error_codes import BY_NAME
 from pydotcompute.compiler.operators import binary
@@ -44,7 +44,15 @@ _AUGMENTED = {
 
 
 def _assign(b: Builder, node: ast.Assign) -> None:
+    target = node.targets[0]
+    # A message that is bound to one name and used for nothing but being sent is as good as sent.
+    b.sending = (
+        isinstance(node.value, ast.Call) and len(node.targets) == 1
+        and isinstance(target, ast.Name) and is_private(b, target.id)
+        and target.id not in b.unit.state
+    )  # fmt: skip
     value = b.expression(node.value)
+    b.sending = False
     if len(node.targets) > 1:
         value = b.stable(value)
     for target in node.targets:

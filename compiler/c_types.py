@@ -24,6 +24,7 @@ from pydotcompute.compiler.types import (
     NEVER,
     NONE,
     STR,
+    TEXT,
     UNBOUND,
     UUID,
     ArrayType,
@@ -97,7 +98,7 @@ class CTypes:
     def _define(self, type_: Type) -> str:
         if type_ in (BOOL, INT, FLOAT) or isinstance(type_, ScalarType):
             return suffix(type_)
-        if type_ == STR or isinstance(type_, EnumType):
+        if type_ in (STR, TEXT) or isinstance(type_, EnumType):
             return "u32"
         if type_ in (NONE, UNBOUND, NEVER):
             return "u8"

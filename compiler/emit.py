@@ -160,7 +160,8 @@ class StatementEmitter(ExpressionEmitter):
         if may_fail(node.value):
             text = self._spill_now(text, node.value)
             self.check(node)
-        self.write(f"pdc_log(pdc_t, {node.site}, {text});")
+        made = "" if node.target is None else f"{self.name(node.target)} = "
+        self.write(f"{made}pdc_log(pdc_t, {node.site}, {text});")
         self.check(node)
 
     @stmt.register

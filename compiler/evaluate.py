@@ -170,7 +170,11 @@ class _Turn:
 
     @stmt.register
     def _(self, node: ir.Print) -> None:
-        self.printed.append((node.site, self.expr(node.value)))
+        values = self.expr(node.value)
+        if node.target is None:
+            self.printed.append((node.site, values))
+        else:
+            self.variables[node.target.name] = self.kernel.prints[node.site].call(values)
 
     @stmt.register
     def _(self, node: ir.Receive) -> None:

@@ -310,10 +310,12 @@ class Mutate(Stmt):
 
 @dataclass(frozen=True, slots=True)
 class Print(Stmt):
-    """Carries a call of ``print`` or of a logger to the host; ``site`` counts them."""
+    """Carries a call to the host, of ``print``, of a logger, or one that makes a string, which
+    ``target`` then stands for; ``site`` counts them."""
 
     site: int
     value: Expr
+    target: Local | None = None
 
 
 @dataclass(frozen=True, slots=True)

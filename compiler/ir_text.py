@@ -78,7 +78,8 @@ def _(node: ir.Mutate) -> list[str]:
 
 @_stmt.register
 def _(node: ir.Print) -> list[str]:
-    return [f"print {node.site} {expr_text(node.value)}"]
+    target = "" if node.target is None else f"{node.target.name}: text = "
+    return [f"{target}host {node.site} {expr_text(node.value)}"]
 
 
 @_stmt.register

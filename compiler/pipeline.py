@@ -13,7 +13,7 @@ Each stage takes frozen data and makes frozen data.  A stage that cannot go on r
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError, Diagn
 from pydotcompute.compiler.emit import emit
 from pydotcompute.compiler.error_codes import TABLE, describe
 from pydotcompute.compiler.ir_text import to_text
-from pydotcompute.compiler.prints import Site
+from pydotcompute.compiler.prints import Site, resolve, texts_of
 from pydotcompute.compiler.prints import emit as emit_prints
 from pydotcompute.compiler.render import render
 from pydotcompute.compiler.schema import schema_of
@@ -88,6 +88,22 @@ class KernelSource:
     def emit(self, log: memoryview) -> None:
         """Makes the calls that a log holds."""
         emit_prints(self.ir.prints, log)
+
+    @property
+    def makes_texts(self) -> bool:
+        """Whether outputs may hold strings that the host has to make, and then publish."""
+        return any(site.makes_text for site in self.ir.prints)
+
+    def resolve(self, log: memoryview, records: Iterable[Any]) -> None:
+        """Makes the strings that a log asks for, and puts their ids into outputs.
+
+        Args:
+            log: what the actor wrote.
+            records: output slots, as 0-d structured arrays that can be written.
+        """
+        texts = texts_of(self.ir.prints, log)
+        for record in records:
+            resolve(self.output_types, record, texts)
 
     def why(self, code: int, line: int) -> str:
         """What a report of the compiled code means: ``an int beyond 64 bits, line 12``."""
@@ -174,7 +190,8 @@ def lower(request: LoweringRequest) -> KernelSource:
     parts = emit(kernel, lambda file, line: python_line(source, file, line), codes)
     layout = StateLayout(tuple((local.name, local.type) for local in kernel.state))
     origin = f"{source.qualname} in {source.filename}, line {source.first_line}"
-    text = render(request.kernel_id, origin, parts, layout.dtype.itemsize)
+    publishes = not any(site.makes_text for site in kernel.prints)
+    text = render(request.kernel_id, origin, parts, layout.dtype.itemsize, publishes=publishes)
     return KernelSource(request.kernel_id, text, kernel, layout, kernel.inputs, kernel.outputs,
                         max_sends(kernel), parts.strings, codes)  # fmt: skip
 

@@ -45,7 +45,8 @@ def _layout_checks() -> list[dict[str, Any]]:
     return checks
 
 
-def render(kernel_id: str, origin: str, parts: Emitted, state_size: int) -> str:
+def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
+           publishes: bool) -> str:  # fmt: skip
     """The text of a kernel.
 
     Args:
@@ -53,6 +54,7 @@ def render(kernel_id: str, origin: str, parts: Emitted, state_size: int) -> str:
         origin: function, file and line, for the headline.
         parts: what was emitted.
         state_size: bytes of the state's numpy record, which the compiler confirms.
+        publishes: whether a burst publishes its outputs, or leaves that to the host.
 
     Returns:
         C++17 for NVRTC and for the host compiler.
@@ -83,6 +85,7 @@ def render(kernel_id: str, origin: str, parts: Emitted, state_size: int) -> str:
         error_texts=parts.error_texts,
         deoptimise=DEOPTIMISE,
         abi_version=ABI_VERSION,
+        publishes=int(publishes),
     )  # fmt: skip
 
 

@@ -218,6 +218,11 @@ class UnboundType(Type):
 
 
 @dataclass(frozen=True)
+class TextType(Type):
+    """A ``str`` that the host makes of values which compiled code hands it: an f-string."""
+
+
+@dataclass(frozen=True)
 class NeverType(Type):
     """The type of the items of a container that nothing was put into yet."""
 
@@ -246,9 +251,9 @@ class UnionType(Type):
         return " | ".join(map(str, self.members))
 
 
-BOOL, INT, FLOAT, NONE, STR, UUID, UNBOUND, ERROR, NEVER = (
+BOOL, INT, FLOAT, NONE, STR, UUID, UNBOUND, ERROR, NEVER, TEXT = (
     BoolType(), IntType(), FloatType(), NoneType(), StrType(), UUIDType(), UnboundType(),
-    ErrorType(), NeverType(),
+    ErrorType(), NeverType(), TextType(),
 )  # fmt: skip
 
 CONTAINERS = (ListType, DequeType, DictType, ArrayType)

@@ -23,6 +23,7 @@ from pydotcompute.compiler.types import (
     NEVER,
     NONE,
     STR,
+    TEXT,
     UNBOUND,
     UUID,
     ArrayType,
@@ -44,6 +45,8 @@ def storage(type_: Type) -> np.dtype[Any]:
     """The record of a local of any type, laid out as the generated C struct."""
     if type_ in (NONE, UNBOUND, NEVER):
         return np.dtype("u1")
+    if type_ == TEXT:
+        return np.dtype("<u4")
     if isinstance(type_, ArrayType):
         return np.dtype((type_.item.dtype, (int(np.prod(type_.shape)),)))
     if isinstance(type_, ListType):
