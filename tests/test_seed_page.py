@@ -179,7 +179,7 @@ def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 @dataclass(frozen=True)
 class Case:
-    """One example: what is sent, what must come back, and whether it has to lower.
+    """One example: what is sent, and what must come back.
 
     Attributes:
         heading: of the page.
@@ -187,7 +187,6 @@ class Case:
         actor: the name of the function.
         sent: message class and arguments, in order.
         expected: message class and arguments, in order.
-        lowers: the body stays within what compiled code covers today.
     """
 
     heading: str
@@ -195,7 +194,6 @@ class Case:
     actor: str
     sent: tuple[tuple[Any, ...], ...]
     expected: tuple[tuple[Any, ...], ...]
-    lowers: bool = True
 
     def messages(self, names: types.SimpleNamespace, which: str) -> list[Any]:
         rows = getattr(self, which)
@@ -244,7 +242,6 @@ CASES = (
             ("ErrorResponse", "Internal error"),
             ("SuccessResponse", 4),
         ),
-        lowers=False,
     ),
     Case(
         "Stateful Actor",
@@ -262,7 +259,6 @@ CASES = (
         "template_actor",
         sent=(("Sample", 4.0), ("Sample", 0.0), ("Sample", 8.0)),
         expected=(("Result", 0.25), ("Result", 0.125)),
-        lowers=False,
     ),
 )
 IDS = [case.kernel_id for case in CASES]
@@ -278,7 +274,7 @@ def test_example_runs_as_written(
     actor = getattr(names, case.actor)
 
     async def converse() -> None:
-        async with RingKernelRuntime(backend=backend, fallback="allow") as runtime:
+        async with RingKernelRuntime(backend=backend, fallback="error") as runtime:
             by_id = case.heading != "Without Auto-Registration"
             kernel = await runtime.launch(case.kernel_id, None if by_id else actor)
             await runtime.activate(case.kernel_id)
@@ -288,10 +284,7 @@ def test_example_runs_as_written(
             received = [await runtime.receive(case.kernel_id, timeout=20.0) for _ in expected]
             assert received == expected
             assert [str(message) for message in received] == [str(message) for message in expected]
-            if case.lowers:
-                assert kernel.backend == backend, kernel.reason
-            else:
-                assert kernel.backend in {"python", "native"}
+            assert kernel.backend == backend, kernel.reason
 
             # Idle for longer than the actor's own timeout, it still answers.
             with pytest.raises(QueueTimeoutError):
