@@ -150,6 +150,8 @@ class Builder(Scope):
         self.result: Type | None = None
         self.returns: list[Type] = []
         self.effects = False
+        self.nevers = 0
+        """How many expressions were built that raise for certain."""
         self.sending = False
         """What is being built is sent at once, and kept by nobody."""
         self.cleanups: list[list[ast.stmt]] = []
@@ -196,10 +198,17 @@ class Builder(Scope):
         rule = EXPRESSIONS.get(type(node))
         if rule is None:
             self.fail("PDC021", node, f"`{ast.unparse(node)}` does not lower")
+        before = self.nevers
         try:
-            return rule(self, node)
+            result = rule(self, node)
         except OperandError as error:
-            self.fail("PDC102", node, f"`{ast.unparse(node)}`: {error}")
+            if self.nevers == before:
+                self.fail("PDC102", node, f"`{ast.unparse(node)}`: {error}")
+            # A part of it has no value here, so whatever this is, it is never computed.
+            result = raising(self.loc(node), NEVER, "PDC_DEOPT_TYPE")
+        if isinstance(result, ir.Expr) and result.type == NEVER:
+            self.nevers += 1
+        return result
 
     def evaluate_spec(self, node: ast.expr) -> str:
         """The text of a format specification, which has to be constant."""

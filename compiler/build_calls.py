@@ -407,6 +407,8 @@ def _scalar_class(cls: type) -> Callable[[Builder, ast.Call], ir.Expr]:
                 return part
             if part.type == FLOAT and not target.is_float:
                 part = apply_function(b, int, [part], node)
+            if not (part.type in (BOOL, INT, FLOAT) or isinstance(part.type, ScalarType)):
+                raise OperandError(f"{part.type} is no number")
             primitive = cast(part.type, target)
             assert primitive is not None
             return ir.Op(b.loc(node), target, primitive, (part,))

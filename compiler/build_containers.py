@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from pydotcompute.compiler import containers as c
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
 from pydotcompute.compiler.build_expressions import apply, compare, items_of, negate
 from pydotcompute.compiler.operators import Primitive
-from pydotcompute.compiler.scope import OperandError
+from pydotcompute.compiler.scope import OperandError, view_of
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
@@ -76,15 +78,72 @@ def grown(b: Builder, place: ir.Expr, item: Type, key: Type | None = None) -> Ty
 def subscript(b: Builder, node: ast.Subscript, base: ir.Expr) -> ir.Expr:
     """``base[index]`` of a container."""
     loc = b.loc(node)
+    if isinstance(node.slice, ast.Slice) and not isinstance(base.type, DictType):
+        if isinstance(base.type, ArrayType):
+            raise OperandError("a slice of an array is looped over or summed, but is no value")
+        return sliced(b, node)
     if isinstance(base.type, ArrayType):
         return op(loc, base.type.item, c.ARRAY_ITEM, base, array_place(b, node, base.type))
     if isinstance(base.type, DictType):
         key = b.convert(b.expression(node.slice), base.type.key)
         return op(loc, base.type.value, c.GET, base, key)
-    if isinstance(node.slice, ast.Slice):
-        raise OperandError("slices of lists do not lower")
     index = b.convert(b.expression(node.slice), INT)
     return op(loc, c.item_type(base.type), c.GET, base, index)
+
+
+def sliced(b: Builder, node: ast.Subscript) -> ir.Expr:
+    """``xs[low:high]``: a list of the items in between, as Python counts them."""
+    low, high = _slice_bounds(b, node)
+    at = b.fresh_name("at")
+    (loop,) = _unplaced(f"[_[{at}] for {at} in range({low}, {high})]")
+    found = loop.value  # type: ignore[attr-defined]
+    found.elt.value = node.value
+    return comprehension(b, placed(found, node))
+
+
+def _slice_bounds(b: Builder, node: ast.Subscript) -> tuple[str, str]:
+    """Names that hold the bounds of a slice, clamped as Python does."""
+    part = node.slice
+    assert isinstance(part, ast.Slice)
+    if part.step is not None or not isinstance(node.value, (ast.Name, ast.Attribute)):
+        raise OperandError("a slice has no step here, and is of a named container")
+    size, low, high = (b.fresh_name(name) for name in ("size", "low", "high"))
+    text = f"{size} = len(_)\n{low} = 0\n{high} = {size}\n"
+    text += "".join(
+        f"if {name} < 0:\n    {name} = {name} + {size}\n    if {name} < 0:\n        {name} = 0\n"
+        f"elif {name} > {size}:\n    {name} = {size}\n"
+        for name in (low, high)
+    )
+    setup = _unplaced(text)
+    setup[0].value.args[0] = node.value  # type: ignore[attr-defined]
+    if part.lower is not None:
+        setup[1].value = part.lower  # type: ignore[attr-defined]
+    if part.upper is not None:
+        setup[2].value = part.upper  # type: ignore[attr-defined]
+    b.statements([placed(statement, node) for statement in setup])
+    return low, high
+
+
+def store_slice(b: Builder, target: ast.Subscript, value: ast.expr) -> None:
+    """``array[low:high] = array[...]``, or one number for all: the right side is read first."""
+    base = b.expression(target.value)
+    if not isinstance(base.type, ArrayType) or len(base.type.shape) != 1:
+        raise OperandError(f"a slice of a {base.type} is assigned")
+    new, at = b.fresh_name("new"), b.fresh_name("at")
+    if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice):
+        b.bind(new, sliced(b, value))
+    else:
+        b.bind(new, b.stable(b.expression(value)))
+    whole = view_of((b.env or {}).get(new))
+    low, high = _slice_bounds(b, target)
+    if isinstance(whole, CONTAINERS):
+        text = f"if len({new}) != max({high} - {low}, 0):\n    raise ValueError\n"
+        text += f"for {at} in range({low}, {high}):\n    _[{at}] = {new}[{at} - {low}]\n"
+    else:
+        text = f"for {at} in range({low}, {high}):\n    _[{at}] = {new}\n"
+    statements = _unplaced(text)
+    statements[-1].body[0].targets[0].value = target.value  # type: ignore[attr-defined]
+    b.statements([placed(statement, target) for statement in statements])
 
 
 def array_place(b: Builder, node: ast.Subscript, type_: ArrayType) -> ir.Expr:
@@ -118,6 +177,8 @@ def _plain_int(b: Builder, value: ir.Expr) -> ir.Expr:
 
 def store(b: Builder, target: ast.Subscript, value: ir.Expr) -> None:
     """``base[index] = value``."""
+    if isinstance(target.slice, ast.Slice):
+        raise OperandError("a slice is assigned")
     base = b.expression(target.value)
     if not isinstance(base, ir.Local) or not isinstance(base.type, CONTAINERS):
         raise OperandError(f"an item of {base.type} is assigned")
@@ -175,7 +236,7 @@ def method(b: Builder, node: ast.Call, base: ir.Expr, name: str) -> ir.Expr:
     if rule is None or node.keywords:
         raise OperandError(f"{base.type} has no method {name!r} that lowers")
     known = isinstance(base, ir.Local) and (base.origin or base.site)
-    if not known and name not in ("get", "index", "count"):
+    if not known and name not in ("get", "sum", "mean"):
         raise OperandError("a container that is part of a message does not change")
     return rule(b, node, base)
 
@@ -222,6 +283,24 @@ def _fill(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     (value,) = b.sequence(node.args)
     mutate(b, node, c.FILL, base, array_value(b, value, base.type.item))
     return ir.none(b.loc(node))
+
+
+def _array_sum(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
+    """``array.sum()`` of float64, in numpy's order of additions."""
+    assert isinstance(base.type, ArrayType)
+    if node.args or base.type.item != ScalarType("float64"):
+        raise OperandError("only arrays of float64 are summed by their method")
+    return op(b.loc(node), base.type.item, c.ARRAY_SUM, base)
+
+
+def _array_mean(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
+    assert isinstance(base.type, ArrayType)
+    total = _array_sum(b, node, base)
+    size = 1
+    for length in base.type.shape:
+        size *= length
+    count = ir.Const(b.loc(node), base.type.item, np.float64(size))
+    return apply(b, "/", total, count, b.loc(node))
 
 
 def _dict_get(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
@@ -296,6 +375,8 @@ _METHODS: dict[tuple[type[Type], str], Method] = {
     (DequeType, "clear"): _clear,
     (DequeType, "extend"): _extend,
     (ArrayType, "fill"): _fill,
+    (ArrayType, "sum"): _array_sum,
+    (ArrayType, "mean"): _array_mean,
     (DictType, "get"): _dict_get,
     (DictType, "setdefault"): _dict_setdefault,
     (DictType, "pop"): _dict_pop,
@@ -456,8 +537,11 @@ def run_over(b: Builder, node: ast.expr) -> Run:
                 return _reversed(b, node)
             if callee.value is range:
                 return _range(b, node)
-    value = b.expression(node) if not isinstance(node, ast.GeneratorExp) else comprehension(b, node)
-    return over(b, node, value)
+    if isinstance(node, ast.GeneratorExp):
+        return over(b, node, comprehension(b, node))
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
+        return over(b, node, sliced(b, node))
+    return over(b, node, b.expression(node))
 
 
 def over(b: Builder, node: ast.expr, value: ir.Expr) -> Run:

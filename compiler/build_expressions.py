@@ -155,7 +155,7 @@ def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> i
     if isinstance(right.type, UnionType):
         return b.split(right, lambda part: apply(b, symbol, left, part, loc))
     if NEVER in (left.type, right.type):
-        return raising(loc, NEVER, "PDC_UNBOUND_LOCAL")
+        return raising(loc, NEVER, "PDC_DEOPT_TYPE")
     signature = binary(symbol, left.type, right.type)
     if signature is None:
         raise OperandError(f"{left.type} {symbol} {right.type} is not supported")

@@ -60,7 +60,7 @@ def build_kernel(
         for end in ends:
             for variable, before in types.items():
                 if not isinstance(before, CONTAINERS):
-                    wide[variable] = join(before, view_of(end.get(variable)))
+                    wide[variable] = join(wide[variable], view_of(end.get(variable)))
         final = wide == types
         types = wide
         diagnostics.rewind(mark)

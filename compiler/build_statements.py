@@ -23,6 +23,7 @@ from pydotcompute.compiler.build_containers import (
     placed,
     run_over,
     store,
+    store_slice,
 )
 from pydotcompute.compiler.build_expressions import apply, items_of, negate
 from pydotcompute.compiler.build_match import match_statement
@@ -45,6 +46,11 @@ _AUGMENTED = {
 
 def _assign(b: Builder, node: ast.Assign) -> None:
     target = node.targets[0]
+    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice):
+        if len(node.targets) > 1:
+            b.fail("PDC020", node, "a slice among several targets")
+        store_slice(b, target, node.value)
+        return
     # A message that is bound to one name and used for nothing but being sent is as good as sent.
     b.sending = (
         isinstance(node.value, ast.Call) and len(node.targets) == 1
