@@ -522,8 +522,12 @@ def _protected(b: Builder, node: ast.Try, body: list[ast.stmt],
 def _shadows(b: Builder, key: tuple[int, int], loc: Any) -> dict[str, Var]:
     """Union locals for the names whose type changes in the body, set to the value before it."""
     shadows = {}
-    for (owner, name), type_ in b.try_types.items():
+    for (owner, name), type_ in list(b.try_types.items()):
         if owner == key:
+            wide = join(type_, view_of((b.env or {}).get(name)))
+            if wide != type_:
+                b.try_types[key, name] = wide
+                raise Restart
             local = b.local(name, type_, loc)
             saved = dict(b.env or {})
             b.adapt({name: Var(local, type_)}, loc)
