@@ -282,7 +282,7 @@ def _outside(b: Builder, build: Callable[[], None]) -> None:
 def _for(b: Builder, node: ast.For) -> None:
     changed = mutated_names(node.body)
     looped = {n.id for n in ast.walk(node.iter) if isinstance(n, ast.Name)}
-    if changed & looped:
+    if changed & looped and not _is_range(b, node.iter):
         name = sorted(changed & looped)[0]
         b.fail("PDC021", node.iter, f"{name!r} changes while it is looped over",
                hint="collect the changes and make them after the loop")  # fmt: skip
