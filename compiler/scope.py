@@ -199,7 +199,7 @@ class Scope:
         for frame in self.tries:
             frame.assigned.setdefault(name, []).append(value.type)
             if shadow := frame.shadows.get(name):
-                if value.type not in members_of(shadow.view):
+                if not set(members_of(value.type)) <= set(members_of(shadow.view)):
                     self.try_types[frame.key, name] = join(shadow.view, value.type)
                     raise Restart
                 wide = self.convert(ir.Local(value.loc, target.type, target.name), shadow.view)
