@@ -240,11 +240,7 @@ class RingKernel:
         request = Request(message)
         await self._learn(message)
         try:
-            await self._inbox.put(message, timeout, lambda n: actor.replies.open(request, n))
-        except ForeignMessage:
-            await actor.interpret_foreign(message)
-            await self._inbox.put(message, timeout, lambda n: actor.replies.open(request, n))
-        try:
+            await self._put_request(request, timeout)
             if not request.answered:
                 self._outbox.port.pull()
             if not request.answered:
@@ -253,6 +249,18 @@ class RingKernel:
             actor.replies.give_up(request)
             raise
         return request.reply
+
+    async def _put_request(self, request: Request, timeout: float | None) -> None:
+        actor = self._actor
+
+        def opened(ordinal: int) -> None:
+            actor.replies.open(request, ordinal)
+
+        try:
+            await self._inbox.put(request.message, timeout, opened)
+        except ForeignMessage:
+            await actor.interpret_foreign(request.message)
+            await self._inbox.put(request.message, timeout, opened)
 
     async def _await_reply(
         self, request: Request, deadline: float | None, timeout: float | None
