@@ -194,14 +194,16 @@ def interpret(subject: Subject, items: Sequence[Item], *, terminate: bool = Fals
     return steps
 
 
-def epilogue(subject: Subject, state: Mapping[str, Any]) -> list[Any]:
-    """What the epilogue sends, from a state."""
+def epilogue(subject: Subject, state: Mapping[str, Any]) -> tuple[list[Any], Exception | None]:
+    """What the epilogue sends, from a state, and the exception that leaves it."""
     interpreter = Interpreter(subject, state)
     coroutine = subject.parts.epilogue(_Context(interpreter), dict(state))
     try:
         coroutine.send(None)
     except StopIteration:
-        return interpreter.sent
+        return interpreter.sent, None
+    except Exception as error:
+        return interpreter.sent, error
     raise AssertionError("an epilogue that waits")
 
 
@@ -294,11 +296,13 @@ def check_evaluator(subject: Subject, steps: Sequence[Step]) -> Tally:
             _same_error(where, step, type(outcome.error))
         else:
             tally.handled += 1
-            outputs = list(outcome.outputs)
-            if outcome.status == "left" or last:
-                outputs += epilogue(subject, {**step.before, **outcome.state})
-            _same_step(where, subject, step, outputs, outcome.state,
-                       ended=outcome.status in ("left", "returned") or last)  # fmt: skip
+            if last and outcome.status == "idle":
+                outcome.status = "left"
+            if outcome.status == "left":
+                _same_end(where, subject, step, outcome.outputs, outcome.state)
+            else:
+                _same_step(where, subject, step, outcome.outputs, outcome.state,
+                           ended=outcome.status == "returned")  # fmt: skip
     return tally
 
 
@@ -317,6 +321,16 @@ def _same_step(where: str, subject: Subject, step: Step, outputs: Sequence[Any],
         raise Disagreement(f"{where}: sent {outputs}, and Python {step.outputs}")
     if not ended:
         _same_state(where, subject, state, step.after)
+
+
+def _same_end(where: str, subject: Subject, step: Step, outputs: Sequence[Any],
+              state: Mapping[str, Any]) -> None:  # fmt: skip
+    """The loop is left: then the epilogue runs, from the compiled code's state."""
+    sent, error = epilogue(subject, {**step.before, **state})
+    if type(error) is not type(step.error) or (error is None and not step.ended):
+        raise Disagreement(f"{where}: left, epilogue {error!r}, and Python {step.error!r}")
+    if not same([*outputs, *sent], step.outputs):
+        raise Disagreement(f"{where}: sent {[*outputs, *sent]}, and Python {step.outputs}")
 
 
 def _same_state(where: str, subject: Subject, state: Mapping[str, Any],
@@ -398,18 +412,13 @@ class _NativeRun:
         where = f"native, items {self.next} to {self.next + handled - 1}"
         self.next += handled
         self.tally.handled += handled
-        for number, step in enumerate(steps):
-            if step.error is not None:
-                raise Disagreement(f"{where}: went on, and Python raised {step.error!r}")
-            if step.ended and number < len(steps) - 1:
-                raise Disagreement(f"{where}: went on where Python ended")
-            self.expected += step.outputs
-        over = status in (Status.LEFT, Status.RETURNED)
-        if over:
+        if status in (Status.LEFT, Status.RETURNED):
             self._end(where, status, steps)
             return
-        if steps and steps[-1].ended:
-            raise Disagreement(f"{where}: {status!r}, and Python ended")
+        for step in steps:
+            if step.error is not None or step.ended:
+                raise Disagreement(f"{where}: {status!r}, and Python ended, {step.error!r}")
+            self.expected += step.outputs
         self._outputs(where)
         if steps:
             _same_state(where, self.subject, self.library.variables(), steps[-1].after)
@@ -424,13 +433,23 @@ class _NativeRun:
         self.expected = []
 
     def _end(self, where: str, status: Status, steps: Sequence[Step]) -> None:
-        if not steps or not steps[-1].ended:
-            raise Disagreement(f"{where}: {status!r}, and Python went on")
+        """The last of ``steps`` ended the loop; the others did not."""
+        for step in steps[:-1]:
+            if step.error is not None or step.ended:
+                raise Disagreement(f"{where}: went on where Python ended, {step.error!r}")
+            self.expected += step.outputs
         self.library.drain_all()
-        if status is Status.LEFT:
-            state = {**steps[-1].before, **self.library.variables()}
-            self.library.received += epilogue(self.subject, state)
+        if not steps:
+            raise Disagreement(f"{where}: {status!r}, and Python went on")
+        before = len(self.expected)
+        got = self.library.received
+        self.library.received = got[:before]
         self._outputs(where)
+        step, state = steps[-1], self.library.variables()
+        if status is Status.LEFT:
+            _same_end(where, self.subject, step, got[before:], state)
+        else:
+            _same_step(where, self.subject, step, got[before:], state, ended=True)
         self.loaded = False
         self.next = len(self.steps)
 
