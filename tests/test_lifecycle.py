@@ -408,7 +408,6 @@ async def main():
         await kernel.send(Note(number))
         print((await kernel.receive()).value)
 
-SOURCE = SOURCELESS and "exec" or ""
 asyncio.run(main())
 print("done")
 """
@@ -416,7 +415,7 @@ print("done")
 
 @pytest.mark.parametrize("sourceless", [False, True])
 def test_forgetting_to_terminate_does_not_hang_the_exit(tmp_path: Any, sourceless: bool) -> None:
-    text = FORGETFUL.replace('SOURCE = SOURCELESS and "exec" or ""\n', "")
+    text = FORGETFUL
     path = tmp_path / "forgetful.py"
     if sourceless:
         text = f"exec({text!r})"
