@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from pydotcompute import BuildError, RingKernelRuntime
-from pydotcompute.examples.doubler import Request, doubler
+from pydotcompute.examples import doubler
 from pydotcompute.settings import scope
 
 
 async def double(value: int) -> Any:
     async with RingKernelRuntime(backend="native") as runtime:
-        kernel = await runtime.launch("doubler", doubler)
+        kernel = await runtime.launch("doubler", doubler.doubler)
         await kernel.activate()
-        await kernel.send(Request(value))
+        await kernel.send(doubler.Request(value))
         return (await kernel.receive(timeout=20.0)).result
 
 
