@@ -15,7 +15,7 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -140,6 +140,10 @@ class Builder(Scope):
         ctx: the name of the context parameter, in the actor itself.
     """
 
+    EXPRESSIONS: ClassVar[dict[type[ast.expr], Callable[[Builder, Any], ir.Expr | Static]]] = {}
+    STATEMENTS: ClassVar[dict[type[ast.stmt], Callable[[Builder, Any], None]]] = {}
+    """One rule for each AST class; ``build_expressions`` and ``build_statements`` fill them."""
+
     def __init__(self, unit: Unit, source: FunctionSource, ctx: str | None = None) -> None:
         super().__init__()
         self.unit = unit
@@ -193,9 +197,7 @@ class Builder(Scope):
 
     def evaluate(self, node: ast.expr) -> ir.Expr | Static:
         """The value of ``node``, or the Python object it names."""
-        from pydotcompute.compiler.build_expressions import EXPRESSIONS
-
-        rule = EXPRESSIONS.get(type(node))
+        rule = self.EXPRESSIONS.get(type(node))
         if rule is None:
             self.fail("PDC021", node, f"`{ast.unparse(node)}` does not lower")
         before = self.nevers
@@ -318,12 +320,10 @@ class Builder(Scope):
 
     def statements(self, nodes: Sequence[ast.stmt]) -> None:
         """Builds ``nodes`` into the block; reports every statement that does not lower."""
-        from pydotcompute.compiler.build_statements import STATEMENTS
-
         for node in nodes:
             if self.env is None:  # unreachable
                 return
-            rule = STATEMENTS.get(type(node))
+            rule = self.STATEMENTS.get(type(node))
             try:
                 if rule is None:
                     self.fail("PDC021", node, f"`{ast.unparse(node)}` does not lower")

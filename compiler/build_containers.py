@@ -1,32 +1,34 @@
-"""Containers in the builder: indexing, methods, loops over them, comprehensions, reductions."""
+"""Containers in the builder: making, indexing and changing them."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pydotcompute.compiler import containers as c
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static
-from pydotcompute.compiler.build_expressions import apply, compare, items_of, negate
-from pydotcompute.compiler.operators import Primitive
-from pydotcompute.compiler.scope import OperandError, view_of
+from pydotcompute.compiler.build import Builder
+from pydotcompute.compiler.build_operators import apply, cast_operand, negate
+from pydotcompute.compiler.numpy_types import to_python
+from pydotcompute.compiler.operators import Deoptimise, Primitive
+from pydotcompute.compiler.scope import OperandError
+from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
+    FLOAT,
     INT,
     NEVER,
-    NONE,
     ArrayType,
     DequeType,
     DictType,
     ListType,
+    NeverType,
     ScalarType,
-    TupleType,
     Type,
     join,
 )
@@ -72,16 +74,9 @@ def grown(b: Builder, place: ir.Expr, item: Type, key: Type | None = None) -> Ty
     return old
 
 
-# --- indexing ------------------------------------------------------------------------------------
-
-
 def subscript(b: Builder, node: ast.Subscript, base: ir.Expr) -> ir.Expr:
     """``base[index]`` of a container."""
     loc = b.loc(node)
-    if isinstance(node.slice, ast.Slice) and not isinstance(base.type, DictType):
-        if isinstance(base.type, ArrayType):
-            raise OperandError("a slice of an array is looped over or summed, but is no value")
-        return sliced(b, node)
     if isinstance(base.type, ArrayType):
         return op(loc, base.type.item, c.ARRAY_ITEM, base, array_place(b, node, base.type))
     if isinstance(base.type, DictType):
@@ -89,61 +84,6 @@ def subscript(b: Builder, node: ast.Subscript, base: ir.Expr) -> ir.Expr:
         return op(loc, base.type.value, c.GET, base, key)
     index = b.convert(b.expression(node.slice), INT)
     return op(loc, c.item_type(base.type), c.GET, base, index)
-
-
-def sliced(b: Builder, node: ast.Subscript) -> ir.Expr:
-    """``xs[low:high]``: a list of the items in between, as Python counts them."""
-    low, high = _slice_bounds(b, node)
-    at = b.fresh_name("at")
-    (loop,) = _unplaced(f"[_[{at}] for {at} in range({low}, {high})]")
-    found = loop.value  # type: ignore[attr-defined]
-    found.elt.value = node.value
-    return comprehension(b, placed(found, node))
-
-
-def _slice_bounds(b: Builder, node: ast.Subscript) -> tuple[str, str]:
-    """Names that hold the bounds of a slice, clamped as Python does."""
-    part = node.slice
-    assert isinstance(part, ast.Slice)
-    if part.step is not None or not isinstance(node.value, (ast.Name, ast.Attribute)):
-        raise OperandError("a slice has no step here, and is of a named container")
-    size, low, high = (b.fresh_name(name) for name in ("size", "low", "high"))
-    text = f"{size} = len(_)\n{low} = 0\n{high} = {size}\n"
-    text += "".join(
-        f"if {name} < 0:\n    {name} = {name} + {size}\n    if {name} < 0:\n        {name} = 0\n"
-        f"elif {name} > {size}:\n    {name} = {size}\n"
-        for name in (low, high)
-    )
-    setup = _unplaced(text)
-    setup[0].value.args[0] = node.value  # type: ignore[attr-defined]
-    if part.lower is not None:
-        setup[1].value = part.lower  # type: ignore[attr-defined]
-    if part.upper is not None:
-        setup[2].value = part.upper  # type: ignore[attr-defined]
-    b.statements([placed(statement, node) for statement in setup])
-    return low, high
-
-
-def store_slice(b: Builder, target: ast.Subscript, value: ast.expr) -> None:
-    """``array[low:high] = array[...]``, or one number for all: the right side is read first."""
-    base = b.expression(target.value)
-    if not isinstance(base.type, ArrayType) or len(base.type.shape) != 1:
-        raise OperandError(f"a slice of a {base.type} is assigned")
-    new, at = b.fresh_name("new"), b.fresh_name("at")
-    if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice):
-        b.bind(new, sliced(b, value))
-    else:
-        b.bind(new, b.stable(b.expression(value)))
-    whole = view_of((b.env or {}).get(new))
-    low, high = _slice_bounds(b, target)
-    if isinstance(whole, CONTAINERS):
-        text = f"if len({new}) != max({high} - {low}, 0):\n    raise ValueError\n"
-        text += f"for {at} in range({low}, {high}):\n    _[{at}] = {new}[{at} - {low}]\n"
-    else:
-        text = f"for {at} in range({low}, {high}):\n    _[{at}] = {new}\n"
-    statements = _unplaced(text)
-    statements[-1].body[0].targets[0].value = target.value  # type: ignore[attr-defined]
-    b.statements([placed(statement, target) for statement in statements])
 
 
 def array_place(b: Builder, node: ast.Subscript, type_: ArrayType) -> ir.Expr:
@@ -166,8 +106,6 @@ def array_place(b: Builder, node: ast.Subscript, type_: ArrayType) -> ir.Expr:
 
 
 def _plain_int(b: Builder, value: ir.Expr) -> ir.Expr:
-    from pydotcompute.compiler.numpy_types import to_python
-
     if isinstance(value.type, ScalarType) and not value.type.is_float:
         signature = to_python(value.type)
         assert signature is not None
@@ -201,9 +139,6 @@ def store(b: Builder, target: ast.Subscript, value: ir.Expr) -> None:
 
 def array_value(b: Builder, value: ir.Expr, item: ScalarType) -> ir.Expr:
     """A value as numpy stores it into an array: any number, cast."""
-    from pydotcompute.compiler.build_expressions import cast_operand
-    from pydotcompute.compiler.types import FLOAT
-
     if value.type == item:
         return value
     if value.type == FLOAT and not item.is_float:
@@ -224,8 +159,6 @@ def delete(b: Builder, node: ast.Delete) -> None:
         key = b.convert(b.expression(target.slice), base.type.key)
         taken(b, target, base.type.value, c.TAKE, base, key)
 
-
-# --- methods -------------------------------------------------------------------------------------
 
 Method = Callable[[Builder, ast.Call, ir.Expr], ir.Expr]
 
@@ -353,9 +286,26 @@ def _dict_pop(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     return target
 
 
-def _sort(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
-    from pydotcompute.compiler.build_calls import sort
+def sort(b: Builder, node: ast.AST, place: ir.Expr, reverse: bool) -> None:
+    """Sorts a local list of numbers."""
+    assert isinstance(place.type, ListType)
+    item = place.type.item
+    if item not in (INT, FLOAT, BOOL) and not isinstance(item, (ScalarType, NeverType)):
+        raise OperandError(f"a list of {item} is not sorted in compiled code")
+    primitive = Primitive(
+        f"sort_{reverse}", f"pdc_sort(pdc_t, {{0}}, {str(reverse).lower()})",
+        lambda xs: _sort_exactly(xs, reverse),
+    )  # fmt: skip
+    mutate(b, node, primitive, place)
 
+
+def _sort_exactly(values: list[Any], reverse: bool) -> None:
+    if any(value != value for value in values):
+        raise Deoptimise("NaN among sorted values")
+    values.sort(reverse=reverse)
+
+
+def _sort(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     if node.args:
         raise OperandError("`sort` takes no positional arguments")
     sort(b, node, base, reverse=False)
@@ -384,9 +334,6 @@ _METHODS: dict[tuple[type[Type], str], Method] = {
 }
 
 
-# --- making lists --------------------------------------------------------------------------------
-
-
 def list_display(b: Builder, node: ast.List) -> ir.Expr:
     """``[a, b, c]`` made inside a turn."""
     return make_list(b, node, b.sequence(node.elts))
@@ -407,270 +354,3 @@ def make_list(b: Builder, node: ast.AST, values: Sequence[ir.Expr]) -> ir.Expr:
     for value in values:
         mutate(b, node, c.APPEND, target, b.convert(value, item))
     return target
-
-
-def comprehension(b: Builder, node: ast.ListComp | ast.GeneratorExp) -> ir.Expr:
-    """``[f(x) for x in xs if test]`` as a loop that appends."""
-    name = b.fresh_name("list")
-    element = ast.Call(ast.Attribute(ast.Name(name, ast.Load()), "append", ast.Load()),
-                       [node.elt], [])  # fmt: skip
-    start = ast.Assign([ast.Name(name, ast.Store())], ast.List([], ast.Load()))
-    b.statements([placed(start, node), _loops(b, node, ast.Expr(element))])
-    return b.expression(placed(ast.Name(name, ast.Load()), node))
-
-
-def _loops(b: Builder, node: Any, inner: ast.stmt) -> ast.stmt:
-    """The loops of a comprehension around ``inner``, its variables renamed to be its own."""
-    for generator in reversed(node.generators):
-        for test in reversed(generator.ifs):
-            inner = ast.If(test, [inner], [])
-        inner = ast.For(generator.target, generator.iter, [inner], [])
-    names = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
-    renamed = _Rename({name: b.fresh_name(name) for name in names}).visit(_copied(inner))
-    return placed(renamed, node)
-
-
-def _copied(node: Any) -> Any:
-    import copy
-
-    return copy.deepcopy(node)
-
-
-class _Rename(ast.NodeTransformer):
-    def __init__(self, names: dict[str, str]) -> None:
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:
-        return ast.copy_location(ast.Name(self.names.get(node.id, node.id), node.ctx), node)
-
-
-def placed(node: Any, where: ast.AST) -> Any:
-    """Gives made-up syntax the place of what it stands for."""
-    for part in ast.walk(node):
-        if "lineno" in part._attributes and not hasattr(part, "lineno"):
-            ast.copy_location(part, where)
-    return node
-
-
-# --- reductions ----------------------------------------------------------------------------------
-
-
-def reduction(kind: str) -> Callable[[Builder, ast.Call], ir.Expr]:
-    """``sum``, ``any``, ``all``, ``min``, ``max`` over an iterable, as a loop."""
-
-    def rule(b: Builder, node: ast.Call) -> ir.Expr:
-        if len(node.args) != 1 and not (kind == "sum" and len(node.args) == 2):
-            raise OperandError(f"`{kind}` with these arguments does not lower")
-        if node.keywords:
-            raise OperandError(f"`{kind}` with keyword arguments does not lower")
-        source = node.args[0]
-        total, item = b.fresh_name(kind), b.fresh_name("item")
-        template = _REDUCTIONS[kind].format(total=total, item=item)
-        setup, step, after = (_unplaced(text) for text in template.split("---"))
-        if kind == "sum" and len(node.args) == 2:
-            setup = [ast.Assign([ast.Name(total, ast.Store())], node.args[1])]
-        bind = ast.Name(item, ast.Store())
-        if isinstance(source, (ast.GeneratorExp, ast.ListComp)):
-            inner: list[ast.stmt] = [ast.Assign([bind], source.elt), *step]
-            loop = _loops(b, source, ast.If(ast.Constant(True), inner, []))
-        else:
-            loop = ast.For(bind, source, step, [])
-        b.statements([placed(part, node) for part in (*setup, loop, *after)])
-        return b.expression(placed(ast.Name(total, ast.Load()), node))
-
-    return rule
-
-
-def _unplaced(text: str) -> list[ast.stmt]:
-    """Statements from text, without positions of their own."""
-    tree = ast.parse(text)
-    for part in ast.walk(tree):
-        for name in ("lineno", "col_offset", "end_lineno", "end_col_offset"):
-            if hasattr(part, name):
-                delattr(part, name)
-    return tree.body
-
-
-_REDUCTIONS = {
-    "sum": "{total} = 0\n---\n{total} = {total} + {item}\n---\n",
-    "any": "{total} = False\n---\nif {item}:\n    {total} = True\n    break\n---\n",
-    "all": "{total} = True\n---\nif not {item}:\n    {total} = False\n    break\n---\n",
-    "min": "{total} = None\n---\nif {total} is None or {item} < {total}:\n    {total} = {item}\n"
-    "---\nif {total} is None:\n    raise ValueError\n",
-    "max": "{total} = None\n---\nif {total} is None or {item} > {total}:\n    {total} = {item}\n"
-    "---\nif {total} is None:\n    raise ValueError\n",
-}
-
-
-# --- what a loop runs over -----------------------------------------------------------------------
-
-
-@dataclass
-class Run:
-    """What ``for`` runs over: how many rounds, and the value of each.
-
-    Args:
-        length: computed once, before the first round.
-        item: the value of a round.
-        present: whether a round takes place at all; None: always.
-    """
-
-    length: ir.Expr
-    item: Callable[[ir.Expr], ir.Expr]
-    present: Callable[[ir.Expr], ir.Expr] | None = None
-
-
-def run_over(b: Builder, node: ast.expr) -> Run:
-    """What a loop over ``node`` runs over."""
-    if isinstance(node, ast.Call):
-        if isinstance(node.func, ast.Attribute) and node.func.attr in ("items", "keys", "values"):
-            base = b.evaluate(node.func.value)
-            if isinstance(base, ir.Expr) and isinstance(base.type, DictType):
-                return _over_dict(b, node, base, node.func.attr)
-        callee = b.evaluate(node.func) if isinstance(node.func, ast.Name) else None
-        if isinstance(callee, Static) and not node.keywords:
-            if callee.value is enumerate and node.args:
-                return _enumerate(b, node)
-            if callee.value is zip and node.args:
-                return _zip(b, node)
-            if callee.value is reversed and len(node.args) == 1:
-                return _reversed(b, node)
-            if callee.value is range:
-                return _range(b, node)
-    if isinstance(node, ast.GeneratorExp):
-        return over(b, node, comprehension(b, node))
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
-        return over(b, node, sliced(b, node))
-    return over(b, node, b.expression(node))
-
-
-def over(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
-    """A loop over a container or tuple."""
-    loc = b.loc(node)
-    if isinstance(value.type, DictType):
-        return _over_dict(b, node, value, "keys")
-    if isinstance(value.type, ArrayType) and len(value.type.shape) > 1:
-        raise OperandError("a loop over an array of several axes")
-    if isinstance(value.type, (ListType, DequeType, ArrayType)):
-        place = value if isinstance(value, ir.Local) else b.stable(value)
-        type_ = c.item_type(value.type)
-        length = op(loc, INT, c.LENGTH, place)
-        return Run(length, lambda at: op(loc, type_, c.ITEM, place, at))
-    if isinstance(value.type, TupleType):
-        return _over_tuple(b, node, value)
-    b.fail("PDC021", node, f"a loop over `{ast.unparse(node)}`",
-           notes=[f"it is a {value.type}"],
-           hint="loop over `range(...)`, a list, deque, dict, array or tuple")  # fmt: skip
-
-
-def _over_tuple(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
-    items = [b.stable(item) for item in items_of(b, value)]
-    result: Type = NEVER
-    for item in items:
-        result = join(result, item.type)
-    wide = [b.convert(item, result) for item in items]
-    loc = b.loc(node)
-
-    def pick(at: ir.Expr) -> ir.Expr:
-        chosen = wide[-1]
-        for n in range(len(wide) - 2, -1, -1):
-            test = compare(b, "==", at, ir.Const(loc, INT, n))
-            chosen = ir.Cond(loc, result, test, wide[n], chosen)
-        return chosen
-
-    return Run(ir.Const(loc, INT, len(items)), pick)
-
-
-def _over_dict(b: Builder, node: ast.expr, base: ir.Expr, what: str) -> Run:
-    assert isinstance(base.type, DictType)
-    loc, type_ = b.loc(node), base.type
-
-    def item(at: ir.Expr) -> ir.Expr:
-        key = op(loc, type_.key, c.KEY, base, at)
-        value = op(loc, type_.value, c.VALUE, base, at)
-        if what == "items":
-            return ir.Tuple(loc, TupleType((type_.key, type_.value)), (key, value))
-        return key if what == "keys" else value
-
-    if type_.key == NEVER:
-        return Run(ir.Const(loc, INT, 0), lambda at: at)
-    length = op(loc, INT, c.SLOTS, base)
-    return Run(length, item, lambda at: op(loc, BOOL, c.PRESENT, base, at))
-
-
-def _enumerate(b: Builder, node: ast.Call) -> Run:
-    inner = run_over(b, node.args[0])
-    loc = b.loc(node)
-    start: ir.Expr = ir.Const(loc, INT, 0)
-    if len(node.args) > 1:
-        start = b.stable(b.convert(b.expression(node.args[1]), INT))
-    if inner.present is not None:
-        raise OperandError("`enumerate` over a dict")
-
-    def item(at: ir.Expr) -> ir.Expr:
-        number = apply(b, "+", start, at, loc)
-        value = inner.item(at)
-        return ir.Tuple(loc, TupleType((INT, value.type)), (number, value))
-
-    return Run(inner.length, item)
-
-
-def _zip(b: Builder, node: ast.Call) -> Run:
-    runs = [run_over(b, arg) for arg in node.args]
-    loc = b.loc(node)
-    if any(run.present is not None for run in runs):
-        raise OperandError("`zip` over a dict")
-    length = b.stable(runs[0].length)
-    for run in runs[1:]:
-        other = b.stable(run.length)
-        shorter = compare(b, "<", other, length)
-        length = b.temporary(ir.Cond(loc, INT, shorter, other, length))
-
-    def item(at: ir.Expr) -> ir.Expr:
-        values = tuple(run.item(at) for run in runs)
-        return ir.Tuple(loc, TupleType(tuple(v.type for v in values)), values)
-
-    return Run(length, item)
-
-
-def _reversed(b: Builder, node: ast.Call) -> Run:
-    inner = run_over(b, node.args[0])
-    if inner.present is not None:
-        raise OperandError("`reversed` over a dict")
-    loc = b.loc(node)
-    last = b.stable(apply(b, "-", inner.length, ir.Const(loc, INT, 1), loc))
-    return Run(inner.length, lambda at: inner.item(apply(b, "-", last, at, loc)))
-
-
-def _range(b: Builder, node: ast.Call) -> Run:
-    from pydotcompute.compiler.build_statements import range_bounds
-
-    start, stop, step = (b.stable(part) for part in range_bounds(b, node))
-    loc = b.loc(node)
-    length = op(loc, INT, RANGE_LENGTH, start, stop, step)
-    return Run(b.temporary(length), lambda at: op(loc, INT, RANGE_ITEM, start, at, step))
-
-
-RANGE_LENGTH = Primitive("range_length", "(i64)pdc_range_length({e}, {0}, {1}, {2})",
-                         lambda *bounds: len(range(*bounds)), raises=True)  # fmt: skip
-RANGE_ITEM = Primitive("range_item", "(i64)((u64){0} + (u64){1} * (u64){2})",
-                       lambda start, at, step: start + at * step)  # fmt: skip
-
-
-def mutated_names(nodes: Sequence[ast.stmt]) -> set[str]:
-    """Names of containers whose length the statements may change."""
-    found: set[str] = set()
-    for node in nodes:
-        for part in ast.walk(node):
-            if (
-                isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute)
-                and isinstance(part.func.value, ast.Name)
-                and part.func.attr not in ("get", "items", "keys", "values", "fill")
-            ):  # fmt: skip
-                found.add(part.func.value.id)
-            if isinstance(part, ast.Delete):
-                found |= {n.id for t in part.targets for n in ast.walk(t) if isinstance(n, ast.Name)}
-    return found
-
-
-__all__ = ["NONE", "Run", "method", "mutated_names", "over", "run_over", "store", "subscript"]

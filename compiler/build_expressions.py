@@ -10,27 +10,34 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pydotcompute.compiler import ir
+import numpy as np
+
+from pydotcompute.compiler import containers, ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
-from pydotcompute.compiler.operators import COMPARISONS, NOT, Primitive, binary, unary
+from pydotcompute.compiler.build_calls import call
+from pydotcompute.compiler.build_containers import list_display, make_list, op, subscript
+from pydotcompute.compiler.build_context import context_call
+from pydotcompute.compiler.build_iteration import comprehension, reduction, sliced
+from pydotcompute.compiler.build_operators import apply, choose, compare, items_of, negate
+from pydotcompute.compiler.build_tests import condition
+from pydotcompute.compiler.build_texts import concatenate, joined
+from pydotcompute.compiler.operators import unary
 from pydotcompute.compiler.scope import NoAttributeError, OperandError, raising
+from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
-    FLOAT,
     INT,
     NEVER,
     NONE,
     STR,
     TEXT,
-    UNBOUND,
     ArrayType,
     DictType,
     EnumType,
     MessageType,
     TupleType,
     Type,
-    UnionType,
     in_body,
     join,
 )
@@ -40,7 +47,9 @@ _BINARY: dict[type[ast.operator], str] = {
     ast.Pow: "**", ast.LShift: "<<", ast.RShift: ">>", ast.BitAnd: "&", ast.BitOr: "|",
     ast.BitXor: "^",
 }  # fmt: skip
+
 _UNARY: dict[type[ast.unaryop], str] = {ast.USub: "-", ast.UAdd: "+", ast.Invert: "~"}
+
 _COMPARE: dict[type[ast.cmpop], str] = {
     ast.Lt: "<", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!=", ast.GtE: ">=", ast.Gt: ">",
     ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
@@ -107,8 +116,6 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
         b.fail("PDC104", node, f"{base.type} has no field {node.attr!r} that lowers",
                hint="compiled code reads the message's own fields")  # fmt: skip
     if isinstance(base.type, ArrayType) and node.attr in ("size", "shape", "ndim"):
-        import numpy as np
-
         shape = base.type.shape
         known = {"size": int(np.prod(shape)), "shape": shape, "ndim": len(shape)}[node.attr]
         constant = b.constant(known, b.loc(node))
@@ -144,40 +151,6 @@ def _enum_attribute(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
     return chosen
 
 
-# --- operators -----------------------------------------------------------------------------------
-
-
-def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> ir.Expr:
-    """``left symbol right`` for every combination of the types the operands may have."""
-    if isinstance(left.type, UnionType):
-        right = b.stable(right)
-        return b.split(left, lambda part: apply(b, symbol, part, right, loc))
-    if isinstance(right.type, UnionType):
-        return b.split(right, lambda part: apply(b, symbol, left, part, loc))
-    if NEVER in (left.type, right.type):
-        return raising(loc, NEVER, "PDC_DEOPT_TYPE")
-    signature = binary(symbol, left.type, right.type)
-    if signature is None:
-        raise OperandError(f"{left.type} {symbol} {right.type} is not supported")
-    args = tuple(cast_operand(b, value, type_) for value, type_ in
-                 zip((left, right), signature.operands, strict=True))  # fmt: skip
-    return ir.Op(loc, signature.result, signature.primitive, args)
-
-
-def cast_operand(b: Builder, value: ir.Expr, target: Type) -> ir.Expr:
-    """An operand in the type its operation works in; numpy scalars widen as numpy does."""
-    from pydotcompute.compiler.numpy_types import cast
-    from pydotcompute.compiler.types import ScalarType
-
-    if value.type == target:
-        return value
-    if isinstance(target, ScalarType):
-        primitive = cast(value.type, target)
-        assert primitive is not None
-        return ir.Op(value.loc, target, primitive, (value,))
-    return b.convert(value, target)
-
-
 def _bin_op(b: Builder, node: ast.BinOp) -> ir.Expr:
     symbol = _BINARY.get(type(node.op))
     if symbol is None:
@@ -186,21 +159,17 @@ def _bin_op(b: Builder, node: ast.BinOp) -> ir.Expr:
         return _repeated(b, node)
     left, right = b.sequence([node.left, node.right])
     if symbol == "+" and left.type in (STR, TEXT) and right.type in (STR, TEXT):
-        from pydotcompute.compiler.build_texts import concatenate
-
         return concatenate(b, node, left, right)
     return apply(b, symbol, left, right, b.loc(node))
 
 
 def _repeated(b: Builder, node: ast.BinOp) -> ir.Expr:
     """``[0] * 8`` with a constant count."""
-    from pydotcompute.compiler.build_containers import make_list
-
     count = b.expression(node.right)
     if not isinstance(count, ir.Const) or not isinstance(count.value, int):
         raise OperandError("a list is repeated a constant number of times only")
     assert isinstance(node.left, ast.List)
-    return make_list(b, node, [v for v in b.sequence(node.left.elts)] * count.value)
+    return make_list(b, node, list(b.sequence(node.left.elts)) * count.value)
 
 
 def _unary_op(b: Builder, node: ast.UnaryOp) -> ir.Expr:
@@ -225,13 +194,6 @@ def _unary_op(b: Builder, node: ast.UnaryOp) -> ir.Expr:
     return b.split(b.expression(node.operand), operation)
 
 
-def negate(test: ir.Expr) -> ir.Expr:
-    """``not test`` of a bool."""
-    if isinstance(test, ir.Const):
-        return ir.Const(test.loc, BOOL, not test.value)
-    return ir.Op(test.loc, BOOL, NOT, (test,))
-
-
 def _compare(b: Builder, node: ast.Compare) -> ir.Expr:
     if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
         return _membership(b, node)
@@ -239,82 +201,14 @@ def _compare(b: Builder, node: ast.Compare) -> ir.Expr:
     if len(values) > 2:
         values = [values[0], *(b.stable(v) for v in values[1:-1]), values[-1]]
     result: ir.Expr | None = None
-    for op, left, right in zip(node.ops, values, values[1:], strict=False):
-        part = compare(b, _COMPARE[type(op)], left, right)
+    for symbol, left, right in zip(node.ops, values, values[1:], strict=False):
+        part = compare(b, _COMPARE[type(symbol)], left, right)
         result = part if result is None else ir.And(b.loc(node), BOOL, result, part)
     assert result is not None
     return result
 
 
-def compare(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
-    """``left symbol right`` as a bool."""
-    if isinstance(left.type, UnionType):
-        right = b.stable(right)
-        return b.split(left, lambda part: compare(b, symbol, part, right))
-    if isinstance(right.type, UnionType):
-        return b.split(right, lambda part: compare(b, symbol, left, part))
-    if NEVER in (left.type, right.type):
-        return raising(left.loc, BOOL, "PDC_UNBOUND_LOCAL")
-    if left.type == right.type == NONE and symbol in ("is", "is not", "==", "!="):
-        return ir.Const(left.loc, BOOL, symbol in ("is", "=="))
-    left, right = _as_float(left, right), _as_float(right, left)
-    if signature := binary(symbol, left.type, right.type):
-        args = tuple(cast_operand(b, value, type_) for value, type_ in
-                     zip((left, right), signature.operands, strict=True))  # fmt: skip
-        return ir.Op(left.loc, BOOL, signature.primitive, args)
-    return _unlike(b, symbol, left, right)
-
-
-def _as_float(value: ir.Expr, other: ir.Expr) -> ir.Expr:
-    """An int constant that is compared with a float, as the float it equals."""
-    if other.type == FLOAT and isinstance(value, ir.Const) and value.type == INT:
-        if abs(value.value) <= 2**53:
-            return ir.Const(value.loc, FLOAT, float(value.value))
-    return value
-
-
-def _unlike(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
-    """A comparison of types that have no common order: equal never, or an error."""
-    if isinstance(left.type, TupleType) and isinstance(right.type, TupleType):
-        return _tuples(b, symbol, left, right)
-    if symbol in ("is", "is not") and left.type == right.type == BOOL:
-        return compare(b, "==" if symbol == "is" else "!=", left, right)
-    unlike_none = NONE in (left.type, right.type) and left.type != right.type
-    kinds = {type(left.type), type(right.type)}
-    if unlike_none and symbol in ("is", "is not", "==", "!="):
-        answer = symbol in ("is not", "!=")
-    elif symbol in ("==", "!=") and len(kinds) == 2 and not kinds & {MessageType, EnumType}:
-        answer = symbol == "!="
-    else:
-        raise OperandError(f"{left.type} {symbol} {right.type} is not supported")
-    if isinstance(left, (ir.Const, ir.Local, ir.As)) and isinstance(right, (ir.Const, ir.Local, ir.As)):
-        return ir.Const(left.loc, BOOL, answer)
-    text = f"((void){{0}}, (void){{1}}, {str(answer).lower()})"
-    return ir.Op(left.loc, BOOL, Primitive(f"always_{answer}", text, lambda *_: answer), (left, right))
-
-
-def _tuples(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
-    assert isinstance(left.type, TupleType)
-    assert isinstance(right.type, TupleType)
-    loc = left.loc
-    if symbol not in ("==", "!="):
-        raise OperandError("tuples are compared with `==` and `!=` only")
-    if len(left.type.items) != len(right.type.items):
-        return ir.Const(loc, BOOL, symbol == "!=")
-    result: ir.Expr = ir.Const(loc, BOOL, True)
-    for one, other in zip(items_of(b, left), items_of(b, right), strict=True):
-        part = compare(b, "==", one, other)
-        result = part if isinstance(result, ir.Const) else ir.And(loc, BOOL, result, part)
-    return result if symbol == "==" else negate(result)
-
-
-def items_of(b: Builder, value: ir.Expr) -> list[ir.Expr]:
-    """The items of a tuple."""
-    assert isinstance(value.type, TupleType)
-    if isinstance(value, ir.Tuple):
-        return list(value.items)
-    value = b.stable(value)
-    return [ir.Item(value.loc, type_, value, n) for n, type_ in enumerate(value.type.items)]
+_STATIC_CONTAINERS = (list, set, frozenset, range, dict)
 
 
 def _membership(b: Builder, node: ast.Compare) -> ir.Expr:
@@ -327,9 +221,10 @@ def _membership(b: Builder, node: ast.Compare) -> ir.Expr:
         found = b.evaluate(container)
         if isinstance(found, ir.Expr) and isinstance(found.type, CONTAINERS):
             return _contained(b, node, value, found)
-        if isinstance(found, Static) and isinstance(found.value, (list, set, frozenset, range, dict)):
+        if isinstance(found, Static) and isinstance(found.value, _STATIC_CONTAINERS):
             options = []
-            for item in sorted(found.value) if isinstance(found.value, set | frozenset) else found.value:
+            known = found.value
+            for item in sorted(known) if isinstance(known, set | frozenset) else known:
                 option = b.constant(item, b.loc(container))
                 if isinstance(option, Static):
                     raise OperandError("a member has no compiled type")
@@ -348,9 +243,6 @@ def _membership(b: Builder, node: ast.Compare) -> ir.Expr:
 
 def _contained(b: Builder, node: ast.Compare, value: ir.Expr, place: ir.Expr) -> ir.Expr:
     """``key in dict``, or a search through the items."""
-    from pydotcompute.compiler import containers
-    from pydotcompute.compiler.build_containers import op, placed, reduction
-
     loc = b.loc(node)
     if isinstance(place.type, DictType):
         if place.type.key == NEVER:
@@ -369,9 +261,6 @@ def _contained(b: Builder, node: ast.Compare, value: ir.Expr, place: ir.Expr) ->
     return negate(found) if isinstance(node.ops[0], ast.NotIn) else found
 
 
-# --- conditions ----------------------------------------------------------------------------------
-
-
 def _bool_op(b: Builder, node: ast.BoolOp) -> ir.Expr:
     """``and``/``or`` for their operands: the value that decided."""
     result = b.expression(node.values[0])
@@ -382,7 +271,7 @@ def _bool_op(b: Builder, node: ast.BoolOp) -> ir.Expr:
         is_and = isinstance(node.op, ast.And)
         if left.type == right.type == BOOL and not statements:
             make = ir.And if is_and else ir.Or
-            if isinstance(result, ir.Expr) and left is not result and isinstance(b.block[-1], ir.Assign):
+            if left is not result:
                 b.block.pop()  # the copy of a bool that is written only once
                 left = result
             result = make(b.loc(node), BOOL, left, right)
@@ -393,30 +282,7 @@ def _bool_op(b: Builder, node: ast.BoolOp) -> ir.Expr:
     return result
 
 
-def choose(b: Builder, node: ast.AST, test: ir.Expr, arms: tuple[ir.Expr, ir.Expr],
-           branches: tuple[list[ir.Stmt], list[ir.Stmt]]) -> ir.Expr:  # fmt: skip
-    """One of two values; as a statement where computing one takes statements."""
-    loc = b.loc(node)
-    result = join(arms[0].type, arms[1].type)
-    values = []
-    for arm, block in zip(arms, branches, strict=True):
-        value, extra = b.nested(lambda arm=arm: b.convert(arm, result))  # type: ignore[misc]
-        block += extra
-        values.append(value)
-    if not any(branches):
-        return ir.Cond(loc, result, test, values[0], values[1])
-    target = b.temporary(ir.Const(loc, UNBOUND, None))
-    b.block.pop()
-    target = ir.Local(loc, result, target.name)
-    blocks = [tuple([*block, ir.Assign(loc, target, value)])
-              for block, value in zip(branches, values, strict=True)]  # fmt: skip
-    b.block.append(ir.If(loc, test, blocks[0], blocks[1]))
-    return target
-
-
 def _if_exp(b: Builder, node: ast.IfExp) -> ir.Expr:
-    from pydotcompute.compiler.build_tests import condition
-
     test, when_true, when_false = condition(b, node.test)
     if isinstance(test, ir.Const):
         return b.expression(node.body if test.value else node.orelse)
@@ -427,9 +293,6 @@ def _if_exp(b: Builder, node: ast.IfExp) -> ir.Expr:
     orelse, else_statements = b.nested(lambda: b.expression(node.orelse))
     b.env = env
     return choose(b, node, test, (then, orelse), (then_statements, else_statements))
-
-
-# --- the rest ------------------------------------------------------------------------------------
 
 
 def _tuple(b: Builder, node: ast.Tuple) -> ir.Expr:
@@ -447,9 +310,11 @@ def _subscript(b: Builder, node: ast.Subscript) -> ir.Expr | Static:
     base = b.evaluate(node.value)
     if isinstance(base, Static):
         return _static_item(b, node, base.value)
+    if isinstance(base.type, CONTAINERS) and isinstance(node.slice, ast.Slice):
+        if isinstance(base.type, (ArrayType, DictType)):
+            raise OperandError("a slice of an array is looped over or summed, but is no value")
+        return sliced(b, node)
     if isinstance(base.type, CONTAINERS):
-        from pydotcompute.compiler.build_containers import subscript
-
         return subscript(b, node, base)
     index = b.expression(node.slice)
     if isinstance(base.type, TupleType) and isinstance(index, ir.Const) and index.type == INT:
@@ -469,36 +334,6 @@ def _static_item(b: Builder, node: ast.Subscript, owner: Any) -> ir.Expr | Stati
            hint="keep the value in a variable before the loop")  # fmt: skip
 
 
-def _await(b: Builder, node: ast.Await) -> ir.Expr:
-    from pydotcompute.compiler.build_calls import context_call
-
-    return context_call(b, node)
-
-
-def _call(b: Builder, node: ast.Call) -> ir.Expr | Static:
-    from pydotcompute.compiler.build_calls import call
-
-    return call(b, node)
-
-
-def _joined_str(b: Builder, node: ast.JoinedStr) -> ir.Expr:
-    from pydotcompute.compiler.build_texts import joined
-
-    return joined(b, node)
-
-
-def _list(b: Builder, node: ast.List) -> ir.Expr:
-    from pydotcompute.compiler.build_containers import list_display
-
-    return list_display(b, node)
-
-
-def _list_comp(b: Builder, node: ast.ListComp) -> ir.Expr:
-    from pydotcompute.compiler.build_containers import comprehension
-
-    return comprehension(b, node)
-
-
 EXPRESSIONS: dict[type[ast.expr], Callable[[Builder, Any], ir.Expr | Static]] = {
     ast.Constant: _constant,
     ast.Name: _name,
@@ -511,11 +346,11 @@ EXPRESSIONS: dict[type[ast.expr], Callable[[Builder, Any], ir.Expr | Static]] = 
     ast.Tuple: _tuple,
     ast.NamedExpr: _named,
     ast.Subscript: _subscript,
-    ast.Await: _await,
-    ast.Call: _call,
-    ast.JoinedStr: _joined_str,
-    ast.List: _list,
-    ast.ListComp: _list_comp,
+    ast.Await: context_call,
+    ast.Call: call,
+    ast.JoinedStr: joined,
+    ast.List: list_display,
+    ast.ListComp: comprehension,
 }
 
-__all__ = ["COMPARISONS", "EXPRESSIONS", "apply", "compare", "field_of", "items_of", "negate"]
+Builder.EXPRESSIONS.update(EXPRESSIONS)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pydotcompute.compiler import ir
+from pydotcompute.compiler import build_expressions, build_statements, ir
 from pydotcompute.compiler.actor_shape import ActorShape
 from pydotcompute.compiler.build import MAX_PASSES, Builder, TurnFrame, Unit, build_until_stable
-from pydotcompute.compiler.build_expressions import negate
-from pydotcompute.compiler.build_statements import end_turn
+from pydotcompute.compiler.build_loops import end_turn
+from pydotcompute.compiler.build_operators import negate
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.diagnostics import Diagnostics
 from pydotcompute.compiler.prints import contains_text
@@ -122,3 +122,7 @@ def _end(builder: Builder, shape: ActorShape, frame: TurnFrame, *, leave: bool) 
         end_turn(builder, frame, jump(where))
     except OperandError as error:
         builder.unit.diagnostics.error("PDC101", where, f"a variable of the state: {error}")
+
+
+assert build_expressions.EXPRESSIONS, "the rules of expressions are registered"
+assert build_statements.STATEMENTS, "the rules of statements are registered"

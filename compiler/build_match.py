@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
-from pydotcompute.compiler.build_expressions import choose, compare, field_of
+from pydotcompute.compiler.build_expressions import field_of
+from pydotcompute.compiler.build_operators import compare
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.scope import Env, OperandError, Var
 from pydotcompute.compiler.types import (
@@ -193,6 +194,3 @@ def _field_patterns(b: Builder, pattern: ast.MatchClass,
     names = getattr(member.cls, "__match_args__", ())
     positional = list(zip(names, pattern.patterns, strict=False))
     return [*positional, *zip(pattern.kwd_attrs, pattern.kwd_patterns, strict=True)]
-
-
-__all__ = ["choose", "match_statement"]

@@ -53,9 +53,11 @@ def is_private(b: Builder, name: str) -> bool:
     for node in ast.walk(b.source.node):
         if isinstance(node, ast.Attribute):
             allowed.add(id(node.value))
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr == "send" and isinstance(node.func.value, ast.Name):
-                allowed.update(map(id, node.args))
+        elif (
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "send" and isinstance(node.func.value, ast.Name)
+        ):  # fmt: skip
+            allowed.update(map(id, node.args))
     return all(
         id(node) in allowed or not isinstance(node.ctx, ast.Load)
         for node in ast.walk(b.source.node)

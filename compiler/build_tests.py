@@ -9,7 +9,7 @@ import ast
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
-from pydotcompute.compiler.build_expressions import choose, negate
+from pydotcompute.compiler.build_operators import choose, negate
 from pydotcompute.compiler.scope import Dropped, Env, Var, view_of
 from pydotcompute.compiler.types import BOOL, NONE, MessageType, Type, UnionType, members_of
 
@@ -24,9 +24,8 @@ def condition(b: Builder, node: ast.expr) -> Condition:
         return negate(test), when_false, when_true
     if isinstance(node, ast.BoolOp):
         return _bool_op(b, node)
-    if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        if (found := _none_test(b, node)) is not None:
-            return found
+    if isinstance(node, ast.Compare) and (found := _none_test(b, node)) is not None:
+        return found
     if isinstance(node, ast.Call) and (found := _isinstance(b, node)) is not None:
         return found
     test = b.truth(b.expression(node))
@@ -60,7 +59,7 @@ def _without(b: Builder, name: str, gone: set[Type]) -> Env | None:
 def _none_test(b: Builder, node: ast.Compare) -> Condition | None:
     """``x is None`` and ``x is not None`` of a name."""
     right = node.comparators[0]
-    if not (isinstance(node.ops[0], (ast.Is, ast.IsNot)) and isinstance(node.left, ast.Name)
+    if not (len(node.ops) == 1 and isinstance(node.ops[0], (ast.Is, ast.IsNot)) and isinstance(node.left, ast.Name)
             and isinstance(right, ast.Constant) and right.value is None):  # fmt: skip
         return None
     test = b.expression(node)

@@ -104,8 +104,6 @@ def error_text(value: ir.Expr) -> ir.Expr:
     return ir.Op(value.loc, STR, ERROR_TEXT, (value,))
 
 
-# --- strings -------------------------------------------------------------------------------------
-
 _SAMPLES: dict[Type, Any] = {BOOL: True, INT: 1, FLOAT: 1.5, STR: "a", TEXT: "a", NONE: None}
 
 
@@ -206,6 +204,3 @@ def make_format(b: Builder, node: ast.Call) -> ir.Expr:
     value = b.expression(node.args[0])
     _check_format(b, node, Piece(0, -1, spec.value), value.type)
     return made(b, node, format, value, ir.Const(b.loc(node), STR, spec.value))
-
-
-__all__ = ["UnionType", "carried", "concatenate", "is_logging", "joined", "made", "make_str"]

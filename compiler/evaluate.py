@@ -14,11 +14,18 @@ from functools import singledispatchmethod
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.containers import empty
+from pydotcompute.compiler.containers import APPEND, empty
 from pydotcompute.compiler.operators import Deoptimise
 from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.state import of_value
-from pydotcompute.compiler.types import CONTAINERS, MISSING_VALUE, UNBOUND, MessageType, ScalarType
+from pydotcompute.compiler.types import (
+    CONTAINERS,
+    MISSING_VALUE,
+    UNBOUND,
+    ListType,
+    MessageType,
+    ScalarType,
+)
 
 
 @dataclass
@@ -161,9 +168,10 @@ class _Turn:
     @stmt.register
     def _(self, node: ir.Mutate) -> None:
         place, *args = (self.expr(arg) for arg in node.args)
-        if node.primitive.name == "append" and isinstance(place, list) and node.args[0].site:
-            if len(place) >= node.args[0].type.capacity:
-                raise Deoptimise("more items than the compiled code has room for")
+        local = node.args[0]
+        full = isinstance(local.type, ListType) and len(place) >= local.type.capacity
+        if node.primitive == APPEND and full:
+            raise Deoptimise("more items than the compiled code has room for")
         value = node.primitive.python(place, *args)
         if node.target is not None:
             self.variables[node.target.name] = value

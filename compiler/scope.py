@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.containers import ASSIGN, item_type, list_of, with_item
 from pydotcompute.compiler.diagnostics import Location
-from pydotcompute.compiler.operators import Primitive, conversion, suffix
+from pydotcompute.compiler.operators import Deoptimise, Primitive, conversion, suffix
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
@@ -439,6 +439,7 @@ _RAISED: dict[str, type[Exception]] = {
     "PDC_ATTRIBUTE_NONE": AttributeError,
     "PDC_UNBOUND_LOCAL": UnboundLocalError,
     "PDC_INDEX_TUPLE": IndexError,
+    "PDC_DEOPT_TYPE": Deoptimise,
 }
 
 

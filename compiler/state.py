@@ -145,12 +145,12 @@ def _bind(target: ast.expr, value: Any, known: dict[str, Any]) -> None:
     if isinstance(target, ast.Name):
         known[target.id] = value
     elif isinstance(target, ast.Tuple) and isinstance(value, tuple):
-        if len(target.elts) == len(value):
-            for part, item in zip(target.elts, value, strict=True):
-                _bind(part, item, known)
+        for part, item in zip(target.elts, value, strict=False):
+            _bind(part, item, known)
 
 
-_ARITHMETIC = (ast.List, ast.Dict, ast.keyword, ast.BinOp, ast.UnaryOp, ast.Tuple, ast.Constant, ast.Name, ast.Attribute,
+_ARITHMETIC = (ast.List, ast.Dict, ast.keyword, ast.BinOp, ast.UnaryOp, ast.Tuple,
+               ast.Constant, ast.Name, ast.Attribute,
                ast.operator, ast.unaryop, ast.expr_context, ast.Call)  # fmt: skip
 _CALLABLE = (int, float, bool, str, abs, min, max, round, tuple, list, dict, deque, np.zeros,
              np.ones, np.full, np.array, np.empty, np.arange)  # fmt: skip

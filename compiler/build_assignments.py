@@ -1,0 +1,139 @@
+"""Assignments: to names, tuples, items, slices and fields."""
+
+from __future__ import annotations
+
+import ast
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.build import Builder
+from pydotcompute.compiler.build_containers import make_list, store
+from pydotcompute.compiler.build_iteration import store_slice
+from pydotcompute.compiler.build_messages import assign_field, is_private
+from pydotcompute.compiler.build_operators import apply, items_of
+from pydotcompute.compiler.synthetic import placed
+from pydotcompute.compiler.types import TupleType
+
+_AUGMENTED = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
+    ast.Pow: "**", ast.LShift: "<<", ast.RShift: ">>", ast.BitAnd: "&", ast.BitOr: "|",
+    ast.BitXor: "^",
+}  # fmt: skip
+
+
+def assign(b: Builder, node: ast.Assign) -> None:
+    """``target = value``."""
+    target = node.targets[0]
+    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice):
+        if len(node.targets) > 1:
+            b.fail("PDC020", node, "a slice among several targets")
+        store_slice(b, target, node.value)
+        return
+    # A message that is bound to one name and used for nothing but being sent is as good as sent.
+    b.sending = (
+        isinstance(node.value, ast.Call) and len(node.targets) == 1
+        and isinstance(target, ast.Name) and is_private(b, target.id)
+        and target.id not in b.unit.state
+    )  # fmt: skip
+    value = b.expression(node.value)
+    b.sending = False
+    if len(node.targets) > 1:
+        value = b.stable(value)
+    for target in node.targets:
+        assign_to(b, target, value, sole=len(node.targets) == 1)
+
+
+def assign_to(b: Builder, target: ast.expr, value: ir.Expr, *, sole: bool = False) -> None:
+    """``target = value`` for a name or a tuple of targets; ``sole``: it is used nowhere else."""
+    if isinstance(target, ast.Name):
+        if target.id == b.ctx:
+            b.fail("PDC019", target, f"the context parameter {b.ctx!r} is bound again")
+        b.bind(target.id, value, sole=sole)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        _unpack(b, target, value)
+    elif isinstance(target, ast.Subscript):
+        store(b, target, value)
+    elif isinstance(target, ast.Attribute):
+        assign_field(b, target, value)
+    else:
+        b.fail("PDC020", target, f"assignment to `{ast.unparse(target)}`")
+
+
+def _unpack(b: Builder, target: ast.Tuple | ast.List, value: ir.Expr) -> None:
+    if not isinstance(value.type, TupleType):
+        b.fail("PDC102", target, f"a {value.type} is not unpacked in compiled code")
+    items = items_of(b, value)
+    starred = [n for n, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
+    if starred:
+        _unpack_starred(b, target, items, starred[0])
+        return
+    if len(items) != len(target.elts):
+        b.fail("PDC102", target, f"{len(items)} values are unpacked into {len(target.elts)} names")
+    if len(items) > 1:
+        # All values are there before the first name is bound: `a, b = b, a`.
+        items = [item if isinstance(item, ir.Const) else _copy(b, item) for item in items]
+    for part, item in zip(target.elts, items, strict=True):
+        assign_to(b, part, item)
+
+
+def _unpack_starred(b: Builder, target: ast.Tuple | ast.List, items: list[ir.Expr],
+                    at: int) -> None:  # fmt: skip
+    """``first, *rest = items``: the rest is a list."""
+    after = len(target.elts) - at - 1
+    if len(items) < at + after:
+        b.fail("PDC102", target, f"{len(items)} values are not enough for these names")
+    end = len(items) - after
+    items = [item if isinstance(item, ir.Const) else _copy(b, item) for item in items]
+    starred = target.elts[at]
+    assert isinstance(starred, ast.Starred)
+    rest = make_list(b, starred, items[at:end])
+    values = [*items[:at], rest, *items[end:]]
+    parts = [*target.elts[:at], starred.value, *target.elts[at + 1 :]]
+    for part, value in zip(parts, values, strict=True):
+        assign_to(b, part, value)
+
+
+def _copy(b: Builder, value: ir.Expr) -> ir.Expr:
+    if isinstance(value, ir.Local) and value.name.endswith("__"):
+        return value  # a temporary is written once
+    return b.temporary(value)
+
+
+def augmented_assign(b: Builder, node: ast.AugAssign) -> None:
+    """``target += value``."""
+    if isinstance(node.target, ast.Subscript):
+        _aug_assign_item(b, node, node.target)
+        return
+    if isinstance(node.target, ast.Attribute):
+        load = ast.copy_location(ast.Attribute(node.target.value, node.target.attr, ast.Load()),
+                                 node.target)  # fmt: skip
+        changed = ast.copy_location(ast.BinOp(load, node.op, node.value), node)
+        assign_field(b, node.target, b.expression(changed))
+        return
+    if not isinstance(node.target, ast.Name):
+        b.fail("PDC020", node.target, f"assignment to `{ast.unparse(node.target)}`")
+    symbol = _AUGMENTED.get(type(node.op))
+    if symbol is None:
+        b.fail("PDC021", node, "`@=` does not lower")
+    load = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
+    left, right = b.sequence([load, node.value])
+    b.bind(node.target.id, apply(b, symbol, left, right, b.loc(node)))
+
+
+def _aug_assign_item(b: Builder, node: ast.AugAssign, target: ast.Subscript) -> None:
+    """``xs[i] += y``: the index is evaluated once, before ``y``."""
+    parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
+    names: list[ast.expr] = []
+    for part in parts:
+        name = b.fresh_name("index")
+        b.bind(name, b.stable(b.expression(part)))
+        names.append(ast.Name(name, ast.Load()))
+    index = names[0] if len(names) == 1 else ast.Tuple(names, ast.Load())
+    load = placed(ast.Subscript(target.value, index, ast.Load()), node)
+    value = b.expression(placed(ast.BinOp(load, node.op, node.value), node))
+    store(b, placed(ast.Subscript(target.value, index, ast.Store()), node), value)
+
+
+def annotated_assign(b: Builder, node: ast.AnnAssign) -> None:
+    """``target: type = value``."""
+    if node.value is not None:
+        assign_to(b, node.target, b.expression(node.value), sole=True)

@@ -1,0 +1,202 @@
+"""Python's built-in functions whose meaning depends on more than the types of their operands."""
+
+from __future__ import annotations
+
+import ast
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build_containers import sort
+from pydotcompute.compiler.build_intrinsics import apply_function, arguments
+from pydotcompute.compiler.build_iteration import comprehension, reduction
+from pydotcompute.compiler.build_operators import apply, compare, items_of
+from pydotcompute.compiler.build_texts import make_format, make_str
+from pydotcompute.compiler.containers import LENGTH
+from pydotcompute.compiler.numpy_types import cast
+from pydotcompute.compiler.scope import OperandError
+from pydotcompute.compiler.synthetic import placed
+from pydotcompute.compiler.types import (
+    BOOL,
+    CONTAINERS,
+    FLOAT,
+    INT,
+    NONE,
+    STR,
+    UUID,
+    ArrayType,
+    ScalarType,
+    TupleType,
+    Type,
+    join,
+    members_of,
+)
+
+
+def _extreme(symbol: str) -> Callable[[Builder, ast.Call], ir.Expr]:
+    def rule(b: Builder, node: ast.Call) -> ir.Expr:
+        if len(node.args) == 1 and not isinstance(node.args[0], ast.Tuple):
+            return _reduce("min" if symbol == "<" else "max")(b, node)
+        args = arguments(b, node)
+        if len(args) == 1 and isinstance(args[0].type, TupleType):
+            args = items_of(b, args[0])
+        if len(args) < 2:
+            raise OperandError(f"`{ast.unparse(node.func)}` needs two or more values here")
+        args = [b.stable(arg) for arg in args]
+        best = args[0]
+        for arg in args[1:]:
+            best = b.stable(best)
+            better = compare(b, symbol, arg, best)
+            result = join(best.type, arg.type)
+            best = ir.Cond(b.loc(node), result, better, b.convert(arg, result),
+                           b.convert(best, result))  # fmt: skip
+        return best
+
+    return rule
+
+
+def _reduce(kind: str) -> Callable[[Builder, ast.Call], ir.Expr]:
+    def rule(b: Builder, node: ast.Call) -> ir.Expr:
+        return reduction(kind)(b, node)
+
+    return rule
+
+
+def _len(b: Builder, node: ast.Call) -> ir.Expr:
+    (value,) = arguments(b, node)
+    if isinstance(value.type, TupleType):
+        return ir.Const(b.loc(node), INT, len(value.type.items))
+    if not isinstance(value.type, CONTAINERS):
+        raise OperandError(f"len({value.type}) is not supported")
+    if isinstance(value.type, ArrayType):
+        return ir.Const(b.loc(node), INT, value.type.shape[0])
+    return ir.Op(b.loc(node), INT, LENGTH, (value,))
+
+
+def _sorted(b: Builder, node: ast.Call) -> ir.Expr:
+    """``sorted(xs)`` and ``sorted(xs, reverse=True)`` of numbers."""
+    if len(node.args) != 1 or any(k.arg != "reverse" for k in node.keywords):
+        raise OperandError("`sorted` with a key does not lower")
+    reverse = b.expression(node.keywords[0].value) if node.keywords else None
+    if reverse is not None and not isinstance(reverse, ir.Const):
+        raise OperandError("`reverse` needs to be a constant")
+    copy = ast.copy_location(ast.Call(node.func, node.args, []), node)
+    result = _list(b, copy)
+    sort(b, node, result, reverse is not None and bool(reverse.value))
+    return result
+
+
+def _list(b: Builder, node: ast.Call) -> ir.Expr:
+    if not node.args:
+        return b.expression(placed(ast.List([], ast.Load()), node))
+    item = b.fresh_name("item")
+    name = ast.Name(item, ast.Load())
+    loop = ast.comprehension(ast.Name(item, ast.Store()), node.args[0], [], 0)
+    return comprehension(b, placed(ast.ListComp(name, [loop]), node))
+
+
+def _bool(b: Builder, node: ast.Call) -> ir.Expr:
+    args = arguments(b, node)
+    return b.truth(args[0]) if args else ir.Const(b.loc(node), BOOL, False)
+
+
+def _divmod(b: Builder, node: ast.Call) -> ir.Expr:
+    left, right = (b.stable(arg) for arg in arguments(b, node))
+    parts = tuple(apply(b, symbol, left, right, b.loc(node)) for symbol in ("//", "%"))
+    return ir.Tuple(b.loc(node), TupleType(tuple(p.type for p in parts)), parts)
+
+
+def _pow(b: Builder, node: ast.Call) -> ir.Expr:
+    args = arguments(b, node)
+    if len(args) != 2:
+        raise OperandError("`pow` with a modulus does not lower")
+    return apply(b, "**", args[0], args[1], b.loc(node))
+
+
+def _isinstance(b: Builder, node: ast.Call) -> ir.Expr:
+    if len(node.args) != 2:
+        b.fail("PDC110", node, "isinstance takes two arguments")
+    value, classes = b.stable(b.expression(node.args[0])), b.evaluate(node.args[1])
+    if isinstance(classes, ir.Expr):
+        b.fail("PDC103", node.args[1], "`isinstance` needs a class here")
+    wanted = classes.value if isinstance(classes.value, tuple) else (classes.value,)
+    loc = b.loc(node)
+    result: ir.Expr = ir.Const(loc, BOOL, False)
+    answers = {member: issubclass(_class_of(member), wanted) for member in members_of(value.type)}
+    if len(set(answers.values())) == 1:
+        return ir.Const(loc, BOOL, next(iter(answers.values())))
+    for member in [m for m, yes in answers.items() if yes]:
+        part = ir.Is(loc, BOOL, value, member)
+        result = part if isinstance(result, ir.Const) else ir.Or(loc, BOOL, result, part)
+    return result
+
+
+def _class_of(type_: Type) -> type:
+    plain: dict[Type, type] = {BOOL: bool, INT: int, FLOAT: float, STR: str, NONE: type(None),
+                               UUID: uuid.UUID}  # fmt: skip
+    if isinstance(type_, ScalarType):
+        return type_.dtype.type
+    if isinstance(type_, TupleType):
+        return tuple
+    cls: type | None = plain.get(type_) or getattr(type_, "cls", None)
+    if cls is None:
+        raise OperandError(f"`isinstance` of a {type_} does not lower")
+    return cls
+
+
+def _scalar_class(cls: type) -> Callable[[Builder, ast.Call], ir.Expr]:
+    """``np.float32(x)``: a conversion, checked for Python ints."""
+
+    def rule(b: Builder, node: ast.Call) -> ir.Expr:
+        if len(node.args) == 1 and isinstance(node.args[0], ast.Constant) and not node.keywords:
+            try:
+                # Folded, as an unsigned constant may be beyond the range of a compiled int.
+                return ir.Const(b.loc(node), ScalarType(np.dtype(cls).name), cls(node.args[0].value))
+            except (OverflowError, TypeError, ValueError):
+                pass
+        (value,) = arguments(b, node)
+        target = ScalarType(np.dtype(cls).name)
+
+        def convert(part: ir.Expr) -> ir.Expr:
+            if part.type == target:
+                return part
+            if part.type == FLOAT and not target.is_float:
+                part = apply_function(b, int, [part], node)
+            if not (part.type in (BOOL, INT, FLOAT) or isinstance(part.type, ScalarType)):
+                raise OperandError(f"{part.type} is no number")
+            primitive = cast(part.type, target)
+            assert primitive is not None
+            return ir.Op(b.loc(node), target, primitive, (part,))
+
+        return b.split(value, convert)
+
+    return rule
+
+
+def _numpy_classes() -> dict[Any, Callable[[Builder, ast.Call], ir.Expr]]:
+    names = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64".split()
+    classes = [np.dtype(name).type for name in names]
+    return {cls: _scalar_class(cls) for cls in classes}
+
+
+BUILTINS: dict[Any, Callable[[Builder, ast.Call], ir.Expr | Static]] = {
+    min: _extreme("<"),
+    max: _extreme(">"),
+    bool: _bool,
+    divmod: _divmod,
+    sum: _reduce("sum"),
+    any: _reduce("any"),
+    all: _reduce("all"),
+    len: _len,
+    str: make_str,
+    format: make_format,
+    sorted: _sorted,
+    list: _list,
+    pow: _pow,
+    isinstance: _isinstance,
+    **_numpy_classes(),
+}

@@ -1,0 +1,81 @@
+"""Calls of the functions in the table ``intrinsics``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.build import Builder
+from pydotcompute.compiler.intrinsics import match, spelling
+from pydotcompute.compiler.numpy_types import quietly, to_python
+from pydotcompute.compiler.operators import Primitive, suffix
+from pydotcompute.compiler.scope import OperandError
+from pydotcompute.compiler.types import NONE, ScalarType, UnionType
+
+
+def arguments(b: Builder, node: ast.Call) -> list[ir.Expr]:
+    """The positional arguments of a call that takes no others."""
+    if node.keywords:
+        names = ", ".join(str(k.arg) for k in node.keywords)
+        b.fail("PDC103", node, f"the keyword arguments {names} of `{ast.unparse(node.func)}` "
+               "do not lower", hint="pass them by position")  # fmt: skip
+    return b.sequence(node.args)
+
+
+def intrinsic(b: Builder, node: ast.Call, function: Callable[..., Any]) -> ir.Expr:
+    """A call of a function of the tables."""
+    if function is round and [k.arg for k in node.keywords] == ["ndigits"]:
+        args = b.sequence([*node.args, node.keywords[0].value])
+    else:
+        args = arguments(b, node)
+    if function is round and len(args) == 2 and args[1].type == NONE:
+        args.pop()
+    return _each(b, args, lambda parts: apply_function(b, function, parts, node))
+
+
+def _each(b: Builder, args: list[ir.Expr],
+          function: Callable[[list[ir.Expr]], ir.Expr]) -> ir.Expr:  # fmt: skip
+    """``function`` for every combination of the types that ``args`` may have."""
+    for index, arg in enumerate(args):
+        if isinstance(arg.type, UnionType):
+            args = [a if isinstance(a, ir.Const) else b.stable(a) for a in args]
+            before, after = args[:index], args[index + 1 :]
+            return b.split(args[index], lambda p: _each(b, [*before, p, *after], function))  # noqa: B023
+    return function(args)
+
+
+def apply_function(b: Builder, function: Callable[..., Any], args: list[ir.Expr],
+                   node: ast.AST) -> ir.Expr:  # fmt: skip
+    """A function of the tables; numpy scalars go in as the Python numbers they convert to."""
+    if len(args) == 1 and isinstance(args[0].type, ScalarType):
+        if function is abs:
+            return _abs_scalar(b, args[0])
+        if function in (round, divmod):
+            raise OperandError(f"{spelling(function)}({args[0].type}) is not supported")
+    plain = [plain_number(b, arg) for arg in args]
+    signature = match(function, tuple(arg.type for arg in plain))
+    if signature is None:
+        types = ", ".join(str(arg.type) for arg in args)
+        raise OperandError(f"{spelling(function)}({types}) is not supported")
+    parts = tuple(b.convert(arg, type_) for arg, type_ in
+                  zip(plain, signature.operands, strict=True))  # fmt: skip
+    return ir.Op(b.loc(node), signature.result, signature.primitive, parts)
+
+
+def _abs_scalar(b: Builder, value: ir.Expr) -> ir.Expr:
+    assert isinstance(value.type, ScalarType)
+    name = f"np_abs_{suffix(value.type)}"
+    primitive = Primitive(name, "pdc_np_abs({0})", quietly(abs))
+    return ir.Op(value.loc, value.type, primitive, (value,))
+
+
+def plain_number(b: Builder, value: ir.Expr) -> ir.Expr:
+    """A numpy scalar as the Python number it converts to."""
+    if not isinstance(value.type, ScalarType):
+        return value
+    signature = to_python(value.type)
+    if signature is None:
+        raise OperandError(f"{value.type} has no Python number")
+    return ir.Op(value.loc, signature.result, signature.primitive, (value,))

@@ -1,0 +1,209 @@
+"""Loops and jumps: repeated until the types at the head and the exit stand still."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.build import MAX_PASSES, Builder, LoopFrame, TurnFrame
+from pydotcompute.compiler.build_assignments import assign_to
+from pydotcompute.compiler.build_iteration import (
+    Run,
+    is_range,
+    mutated_names,
+    range_bounds,
+    run_over,
+)
+from pydotcompute.compiler.build_operators import negate
+from pydotcompute.compiler.build_tests import condition
+from pydotcompute.compiler.scope import Env
+from pydotcompute.compiler.types import INT
+
+Round = Callable[[LoopFrame], tuple[Env | None, list[Env]]]
+"""Builds the loop once for a frame: the environment at its end, and those where it exits."""
+
+
+def _rounds(b: Builder, node: ast.stmt, build: Round) -> None:
+    """Repeats ``build`` until the types at the head and the exit stand still."""
+    loc = b.loc(node)
+    entry, outer = dict(b.env or {}), b.block
+    head: Env = entry
+    exit_: Env | None = None
+    final = False
+    for _ in range(MAX_PASSES):
+        frame = LoopFrame(head, exit_, final, len(b.cleanups))
+        b.loops.append(frame)
+        b.env, b.block = dict(head), []
+        mark = b.unit.diagnostics.mark()
+        try:
+            end, exits = build(frame)
+        finally:
+            b.loops.pop()
+            built, b.block = b.block, outer
+        if final:
+            b.env = entry
+            b.adapt(head, loc)
+            b.block += built
+            b.env = None if exit_ is None else dict(exit_)
+            return
+        backs = [*frame.continues, *([end] if end is not None else [])]
+        new_head = b.merge([entry, *backs], loc) if backs else entry
+        alive = [*exits, *frame.breaks]
+        new_exit = b.merge(alive, loc) if alive else None
+        final = new_head == head and new_exit == exit_
+        head, exit_ = new_head, new_exit
+        if not final:
+            b.unit.diagnostics.rewind(mark)
+    b.fail("PDC101", node, "the types of this loop's variables do not settle")
+
+
+def _finish(b: Builder, frame: LoopFrame, target: Env | None, node: ast.stmt) -> Env | None:
+    """At the end of a path of a loop: its environment, adapted in the final round."""
+    env = b.env
+    if frame.final and target is not None:
+        b.adapt(target, b.loc(node))
+    return env
+
+
+def while_loop(b: Builder, node: ast.While) -> None:
+    """``while``."""
+    def build(frame: LoopFrame) -> tuple[Env | None, list[Env]]:
+        found: list[Any] = []
+        setup: list[ir.Stmt] = []
+        outer, b.block = b.block, setup
+        found.append(condition(b, node.test))
+        b.block = outer
+        test, when_true, when_false = found[0]
+        endless = isinstance(test, ir.Const) and test.value
+
+        def body() -> None:
+            b.statements(node.body)
+            ends.append(_finish(b, frame, frame.head, node))
+
+        def orelse() -> None:
+            _outside(b, lambda: b.statements(node.orelse))
+            exits.append(_finish(b, frame, frame.exit, node))
+
+        ends: list[Env | None] = []
+        exits: list[Env | None] = []
+        _, statements = b.branch(when_true, body)
+        _, after = b.branch(when_false, orelse) if not endless else (None, [])
+        b.block.append(ir.While(b.loc(node), tuple(setup), test, tuple(statements), tuple(after)))
+        return ends[0], [env for env in exits if env is not None]
+
+    _rounds(b, node, build)
+
+
+def _outside(b: Builder, build: Callable[[], None]) -> None:
+    """Builds a loop's ``else``, whose jumps belong to the loop around it."""
+    frame = b.loops.pop()
+    try:
+        build()
+    finally:
+        b.loops.append(frame)
+
+
+def for_loop(b: Builder, node: ast.For) -> None:
+    """``for``."""
+    changed = mutated_names(node.body)
+    looped = {n.id for n in ast.walk(node.iter) if isinstance(n, ast.Name)}
+    if changed & looped and not is_range(b, node.iter):
+        name = sorted(changed & looped)[0]
+        b.fail("PDC021", node.iter, f"{name!r} changes while it is looped over",
+               hint="collect the changes and make them after the loop")  # fmt: skip
+    loc = b.loc(node)
+    if is_range(b, node.iter):
+        start, stop, step = (b.stable(part) for part in range_bounds(b, node.iter))
+        run = Run(start, lambda at: at)
+    else:
+        run = run_over(b, node.iter)
+        start, step = ir.Const(loc, INT, 0), ir.Const(loc, INT, 1)
+        stop = b.stable(run.length)
+    counter = b.hole(loc, INT)
+
+    again = ast.copy_location(ast.Continue(), node)
+
+    def build(frame: LoopFrame) -> tuple[Env | None, list[Env]]:
+        ends: list[Env | None] = []
+        exits: list[Env | None] = []
+
+        def body() -> None:
+            if run.present is not None:
+                absent = negate(run.present(counter))
+                skip = b.branch(dict(b.env or {}), lambda: jump(b, again))
+                b.block.append(ir.If(loc, absent, tuple(skip[1]), ()))
+            assign_to(b, node.target, run.item(counter))
+            b.statements(node.body)
+            ends.append(_finish(b, frame, frame.head, node))
+
+        def orelse() -> None:
+            _outside(b, lambda: b.statements(node.orelse))
+            exits.append(_finish(b, frame, frame.exit, node))
+
+        _, statements = b.branch(frame.head, body)
+        _, after = b.branch(frame.head, orelse)
+        b.block.append(ir.For(b.loc(node), counter, start, stop, step,
+                              tuple(statements), tuple(after)))  # fmt: skip
+        return ends[0], [env for env in exits if env is not None]
+
+    _rounds(b, node, build)
+
+
+def jump(b: Builder, node: ast.Break | ast.Continue) -> None:
+    """``break`` and ``continue``."""
+    frame, loc = b.loops[-1], b.loc(node)
+    run_cleanups(b, frame.cleanups if isinstance(frame, LoopFrame) else 0)
+    if b.env is None:
+        return
+    if isinstance(frame, TurnFrame):
+        end_turn(b, frame, ir.EndTurn(loc) if isinstance(node, ast.Continue) else ir.Leave(loc))
+        return
+    is_break = isinstance(node, ast.Break)
+    (frame.breaks if is_break else frame.continues).append(dict(b.env))
+    target = frame.exit if is_break else frame.head
+    if frame.final and target is not None:
+        b.adapt(target, loc)
+    b.block.append(ir.Break(loc) if is_break else ir.Continue(loc))
+    b.env = None
+
+
+def end_turn(b: Builder, frame: TurnFrame, jump: ir.Stmt) -> None:
+    """Ends the turn here: the state goes where the next turn expects it."""
+    if b.env is None:
+        return
+    frame.ends.append(dict(b.env))
+    if frame.final:
+        b.adapt(frame.head, jump.loc)
+    b.block.append(jump)
+    b.env = None
+
+
+def return_statement(b: Builder, node: ast.Return) -> None:
+    """``return``."""
+    turn = b.loops[0] if b.ctx is not None else None
+    if isinstance(turn, TurnFrame):
+        run_cleanups(b, 0)
+        end_turn(b, turn, ir.Return(b.loc(node), None))
+        return
+    value = ir.none(b.loc(node)) if node.value is None else b.expression(node.value)
+    if b.cleanups:
+        value = b.stable(value)
+        run_cleanups(b, 0)
+    if b.env is None:
+        return
+    b.returns.append(value.type)
+    if b.result is not None:
+        value = b.convert(value, b.result)
+    b.block.append(ir.Return(b.loc(node), value))
+    b.env = None
+
+
+def run_cleanups(b: Builder, depth: int) -> None:
+    """Builds the ``finally`` clauses that a jump to ``depth`` passes, innermost first."""
+    saved = b.cleanups
+    for index in range(len(saved) - 1, depth - 1, -1):
+        b.cleanups = saved[:index]
+        b.statements(saved[index])
+    b.cleanups = saved

@@ -1,0 +1,160 @@
+"""Python's operators on values of any types: chosen by table, split where a type is not known.
+
+``apply(b, "+", left, right)`` looks the operand types up in ``operators``, converts, and gives an
+``ir.Op``; of a union it makes one for each type the value may have.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.build import Builder
+from pydotcompute.compiler.numpy_types import cast
+from pydotcompute.compiler.operators import NOT, Primitive, binary
+from pydotcompute.compiler.scope import OperandError, raising
+from pydotcompute.compiler.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NEVER,
+    NONE,
+    UNBOUND,
+    EnumType,
+    MessageType,
+    ScalarType,
+    TupleType,
+    Type,
+    UnionType,
+    join,
+)
+
+
+def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> ir.Expr:
+    """``left symbol right`` for every combination of the types the operands may have."""
+    if isinstance(left.type, UnionType):
+        right = b.stable(right)
+        return b.split(left, lambda part: apply(b, symbol, part, right, loc))
+    if isinstance(right.type, UnionType):
+        return b.split(right, lambda part: apply(b, symbol, left, part, loc))
+    if NEVER in (left.type, right.type):
+        return raising(loc, NEVER, "PDC_DEOPT_TYPE")
+    signature = binary(symbol, left.type, right.type)
+    if signature is None:
+        raise OperandError(f"{left.type} {symbol} {right.type} is not supported")
+    args = tuple(cast_operand(b, value, type_) for value, type_ in
+                 zip((left, right), signature.operands, strict=True))  # fmt: skip
+    return ir.Op(loc, signature.result, signature.primitive, args)
+
+
+def cast_operand(b: Builder, value: ir.Expr, target: Type) -> ir.Expr:
+    """An operand in the type its operation works in; numpy scalars widen as numpy does."""
+    if value.type == target:
+        return value
+    if isinstance(target, ScalarType):
+        primitive = cast(value.type, target)
+        assert primitive is not None
+        return ir.Op(value.loc, target, primitive, (value,))
+    return b.convert(value, target)
+
+
+def negate(test: ir.Expr) -> ir.Expr:
+    """``not test`` of a bool."""
+    if isinstance(test, ir.Const):
+        return ir.Const(test.loc, BOOL, not test.value)
+    return ir.Op(test.loc, BOOL, NOT, (test,))
+
+
+def compare(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+    """``left symbol right`` as a bool."""
+    if isinstance(left.type, UnionType):
+        right = b.stable(right)
+        return b.split(left, lambda part: compare(b, symbol, part, right))
+    if isinstance(right.type, UnionType):
+        return b.split(right, lambda part: compare(b, symbol, left, part))
+    if NEVER in (left.type, right.type):
+        return raising(left.loc, BOOL, "PDC_UNBOUND_LOCAL")
+    if left.type == right.type == NONE and symbol in ("is", "is not", "==", "!="):
+        return ir.Const(left.loc, BOOL, symbol in ("is", "=="))
+    left, right = _as_float(left, right), _as_float(right, left)
+    if signature := binary(symbol, left.type, right.type):
+        args = tuple(cast_operand(b, value, type_) for value, type_ in
+                     zip((left, right), signature.operands, strict=True))  # fmt: skip
+        return ir.Op(left.loc, BOOL, signature.primitive, args)
+    return _unlike(b, symbol, left, right)
+
+
+def _as_float(value: ir.Expr, other: ir.Expr) -> ir.Expr:
+    """An int constant that is compared with a float, as the float it equals."""
+    is_int = isinstance(value, ir.Const) and value.type == INT
+    if other.type == FLOAT and is_int and abs(value.value) <= 2**53:  # type: ignore[attr-defined]
+            return ir.Const(value.loc, FLOAT, float(value.value))
+    return value
+
+
+def _unlike(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+    """A comparison of types that have no common order: equal never, or an error."""
+    if isinstance(left.type, TupleType) and isinstance(right.type, TupleType):
+        return _tuples(b, symbol, left, right)
+    if symbol in ("is", "is not") and left.type == right.type == BOOL:
+        return compare(b, "==" if symbol == "is" else "!=", left, right)
+    unlike_none = NONE in (left.type, right.type) and left.type != right.type
+    kinds = {type(left.type), type(right.type)}
+    if unlike_none and symbol in ("is", "is not", "==", "!="):
+        answer = symbol in ("is not", "!=")
+    elif symbol in ("==", "!=") and len(kinds) == 2 and not kinds & {MessageType, EnumType}:
+        answer = symbol == "!="
+    else:
+        raise OperandError(f"{left.type} {symbol} {right.type} is not supported")
+    plain = (ir.Const, ir.Local, ir.As)
+    if isinstance(left, plain) and isinstance(right, plain):
+        return ir.Const(left.loc, BOOL, answer)
+    text = f"((void){{0}}, (void){{1}}, {str(answer).lower()})"
+    primitive = Primitive(f"always_{answer}", text, lambda *_: answer)
+    return ir.Op(left.loc, BOOL, primitive, (left, right))
+
+
+def _tuples(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+    assert isinstance(left.type, TupleType)
+    assert isinstance(right.type, TupleType)
+    loc = left.loc
+    if symbol not in ("==", "!="):
+        raise OperandError("tuples are compared with `==` and `!=` only")
+    if len(left.type.items) != len(right.type.items):
+        return ir.Const(loc, BOOL, symbol == "!=")
+    result: ir.Expr = ir.Const(loc, BOOL, True)
+    for one, other in zip(items_of(b, left), items_of(b, right), strict=True):
+        part = compare(b, "==", one, other)
+        result = part if isinstance(result, ir.Const) else ir.And(loc, BOOL, result, part)
+    return result if symbol == "==" else negate(result)
+
+
+def items_of(b: Builder, value: ir.Expr) -> list[ir.Expr]:
+    """The items of a tuple."""
+    assert isinstance(value.type, TupleType)
+    if isinstance(value, ir.Tuple):
+        return list(value.items)
+    value = b.stable(value)
+    return [ir.Item(value.loc, type_, value, n) for n, type_ in enumerate(value.type.items)]
+
+
+def choose(b: Builder, node: ast.AST, test: ir.Expr, arms: tuple[ir.Expr, ir.Expr],
+           branches: tuple[list[ir.Stmt], list[ir.Stmt]]) -> ir.Expr:  # fmt: skip
+    """One of two values; as a statement where computing one takes statements."""
+    loc = b.loc(node)
+    result = join(arms[0].type, arms[1].type)
+    values = []
+    for arm, block in zip(arms, branches, strict=True):
+        value, extra = b.nested(lambda arm=arm: b.convert(arm, result))  # type: ignore[misc]
+        block += extra
+        values.append(value)
+    if not any(branches):
+        return ir.Cond(loc, result, test, values[0], values[1])
+    target = b.temporary(ir.Const(loc, UNBOUND, None))
+    b.block.pop()
+    target = ir.Local(loc, result, target.name)
+    blocks = [(*block, ir.Assign(loc, target, value))
+              for block, value in zip(branches, values, strict=True)]  # fmt: skip
+    b.block.append(ir.If(loc, test, blocks[0], blocks[1]))
+    return target
