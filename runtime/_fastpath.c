@@ -1,16 +1,17 @@
 /* The module: puts the C operations in place of the Python ones, and takes them out again.
 
-   Input: the classes and constants of the Python code.  Output: the same classes, with `send` and
-   `receive` of kernels and runtimes, `try_put` and `try_get` of rings replaced. */
+   Input: the classes and constants of the Python code.  Output: the same classes, with `send`,
+   `receive` and `request` of kernels and runtimes, `try_put` and `try_get` of rings replaced. */
 
 #include "_fastpath.h"
 
 World world;
 
 PyObject *name_put_gate, *name_get_gate, *name_try_put, *name_try_get, *name_pull;
-PyObject *name_send_slow, *name_receive_slow, *name_get, *name_after, *name_idle;
-PyObject *name_sampled, *name_handled, *name_timeout, *name_throw, *name_close;
-static PyObject *name_send, *name_receive;
+PyObject *name_send_slow, *name_receive_slow;
+PyObject *name_get, *name_after, *name_idle, *name_took;
+PyObject *name_settle, *name_handled, *name_timeout, *name_throw, *name_close;
+static PyObject *name_send, *name_receive, *name_request;
 
 static PyMethodDef ring_methods[2] = {
     {"try_put", ring_try_put, METH_O, NULL},
@@ -18,7 +19,7 @@ static PyMethodDef ring_methods[2] = {
 };
 
 /* Everything `install` replaces, in one order. */
-enum { PLACES = 6 };
+enum { PLACES = CALL_METHODS + 2 };
 static PyTypeObject *place_type[PLACES];
 static PyMethodDef *place_method[PLACES];
 static PyObject **place_name[PLACES];
@@ -58,17 +59,23 @@ documentation(PyMethodDef *method, const char *signature, PyObject *original)
 static int
 set_places(void)
 {
-    PyTypeObject *types[PLACES] = {world.kernel, world.kernel, world.runtime, world.runtime,
-                                   world.inring, world.outring};
-    PyObject **names[PLACES] = {&name_send, &name_receive, &name_send, &name_receive,
-                                &name_try_put, &name_try_get};
+    PyTypeObject *types[PLACES] = {
+        world.kernel, world.kernel, world.kernel, world.runtime, world.runtime, world.runtime,
+        world.inring, world.outring,
+    };
+    PyObject **names[PLACES] = {
+        &name_send, &name_receive, &name_request, &name_send, &name_receive, &name_request,
+        &name_try_put, &name_try_get,
+    };
     static const char *const signatures[PLACES] = {
         "($self, message, *, timeout=None)", "($self, *, timeout=None)",
-        "($self, kernel_id, message, *, timeout=None)", "($self, kernel_id, *, timeout=None)",
+        "($self, message, *, timeout=None)", "($self, kernel_id, message, *, timeout=None)",
+        "($self, kernel_id, *, timeout=None)", "($self, kernel_id, message, *, timeout=None)",
         "($self, message)", "($self)",
     };
     for (int n = 0; n < PLACES; n++) {
-        PyMethodDef *method = n < 4 ? &call_methods[n] : &ring_methods[n - 4];
+        PyMethodDef *method = n < CALL_METHODS ? &call_methods[n]
+            : &ring_methods[n - CALL_METHODS];
         PyObject *original = PyObject_GetAttr((PyObject *)types[n], *names[n]);
         if (original == NULL)
             return -1;
@@ -80,10 +87,10 @@ set_places(void)
             && (method->ml_doc = documentation(method, signatures[n], original)) == NULL)
             return -1;
     }
-    for (int n = 0; n < 4; n++)
+    for (int n = 0; n < CALL_METHODS; n++)
         world.originals[n] = place_original[n];
-    world.put = place_original[4];
-    world.get = place_original[5];
+    world.put = place_original[CALL_METHODS];
+    world.get = place_original[CALL_METHODS + 1];
     return 0;
 }
 
@@ -93,15 +100,17 @@ read_world(PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {
         "kernel", "runtime", "channel", "inring", "outring", "pace", "empty", "foreign",
-        "clock", "calls", "fuel", "fuel_at", "carry_at", NULL,
+        "clock", "correlate", "begun", "calls", "fuel", "inline_seconds", "overhead", "dense",
+        "sparse", "fuel_at", "carry_at", NULL,
     };
     World w;
     memset(&w, 0, sizeof(w));
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "$O!O!O!O!O!O!OOOlLnn:install", names, &PyType_Type, &w.kernel,
+            args, kwargs, "$O!O!O!O!O!O!OOOOOlLddKKnn:install", names, &PyType_Type, &w.kernel,
             &PyType_Type, &w.runtime, &PyType_Type, &w.channel, &PyType_Type, &w.inring,
             &PyType_Type, &w.outring, &PyType_Type, &w.pace, &w.empty, &w.foreign, &w.clock,
-            &w.calls, &w.fuel, &w.fuel_at, &w.carry_at))
+            &w.correlate, &w.begun, &w.calls, &w.fuel, &w.inline_seconds, &w.overhead, &w.dense, &w.sparse,
+            &w.fuel_at, &w.carry_at))
         return -1;
     if (!PyType_IsSubtype(w.inring, &RingType) || !PyType_IsSubtype(w.outring, &RingType)) {
         PyErr_SetString(PyExc_TypeError, "the rings do not inherit from Ring");
@@ -127,6 +136,8 @@ read_world(PyObject *args, PyObject *kwargs)
     Py_INCREF(w.empty);
     Py_INCREF(w.foreign);
     Py_INCREF(w.clock);
+    Py_INCREF(w.correlate);
+    Py_INCREF(w.begun);
     world = w;
     return 0;
 }
@@ -190,10 +201,10 @@ intern_names(void)
     struct { PyObject **name; const char *text; } all[] = {
         {&name_put_gate, "put_gate"}, {&name_get_gate, "get_gate"}, {&name_try_put, "try_put"},
         {&name_try_get, "try_get"}, {&name_pull, "pull"}, {&name_send_slow, "_send_slow"},
-        {&name_receive_slow, "_receive_slow"}, {&name_get, "get"}, {&name_after, "after"},
-        {&name_idle, "_idle"}, {&name_sampled, "_sampled"}, {&name_handled, "handled"}, {&name_timeout, "timeout"},
+        {&name_receive_slow, "_receive_slow"}, {&name_took, "took"}, {&name_get, "get"}, {&name_after, "after"},
+        {&name_idle, "_idle"}, {&name_settle, "settle"}, {&name_handled, "handled"}, {&name_timeout, "timeout"},
         {&name_throw, "throw"}, {&name_close, "close"}, {&name_send, "send"},
-        {&name_receive, "receive"},
+        {&name_receive, "receive"}, {&name_request, "request"},
     };
     for (size_t n = 0; n < Py_ARRAY_LENGTH(all); n++)
         if (*all[n].name == NULL && (*all[n].name = PyUnicode_InternFromString(all[n].text)) == NULL)
@@ -236,7 +247,7 @@ PyInit__fastpath(void)
     for (size_t n = 0; n < Py_ARRAY_LENGTH(types); n++)
         if (PyModule_AddObjectRef(self, types[n].name, (PyObject *)types[n].type) < 0)
             goto failed;
-    if (PyModule_AddIntConstant(self, "VERSION", 1) < 0)
+    if (PyModule_AddIntConstant(self, "VERSION", 2) < 0)
         goto failed;
     return self;
 failed:

@@ -25,7 +25,7 @@
 /* What an operation came to.  UNUSUAL: nothing was done, the Python code has to do it. */
 enum outcome { FAILED = -1, NO = 0, YES = 1, UNUSUAL = 2 };
 
-enum { MOST_FIELDS = 32, MOST_BYTES = 512 };
+enum { MOST_FIELDS = 32, MOST_BYTES = 512, MOST_SAMPLES = 128 };
 
 typedef struct {
     PyObject *name;        /* interned */
@@ -75,19 +75,23 @@ struct Engine {
     unsigned char *actor;
     Burst burst;
     unsigned tick;
+    int samples;           /* latencies not yet added to the meter, in seconds */
+    double sample[MOST_SAMPLES];
 };
 
 /* What `install` was given. */
 typedef struct {
     PyTypeObject *kernel, *runtime, *channel, *inring, *outring, *pace;
-    PyObject *empty, *foreign, *clock;
+    PyObject *empty, *foreign, *clock, *correlate, *begun;
     PyObject *put, *get;                /* the Python try_put and try_get */
     /* offsets of __slots__ members */
     Py_ssize_t inbox, outbox, credit, port, kernels, spill, cost, limit, too_long;
     long calls;                         /* without letting other tasks run */
     long long fuel;                     /* of a burst run inline */
+    double inline_seconds, overhead;    /* pace.INLINE_SECONDS, pace.OVERHEAD */
+    unsigned long long dense, sparse;   /* telemetry.DENSE, telemetry.SPARSE */
     Py_ssize_t fuel_at, carry_at;       /* offsets in abi.ACTOR */
-    PyObject *originals[4];             /* the Python send, receive: of kernels, of runtimes */
+    PyObject *originals[6];             /* send, receive, request: of kernels, of runtimes */
 } World;
 
 extern World world;
@@ -95,8 +99,9 @@ extern PyTypeObject LayoutType, RingType, EngineType, CallType;
 
 /* Interned attribute names. */
 extern PyObject *name_put_gate, *name_get_gate, *name_try_put, *name_try_get, *name_pull;
-extern PyObject *name_send_slow, *name_receive_slow, *name_get, *name_after, *name_idle;
-extern PyObject *name_sampled, *name_handled, *name_timeout, *name_throw, *name_close;
+extern PyObject *name_send_slow, *name_receive_slow;
+extern PyObject *name_get, *name_after, *name_idle, *name_took;
+extern PyObject *name_settle, *name_handled, *name_timeout, *name_throw, *name_close;
 
 /* A __slots__ member of an instance: borrowed, NULL if it is not set. */
 static inline PyObject *
@@ -117,7 +122,7 @@ release(const Ring *ring, int word, uint64_t value)
     __atomic_store_n((uint64_t *)ring->words.buf + word, value, __ATOMIC_RELEASE);
 }
 
-enum { WORD_HEAD = 0, WORD_TAIL = 8, LEAST_WORDS = 10 };  /* of abi.PORT */
+enum { WORD_HEAD = 0, WORD_TAIL = 8, WORD_POLICY = 20, LEAST_WORDS = 22 };  /* of abi.PORT */
 
 /* Check a message and write its record: YES, UNUSUAL or FAILED. */
 enum outcome layout_pack(const Layout *layout, PyObject *message, char *record);
@@ -131,10 +136,25 @@ enum outcome ring_get(Ring *ring, PyObject **message);
 PyObject *ring_try_put(PyObject *ring, PyObject *message);
 PyObject *ring_try_get(PyObject *ring, PyObject *unused);
 
-/* Run a short burst: YES if messages moved. */
+/* Run a short burst: YES if messages may have moved. */
 enum outcome engine_pull(Engine *engine);
 
+/* A burst for the message of a request. */
+typedef struct {
+    PyObject *reply;              /* a new reference, or NULL */
+    unsigned long long ordinal;   /* of the message */
+    int status;
+    double seconds;
+} Answer;
+
+/* Put a message and let it be answered at once.  YES: there is a reply, and it only remains to
+   say that room was made (`took`) if the status is FULL.  UNUSUAL: nothing was done.  NO: the
+   message was put and a burst run, but there is no reply yet: NativeEngine.after comes next. */
+enum outcome engine_request(Engine *engine, Ring *in, PyObject *message, Answer *answer);
+enum { STATUS_FULL = 2 };  /* of abi.Status */
+
 /* The methods put into RingKernel and RingKernelRuntime, in the order of World.originals. */
-extern PyMethodDef call_methods[4];
+enum { CALL_METHODS = 6 };
+extern PyMethodDef call_methods[CALL_METHODS];
 
 #endif

@@ -7,7 +7,8 @@
 
 #include "_fastpath.h"
 
-enum operation { SEND, RECEIVE };
+enum operation { SEND, RECEIVE, REQUEST };
+enum { KERNEL_REQUEST = 2, RUNTIME_REQUEST = 5 };  /* in World.originals */
 enum state { NEW, YIELDED, DELEGATED, RUNNING, DONE };
 
 typedef struct {
@@ -16,7 +17,7 @@ typedef struct {
     enum state state;
     PyObject *target;   /* the kernel, or, as long as there is an id, the runtime */
     PyObject *id;       /* of the kernel, or NULL */
-    PyObject *message;  /* for SEND */
+    PyObject *message;  /* NULL for RECEIVE */
     PyObject *timeout;
     PyObject *inner;    /* the coroutine it stands for when DELEGATED */
 } Call;
@@ -28,7 +29,11 @@ static int spares;
 static const char *
 call_name(const Call *call)
 {
-    return call->operation == SEND ? "RingKernel.send" : "RingKernel.receive";
+    switch (call->operation) {
+    case SEND: return "RingKernel.send";
+    case RECEIVE: return "RingKernel.receive";
+    default: return "RingKernel.request";
+    }
 }
 
 static void
@@ -212,13 +217,74 @@ receive_now(PyObject *kernel, PyObject **message)
     return outcome;
 }
 
+/* The message was put and is not answered yet: the coroutine that waits for the reply. */
+static PyObject *
+request_begun(const Call *call, PyObject *engine, const Answer *answer)
+{
+    return PyObject_CallFunction(world.begun, "OOOKOid", call->target, call->message,
+                                 call->timeout, answer->ordinal, engine, answer->status,
+                                 answer->seconds);
+}
+
+/* YES: *reply is the reply.  NO: the Python method has to see to it, or call->inner does. */
+static enum outcome
+request_now(Call *call, PyObject **reply)
+{
+    PyObject *kernel = call->target, *in = port_of(kernel, world.inbox), *out = NULL;
+    PyObject *engine = NULL;
+    enum outcome outcome = UNUSUAL;
+    Answer answer;
+    if (in == NULL || (out = port_of(kernel, world.outbox)) == NULL)
+        outcome = FAILED;
+    else if (Py_IS_TYPE(in, world.inring) && Py_IS_TYPE(out, world.outring)
+             && ((Ring *)out)->engine != NULL) {
+        engine = Py_NewRef((PyObject *)((Ring *)out)->engine);
+        outcome = engine_request((Engine *)engine, (Ring *)in, call->message, &answer);
+    }
+    if (outcome == NO) {
+        call->inner = request_begun(call, engine, &answer);
+        if (call->inner == NULL)
+            outcome = FAILED;
+    }
+    else if (outcome == YES) {
+        PyObject *done = answer.status == STATUS_FULL
+            ? PyObject_CallMethodNoArgs(member(kernel, world.outbox), name_took)
+            : Py_NewRef(Py_None);
+        if (done != NULL)
+            Py_SETREF(done, PyObject_CallFunctionObjArgs(world.correlate, answer.reply,
+                                                         call->message, NULL));
+        *reply = answer.reply;
+        if (done == NULL) {
+            Py_CLEAR(*reply);
+            outcome = FAILED;
+        }
+        Py_XDECREF(done);
+    }
+    Py_XDECREF(in);
+    Py_XDECREF(out);
+    Py_XDECREF(engine);
+    return outcome == UNUSUAL ? NO : outcome;
+}
+
 static PyObject *
 delegate(Call *call)
 {
-    if (call->operation == SEND)
-        return PyObject_CallMethodObjArgs(call->target, name_send_slow, call->message,
-                                          call->timeout, NULL);
-    return PyObject_CallMethodOneArg(call->target, name_receive_slow, call->timeout);
+    PyObject *arguments[3] = {call->target, call->message, call->timeout}, *names, *inner;
+    switch (call->operation) {
+    case SEND:
+        return PyObject_VectorcallMethod(name_send_slow, arguments, 3, NULL);
+    case RECEIVE:
+        return PyObject_CallMethodOneArg(call->target, name_receive_slow, call->timeout);
+    default:
+        if (call->inner != NULL)
+            return call->inner;
+        names = PyTuple_Pack(1, name_timeout);
+        if (names == NULL)
+            return NULL;
+        inner = PyObject_Vectorcall(world.originals[KERNEL_REQUEST], arguments, 2, names);
+        Py_DECREF(names);
+        return inner;
+    }
 }
 
 /* The error for a call that runs, or is over. */
@@ -265,8 +331,10 @@ call_step(PyObject *self, PyObject *value, PyObject **result)
             if (outcome == YES)
                 *result = Py_NewRef(Py_None);
         }
-        else
+        else if (call->operation == RECEIVE)
             outcome = receive_now(call->target, result);
+        else
+            outcome = request_now(call, result);
         if (outcome == YES) {
             call_end(call);
             return PYGEN_RETURN;
@@ -582,16 +650,52 @@ usual_timeout(PyObject *const *args, Py_ssize_t nargs, Py_ssize_t wanted, PyObje
 
 METHOD(kernel_send, 0, SEND, 1, NULL, args[0])
 METHOD(kernel_receive, 1, RECEIVE, 0, NULL, NULL)
-METHOD(runtime_send, 2, SEND, 2, args[0], args[1])
-METHOD(runtime_receive, 3, RECEIVE, 1, args[0], NULL)
+METHOD(runtime_send, 3, SEND, 2, args[0], args[1])
+METHOD(runtime_receive, 4, RECEIVE, 1, args[0], NULL)
+
+/* Whether compiled code takes a kernel's messages. */
+static int
+is_native(PyObject *kernel)
+{
+    PyObject *channel = member(kernel, world.inbox), *port = NULL;
+    if (channel != NULL && PyObject_TypeCheck(channel, world.channel))
+        port = member(channel, world.port);
+    return port != NULL && Py_IS_TYPE(port, world.inring);
+}
+
+/* A request to an interpreted actor waits in any case: another layer would be in its way. */
+
+static PyObject *
+kernel_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *timeout = usual_timeout(args, nargs, 1, kwnames);
+    if (timeout == NULL || !is_native(self))
+        return as_python(KERNEL_REQUEST, self, args, nargs, kwnames);
+    return call_new(REQUEST, self, NULL, args[0], timeout);
+}
+
+static PyObject *
+runtime_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *timeout = usual_timeout(args, nargs, 2, kwnames), *kernel = NULL;
+    if (timeout != NULL && member(self, world.kernels) != NULL)
+        kernel = PyDict_GetItemWithError(member(self, world.kernels), args[0]);
+    if (kernel == NULL || !PyObject_TypeCheck(kernel, world.kernel) || !is_native(kernel)) {
+        PyErr_Clear();
+        return as_python(RUNTIME_REQUEST, self, args, nargs, kwnames);
+    }
+    return call_new(REQUEST, self, args[0], args[1], timeout);
+}
 
 #define ENTRY(name, function)                                                                 \
     {name, (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS, NULL}
 
 /* `install` gives them the texts of the Python methods. */
-PyMethodDef call_methods[4] = {
+PyMethodDef call_methods[CALL_METHODS] = {
     ENTRY("send", kernel_send),
     ENTRY("receive", kernel_receive),
+    ENTRY("request", kernel_request),
     ENTRY("send", runtime_send),
     ENTRY("receive", runtime_receive),
+    ENTRY("request", runtime_request),
 };

@@ -44,6 +44,47 @@ run_with(PyObject *object, PyObject *name, unsigned long long number, double sec
     return outcome;
 }
 
+/* As NativeEngine._sampled; the meter is told of many at once. */
+static enum outcome
+sampled(Engine *engine)
+{
+    Ring *in = engine->in;
+    unsigned long long last = in->sample_at > in->head - 1 ? in->sample_at : in->head - 1;
+    double began = in->sample_time;
+    in->sample_at = last < world.dense ? last + 1 : last + world.sparse;
+    in->sample_time = 0.0;
+    if (began != 0.0) {
+        PyObject *clock = PyObject_CallNoArgs(world.clock);
+        if (clock == NULL)
+            return FAILED;
+        engine->sample[engine->samples++] = PyFloat_AsDouble(clock) - began;
+        Py_DECREF(clock);
+        if (engine->samples == MOST_SAMPLES) {
+            enum outcome outcome = run((PyObject *)engine, name_settle, NULL, NULL);
+            engine->samples = 0;
+            return outcome;
+        }
+    }
+    return YES;
+}
+
+/* As Pace.handled, which is called if there is more to do than to keep the estimate. */
+static enum outcome
+handled(Engine *engine, unsigned long long done, double seconds)
+{
+    PyObject **slot = (PyObject **)((char *)engine->pace + world.cost), *fresh;
+    double cost = PyFloat_AsDouble(*slot), each = (seconds - world.overhead) / (double)done;
+    unsigned long long limit = PyLong_AsUnsignedLongLong(member(engine->pace, world.limit));
+    cost += ((each < 1e-9 ? 1e-9 : each) - cost) * (done < 64 ? 0.125 : 0.5);
+    if (done >= limit || cost * (double)limit > 2 * world.inline_seconds)
+        return run_with(engine->pace, name_handled, done, seconds);
+    fresh = PyFloat_FromDouble(cost);
+    if (fresh == NULL)
+        return FAILED;
+    Py_SETREF(*slot, fresh);
+    return YES;
+}
+
 /* The part of NativeEngine.after that concerns every burst; the pace only if time was taken. */
 static enum outcome
 account(Engine *engine, uint64_t tail, double seconds, int timed)
@@ -60,47 +101,109 @@ account(Engine *engine, uint64_t tail, double seconds, int timed)
     held = out->seen - out->tail;
     if (held > out->peak)
         out->peak = out->drop_oldest && held > out->bound ? out->bound : held;
-    if (tail > in->sample_at && run((PyObject *)engine, name_sampled, NULL, NULL) == FAILED)
+    if (timed && handled(engine, done, seconds) == FAILED)
         return FAILED;
-    return timed ? run_with(engine->pace, name_handled, done, seconds) : YES;
+    return tail > in->sample_at ? sampled(engine) : YES;
+}
+
+/* Whether a burst may be run here and now: YES, NO, or UNUSUAL if NativeEngine has to see to it. */
+static enum outcome
+ready(const Engine *engine)
+{
+    const Ring *in = engine->in, *out = engine->out;
+    PyObject *pace = engine->pace;
+    if (engine->burst == NULL || pace == NULL || !Py_IS_TYPE(pace, world.pace)
+        || in->words.buf == NULL || out->words.buf == NULL)
+        return UNUSUAL;
+    if (engine->gate || member(pace, world.too_long) == Py_True)
+        return NO;
+    if (engine->staged || engine->prints || in->put_gate || out->get_gate
+        || *(uint32_t *)(engine->actor + world.carry_at))
+        return UNUSUAL;
+    return YES;
+}
+
+/* Run a burst; returns its status, and the seconds it took, measured or estimated. */
+static int
+burst(Engine *engine, unsigned long long limit, double *seconds, int *timed)
+{
+    double cost = PyFloat_AsDouble(member(engine->pace, world.cost)), began = 0.0;
+    int status;
+    *timed = cost > CHEAP_SECONDS || engine->in->head - engine->taken >= SHORT
+        || ++engine->tick % SAMPLED == 0;
+    *(int64_t *)(engine->actor + world.fuel_at) = world.fuel;
+    if (*timed)
+        began = now();
+    status = engine->burst(engine->actor, limit);
+    *seconds = *timed ? now() - began
+        : cost * (double)(acquire(engine->in, WORD_TAIL) - engine->taken);
+    return status;
+}
+
+/* After a burst that has left nothing to be done: account for it. */
+static enum outcome
+settle(Engine *engine, double seconds, int timed)
+{
+    if (account(engine, acquire(engine->in, WORD_TAIL), seconds, timed) == FAILED)
+        return FAILED;
+    return engine->waits ? run((PyObject *)engine, name_idle, NULL, NULL) : YES;
 }
 
 /* The caller holds a reference to the engine. */
 enum outcome
 engine_pull(Engine *engine)
 {
-    Ring *in = engine->in, *out = engine->out;
-    PyObject *pace = engine->pace;
-    unsigned long long limit;
-    uint64_t tail;
-    double began = 0.0, seconds, cost;
+    Ring *in = engine->in;
+    enum outcome outcome;
+    double seconds;
     int status, timed;
-    if (engine->burst == NULL || pace == NULL || !Py_IS_TYPE(pace, world.pace)
-        || in->words.buf == NULL || out->words.buf == NULL)
-        return UNUSUAL;
-    if (engine->gate || member(pace, world.too_long) == Py_True
-        || (in->head == engine->taken && !engine->staged))
+    if (in != NULL && in->head == engine->taken && !engine->staged)
         return NO;
-    if (engine->staged || engine->prints || in->put_gate || out->get_gate
-        || *(uint32_t *)(engine->actor + world.carry_at))
-        return UNUSUAL;
-    limit = PyLong_AsUnsignedLongLong(member(pace, world.limit));
-    cost = PyFloat_AsDouble(member(pace, world.cost));
-    if (PyErr_Occurred())
-        return FAILED;
-    timed = cost > CHEAP_SECONDS || in->head - engine->taken >= SHORT
-        || ++engine->tick % SAMPLED == 0;
-    *(int64_t *)(engine->actor + world.fuel_at) = world.fuel;
-    if (timed)
-        began = now();
-    status = engine->burst(engine->actor, limit);
-    tail = acquire(in, WORD_TAIL);
-    seconds = timed ? now() - began : cost * (double)(tail - engine->taken);
-    if (status > MORE || in->head != tail)
+    outcome = ready(engine);
+    if (outcome != YES)
+        return outcome;
+    status = burst(engine, PyLong_AsUnsignedLongLong(member(engine->pace, world.limit)),
+                   &seconds, &timed);
+    if (status > MORE || in->head != acquire(in, WORD_TAIL))
         return run_with((PyObject *)engine, name_after, (unsigned)status, seconds);
-    if (account(engine, tail, seconds, timed) == FAILED)
-        return FAILED;
-    return engine->waits ? run((PyObject *)engine, name_idle, NULL, NULL) : YES;
+    return settle(engine, seconds, timed);
+}
+
+/* The caller holds references to the engine and the ring. */
+enum outcome
+engine_request(Engine *engine, Ring *in, PyObject *message, Answer *answer)
+{
+    Ring *out = engine->out;
+    unsigned long long armed = in->armed, ordinal = in->head;
+    enum outcome outcome;
+    int timed;
+    /* both queues are empty, so the first output is the reply; and a reply takes no room, which
+       only shows where the queue, when full, does something other than wait */
+    if (engine->in != in || ready(engine) != YES || ordinal != engine->taken
+        || out->tail != acquire(out, WORD_HEAD) || acquire(out, WORD_POLICY) != 0
+        || out->layout == NULL || !Py_IS_TYPE(out->layout, &LayoutType))
+        return UNUSUAL;
+    in->armed = 1;  /* the burst is run here: nobody needs to be woken */
+    outcome = ring_put(in, message, 1);
+    in->armed = armed;
+    if (outcome != YES)
+        return outcome == FAILED ? FAILED : UNUSUAL;
+    Py_INCREF(out);
+    answer->reply = NULL;
+    answer->ordinal = ordinal;
+    answer->status = burst(engine, 1, &answer->seconds, &timed);
+    outcome = NO;
+    if (acquire(in, WORD_TAIL) == ordinal + 1)
+        outcome = ring_get(out, &answer->reply);
+    Py_DECREF(out);
+    if (outcome != YES)
+        return outcome == FAILED ? FAILED : NO;
+    outcome = answer->status > MORE
+        ? run_with((PyObject *)engine, name_after, (unsigned)answer->status, answer->seconds)
+        : settle(engine, answer->seconds, timed);
+    if (outcome == FAILED)
+        Py_CLEAR(answer->reply);
+    return outcome;
 }
 
 static PyObject *
@@ -130,6 +233,25 @@ forget(Engine *self)
     Py_CLEAR(self->block);
     Py_CLEAR(self->in);
     Py_CLEAR(self->out);
+}
+
+static PyObject *
+engine_latencies(PyObject *object, PyObject *Py_UNUSED(unused))
+{
+    Engine *self = (Engine *)object;
+    PyObject *list = PyList_New(self->samples);
+    if (list == NULL)
+        return NULL;
+    for (int n = 0; n < self->samples; n++) {
+        PyObject *value = PyFloat_FromDouble(self->sample[n]);
+        if (value == NULL) {
+            Py_DECREF(list);
+            return NULL;
+        }
+        PyList_SET_ITEM(list, n, value);
+    }
+    self->samples = 0;
+    return list;
 }
 
 static PyObject *
@@ -173,6 +295,7 @@ static PyMethodDef engine_methods[] = {
     {"attach", engine_attach, METH_VARARGS,
      "attach(block, inport, outport, actor, burst): what may be run inline."},
     {"detach", engine_detach, METH_NOARGS, "Forget what attach gave."},
+    {"take_latencies", engine_latencies, METH_NOARGS, "Latencies no meter knows of yet."},
     {NULL},
 };
 

@@ -1,7 +1,8 @@
 """The optional C extension ``_fastpath``: whether it is there, and putting it to use.
 
-Input: the classes of the runtime.  Output: the same classes, whose common cases (``send`` and
-``receive`` of kernels and runtimes, ``try_put`` and ``try_get`` of rings, a short burst) run in C.
+Input: the classes of the runtime.  Output: the same classes, whose common cases (``send``,
+``receive`` and ``request`` of kernels and runtimes, ``try_put`` and ``try_get`` of rings, a short
+burst) run in C.
 
 The Python code is the definition and complete: the extension leaves to it whatever is unusual,
 and without a compiler at installation everything runs in Python.  ``use(False)`` does the same in
@@ -19,8 +20,12 @@ from pydotcompute.compiler import types
 from pydotcompute.compiler.abi import ACTOR
 from pydotcompute.compiler.schema import STRINGS, Schema, SchemaError, record_dtype, schema_of
 from pydotcompute.compiler.types import Type
+from pydotcompute.replies import Request
 
-VERSION: Final = 1
+if TYPE_CHECKING:
+    from pydotcompute.kernel import RingKernel
+
+VERSION: Final = 2
 """What ``_fastpath`` and this file have agreed upon."""
 
 extension: Any = None
@@ -73,6 +78,10 @@ if TYPE_CHECKING or extension is None:
 
         def detach(self) -> None:
             """Forget what ``attach`` was given."""
+
+        def take_latencies(self) -> list[float]:
+            """Latencies, in seconds, that the extension has measured and no meter knows of yet."""
+            return []
 
 else:
     RingStorage = extension.Ring
@@ -129,6 +138,31 @@ def _probe(dtype: np.dtype[Any], *, plain: bool) -> tuple[Any, bytes, bool]:
     return np.frombuffer(raw, dtype)[0], raw, plain
 
 
+async def _request_begun(
+    kernel: RingKernel, message: Any, timeout: float | None, ordinal: int, engine: Any, *burst: Any
+) -> Any:
+    """The rest of a request that the extension has put, and whose burst did not answer it.
+
+    Args:
+        kernel, message, timeout: of the request.
+        ordinal: which message of the input queue it is.
+        engine: what has to be told of the burst.
+        burst: for ``engine.after``.
+    """
+    actor = kernel._actor
+    deadline = None if timeout is None else actor.loop.time() + timeout
+    request = Request(message)
+    actor.replies.open(request, ordinal)
+    try:
+        engine.after(*burst)
+        if not request.answered:
+            await kernel._await_reply(request, deadline, timeout)
+    except BaseException:
+        actor.replies.give_up(request)
+        raise
+    return request.reply
+
+
 def use(fast: bool = True) -> bool:
     """Let the extension take over the common cases, or leave everything to Python.
 
@@ -146,19 +180,23 @@ def use(fast: bool = True) -> bool:
         extension.uninstall()
         return False
     from pydotcompute.backends.native import FUEL
-    from pydotcompute.backends.pace import Pace
+    from pydotcompute.backends.pace import INLINE_SECONDS, OVERHEAD, Pace
     from pydotcompute.channel import Channel
+    from pydotcompute.header import correlate
     from pydotcompute.kernel import FAIR, RingKernel
     from pydotcompute.port import EMPTY
     from pydotcompute.ring import InputRing, OutputRing
     from pydotcompute.runtime import RingKernelRuntime
     from pydotcompute.slots import ForeignMessage
+    from pydotcompute.telemetry import DENSE, SPARSE
 
     places = ACTOR.fields
     assert places is not None
     extension.install(
         kernel=RingKernel, runtime=RingKernelRuntime, channel=Channel, inring=InputRing,
         outring=OutputRing, pace=Pace, empty=EMPTY, foreign=ForeignMessage, clock=perf_counter,
-        calls=FAIR, fuel=FUEL, fuel_at=places["fuel"][1], carry_at=places["carry"][1],
+        correlate=correlate, begun=_request_begun, calls=FAIR, fuel=FUEL,
+        inline_seconds=INLINE_SECONDS, overhead=OVERHEAD, dense=DENSE, sparse=SPARSE,
+        fuel_at=places["fuel"][1], carry_at=places["carry"][1],
     )  # fmt: skip
     return True

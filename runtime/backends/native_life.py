@@ -303,6 +303,8 @@ class NativeLife(EngineStorage):
         q8 = block.q8
         meter.busy += self.inline_busy
         self.inline_busy = 0.0
+        for seconds in self.take_latencies():
+            meter.latencies.add(seconds)
         now = (q8[words.PROCESSED], q8[words.SENT], q8[words.REJECTED], q8[words.TIMEOUTS])
         old, self._settled = self._settled, now
         meter.processed += now[0] - old[0]
