@@ -155,7 +155,8 @@ def _scalar_class(cls: type) -> Callable[[Builder, ast.Call], ir.Expr]:
         if len(node.args) == 1 and isinstance(node.args[0], ast.Constant) and not node.keywords:
             try:
                 # Folded, as an unsigned constant may be beyond the range of a compiled int.
-                return ir.Const(b.loc(node), ScalarType(np.dtype(cls).name), cls(node.args[0].value))
+                folded = cls(node.args[0].value)
+                return ir.Const(b.loc(node), ScalarType(np.dtype(cls).name), folded)
             except (OverflowError, TypeError, ValueError):
                 pass
         (value,) = arguments(b, node)

@@ -176,7 +176,8 @@ def method(b: Builder, node: ast.Call, base: ir.Expr, name: str) -> ir.Expr:
 
 def _adder(primitive: Primitive) -> Method:
     def rule(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
-        if isinstance(base.type, ListType) and isinstance(base, ir.Local) and base.origin is not None:
+        of_state = isinstance(base, ir.Local) and base.origin is not None
+        if isinstance(base.type, ListType) and of_state:
             b.fail("PDC106", node, "a list of the state grows without a bound",
                    notes=["compiled state has a fixed size"],
                    hint="use collections.deque(maxlen=n)")  # fmt: skip

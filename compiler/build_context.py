@@ -12,8 +12,10 @@ from pydotcompute.compiler.types import BOOL, FLOAT, NONE, MessageType, Type, Un
 def context_call(b: Builder, node: ast.Await) -> ir.Expr:
     """``await ctx.receive(...)``, ``await ctx.send(...)``, ``await ctx.wait_active()``."""
     call_ = node.value
-    if not (isinstance(call_, ast.Call) and isinstance(call_.func, ast.Attribute)
-            and isinstance(call_.func.value, ast.Name) and call_.func.value.id == b.ctx):  # fmt: skip
+    if not (
+        isinstance(call_, ast.Call) and isinstance(call_.func, ast.Attribute)
+        and isinstance(call_.func.value, ast.Name) and call_.func.value.id == b.ctx
+    ):  # fmt: skip
         b.fail("PDC022", node, "`await` of something other than the context")
     rule = {"receive": _receive, "send": _send, "wait_active": _wait}.get(call_.func.attr)
     if rule is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
+from pydotcompute.compiler.build_operators import computes
 from pydotcompute.compiler.scope import Dropped, Env, Restart, TryFrame, Var, view_of
 from pydotcompute.compiler.types import ERROR, Type, join
 
@@ -68,7 +69,7 @@ def _evaluate_for_errors(b: Builder, node: ast.expr) -> None:
         parts = [p.value for p in node.values if isinstance(p, ast.FormattedValue)]
     for part in parts:
         value = b.evaluate(part)
-        if isinstance(value, ir.Expr) and any(isinstance(n, (ir.Op, ir.Call)) for n in ir.walk(value)):
+        if isinstance(value, ir.Expr) and computes(value):
             b.block.append(ir.Evaluate(b.loc(part), value))
 
 

@@ -213,7 +213,8 @@ def mutated_names(nodes: Sequence[ast.stmt]) -> set[str]:
             ):  # fmt: skip
                 found.add(part.func.value.id)
             if isinstance(part, ast.Delete):
-                found |= {n.id for t in part.targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+                deleted = (n for target in part.targets for n in ast.walk(target))
+                found |= {n.id for n in deleted if isinstance(n, ast.Name)}
     return found
 
 

@@ -69,7 +69,8 @@ def build_kernel(
     for name_, type_ in types.items():
         if contains_text(type_):
             diagnostics.error(
-                "PDC108", shape.loop.test, f"the variable {name_!r} keeps a string made in the loop",
+                "PDC108", shape.loop.test,
+                f"the variable {name_!r} keeps a string made in the loop",
                 notes=["compiled code can print such a string, or send it at once"],
                 hint="keep what the string is made of",
             )  # fmt: skip

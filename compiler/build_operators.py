@@ -158,3 +158,8 @@ def choose(b: Builder, node: ast.AST, test: ir.Expr, arms: tuple[ir.Expr, ir.Exp
               for block, value in zip(branches, values, strict=True)]  # fmt: skip
     b.block.append(ir.If(loc, test, blocks[0], blocks[1]))
     return target
+
+
+def computes(value: ir.Expr) -> bool:
+    """Whether evaluating ``value`` does something that may fail."""
+    return any(isinstance(n, (ir.Op, ir.Call)) for n in ir.walk(value))

@@ -13,7 +13,7 @@ from pydotcompute.compiler.build_containers import delete
 from pydotcompute.compiler.build_exceptions import raise_statement, try_statement
 from pydotcompute.compiler.build_loops import for_loop, jump, return_statement, while_loop
 from pydotcompute.compiler.build_match import match_statement
-from pydotcompute.compiler.build_operators import negate
+from pydotcompute.compiler.build_operators import computes, negate
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.error_codes import BY_NAME
 
@@ -22,7 +22,7 @@ def _expr(b: Builder, node: ast.Expr) -> None:
     if isinstance(node.value, ast.Constant):
         return
     value = b.evaluate(node.value)
-    if isinstance(value, ir.Expr) and any(isinstance(n, (ir.Op, ir.Call)) for n in ir.walk(value)):
+    if isinstance(value, ir.Expr) and computes(value):
         b.block.append(ir.Evaluate(b.loc(node), value))
 
 

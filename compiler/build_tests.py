@@ -59,8 +59,11 @@ def _without(b: Builder, name: str, gone: set[Type]) -> Env | None:
 def _none_test(b: Builder, node: ast.Compare) -> Condition | None:
     """``x is None`` and ``x is not None`` of a name."""
     right = node.comparators[0]
-    if not (len(node.ops) == 1 and isinstance(node.ops[0], (ast.Is, ast.IsNot)) and isinstance(node.left, ast.Name)
-            and isinstance(right, ast.Constant) and right.value is None):  # fmt: skip
+    if not (
+        len(node.ops) == 1 and isinstance(node.ops[0], (ast.Is, ast.IsNot))
+        and isinstance(node.left, ast.Name) and isinstance(right, ast.Constant)
+        and right.value is None
+    ):  # fmt: skip
         return None
     test = b.expression(node)
     name = node.left.id

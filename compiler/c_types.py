@@ -176,7 +176,8 @@ class CTypes:
             f"pdc_m.{(n := identifier(f.name))} = {self.into_record(f.type, n)};"
             for f in schema.fields
         )
-        return f"PDC_FN {name} pdc_make_{name}({takes}) {{ {name} pdc_m = {{}}; {sets} return pdc_m; }}"
+        head = f"PDC_FN {name} pdc_make_{name}({takes})"
+        return f"{head} {{ {name} pdc_m = {{}}; {sets} return pdc_m; }}"
 
     def record(self, type_: Type) -> str:
         """The C type of a field in a record; ``[n]`` follows the name of an opaque one."""

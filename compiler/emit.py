@@ -238,7 +238,8 @@ class StatementEmitter(ExpressionEmitter):
         self.check(node)
         self.write(f"{target} = {start};")
         after, again = self.label("done"), self.label("next")
-        self.write(f"for (; {count} != 0; --{count}, {target} = pdc_range_next({target}, {step})) {{")
+        advance = f"--{count}, {target} = pdc_range_next({target}, {step})"
+        self.write(f"for (; {count} != 0; {advance}) {{")
         self._body(node.body, again, after, node)
         self.write("}")
         self.block(node.orelse)

@@ -133,7 +133,9 @@ def numpy_binary(symbol: str, left: Type, right: Type) -> Signature | None:
         primitive = Primitive(f"np_{name}_bool", f"({{0}} {symbol} {{1}})", python)
         return Signature((operand, operand), primitive, result)
     c_type = suffix(operand)
-    text = f"({c_type})({{0}} {symbol} {{1}})" if symbol in "&|^" else f"pdc_np_{name}({{0}}, {{1}})"
+    text = f"pdc_np_{name}({{0}}, {{1}})"
+    if symbol in "&|^":
+        text = f"({c_type})({{0}} {symbol} {{1}})"
     primitive = Primitive(f"np_{name}_{c_type}", text, quietly(python))
     return Signature((operand, operand), primitive, result)
 

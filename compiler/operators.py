@@ -188,13 +188,15 @@ def _same_identity(symbol: str, left: Type, right: Type) -> Signature | None:
     python = operator.eq if equal else operator.ne
     text = f"({{0}} {'==' if equal else '!='} {{1}})"
     if left == right and (left == STR or isinstance(left, (EnumType, ErrorType))):
-        return Signature((left, right), Primitive(f"{'eq' if equal else 'ne'}_id", text, python), BOOL)
+        name = "eq_id" if equal else "ne_id"
+        return Signature((left, right), Primitive(name, text, python), BOOL)
     if left == right == UUID:
         return Signature(
             (left, right), helper("eq_uuid" if equal else "ne_uuid", python, fails=False), BOOL
         )
     if left == right == NONE:
-        return Signature((left, right), Primitive(f"none_{equal}", str(equal).lower(), python), BOOL)
+        primitive = Primitive(f"none_{equal}", str(equal).lower(), python)
+        return Signature((left, right), primitive, BOOL)
     return None
 
 

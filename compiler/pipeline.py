@@ -231,8 +231,9 @@ def _no_input(source: FunctionSource, shape: ActorShape) -> Diagnostic:
     )  # fmt: skip
 
 
-def code_classes(kernel: ir.Kernel,
-                 signals: Mapping[str, type[BaseException]]) -> dict[int, type[BaseException]]:  # fmt: skip
+def code_classes(
+    kernel: ir.Kernel, signals: Mapping[str, type[BaseException]]
+) -> dict[int, type[BaseException]]:
     """Exception class of each code that a kernel may report."""
     found: dict[int, type[BaseException]] = {
         row.code: signals.get(row.name) or describe(row.code).exception or Exception

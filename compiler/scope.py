@@ -391,8 +391,8 @@ class Scope:
         """Puts the items of a new container where the old one of that name is."""
         if not isinstance(have, Var) or type(have.view) is not type(wanted.view):
             raise OperandError(f"{name!r} is no {wanted.view} here")
-        others = [n for n, var in (self.env or {}).items()
-                  if n != name and isinstance(var, Var) and var.local.name == wanted.local.name]  # fmt: skip
+        held = ((n, var) for n, var in (self.env or {}).items() if isinstance(var, Var))
+        others = [n for n, var in held if n != name and var.local.name == wanted.local.name]
         if others or isinstance(wanted.view, (DictType, DequeType)):
             raise OperandError(f"{name!r} is bound to another container")
         item = join(item_type(wanted.view), item_type(have.view))
