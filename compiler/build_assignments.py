@@ -104,9 +104,9 @@ def augmented_assign(b: Builder, node: ast.AugAssign) -> None:
         _aug_assign_item(b, node, node.target)
         return
     if isinstance(node.target, ast.Attribute):
-        load = ast.copy_location(ast.Attribute(node.target.value, node.target.attr, ast.Load()),
-                                 node.target)  # fmt: skip
-        changed = ast.copy_location(ast.BinOp(load, node.op, node.value), node)
+        read = ast.Attribute(node.target.value, node.target.attr, ast.Load())
+        read = ast.copy_location(read, node.target)
+        changed = ast.copy_location(ast.BinOp(read, node.op, node.value), node)
         assign_field(b, node.target, b.expression(changed))
         return
     if not isinstance(node.target, ast.Name):

@@ -55,8 +55,8 @@ def _send(b: Builder, node: ast.Call) -> ir.Expr:
 
 def _send_value(b: Builder, node: ast.expr, value: ir.Expr) -> None:
     if isinstance(value.type, UnionType):
-        value = b.stable(value)
-        _send_member(b, node, value, list(value.type.members))
+        members = list(value.type.members)
+        _send_member(b, node, b.stable(value), members)
         return
     if not isinstance(value.type, MessageType):
         b.fail("PDC102", node, f"`send` takes an @message, and this is a {value.type}")

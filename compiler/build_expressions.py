@@ -176,10 +176,10 @@ def _unary_op(b: Builder, node: ast.UnaryOp) -> ir.Expr:
     if isinstance(node.op, ast.Not):
         return negate(b.truth(b.expression(node.operand)))
     if isinstance(node.operand, ast.Constant) and type(node.operand.value) in (int, float):
-        value = node.operand.value
-        folded = {ast.USub: lambda: -value, ast.UAdd: lambda: +value}.get(type(node.op))
-        if folded is not None:
-            result = b.constant(folded(), b.loc(node))
+        number: Any = node.operand.value
+        if isinstance(node.op, (ast.USub, ast.UAdd)):
+            folded = -number if isinstance(node.op, ast.USub) else number
+            result = b.constant(folded, b.loc(node))
             if isinstance(result, ir.Expr):
                 return result
     symbol = _UNARY[type(node.op)]
@@ -320,7 +320,8 @@ def _subscript(b: Builder, node: ast.Subscript) -> ir.Expr | Static:
     if isinstance(base.type, TupleType) and isinstance(index, ir.Const) and index.type == INT:
         items = items_of(b, base)
         if -len(items) <= index.value < len(items):
-            return items[index.value]
+            item: ir.Expr = items[index.value]
+            return item
         return raising(b.loc(node), NONE, "PDC_INDEX_TUPLE")
     raise OperandError(f"{base.type} is not indexed in compiled code")
 

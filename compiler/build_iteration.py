@@ -236,7 +236,8 @@ def _loops(b: Builder, node: Any, inner: ast.stmt) -> ast.stmt:
         inner = ast.For(generator.target, generator.iter, [inner], [])
     names = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
     renamed = Renamed({name: b.fresh_name(name) for name in names}).visit(copied(inner))
-    return placed(renamed, node)
+    result: ast.stmt = placed(renamed, node)
+    return result
 
 
 def reduction(kind: str) -> Callable[[Builder, ast.Call], ir.Expr]:

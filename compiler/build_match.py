@@ -92,7 +92,7 @@ def _members(b: Builder, pattern: ast.MatchClass, type_: Type) -> list[Type]:
     if not isinstance(found, Static) or not isinstance(found.value, type):
         b.fail("PDC024", pattern.cls, f"`{ast.unparse(pattern.cls)}` is no class")
     cls = found.value
-    keep = []
+    keep: list[Type] = []
     for member in members_of(type_):
         if isinstance(member, MessageType):
             if issubclass(member.cls, cls):

@@ -8,13 +8,13 @@ where ``r`` is used for nothing but its fields and ``send``.
 from __future__ import annotations
 
 import ast
+from dataclasses import MISSING
 from typing import Any
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
 from pydotcompute.compiler.operators import Primitive
 from pydotcompute.compiler.prints import contains_text
-from pydotcompute.compiler.schema import MISSING
 from pydotcompute.compiler.scope import OperandError
 from pydotcompute.compiler.types import STR, TEXT, MessageType, Type, UnionType, in_body
 
@@ -147,7 +147,7 @@ def _bind_fields(b: Builder, node: ast.Call, cls: type,
             b.fail("PDC109", keyword.value, f"the header field `{keyword.arg}` does not lower")
         if keyword.arg not in names or keyword.arg in given:
             b.fail("PDC110", keyword.value, f"{cls.__name__} takes no further {keyword.arg!r}")
-        given[keyword.arg] = keyword.value
+        given[str(keyword.arg)] = keyword.value
     missing = {f.name: f.default for f in schema.fields if f.name not in given}
     for name, default in missing.items():
         if default is MISSING:

@@ -87,9 +87,10 @@ def compare(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
 
 def _as_float(value: ir.Expr, other: ir.Expr) -> ir.Expr:
     """An int constant that is compared with a float, as the float it equals."""
-    is_int = isinstance(value, ir.Const) and value.type == INT
-    if other.type == FLOAT and is_int and abs(value.value) <= 2**53:  # type: ignore[attr-defined]
-            return ir.Const(value.loc, FLOAT, float(value.value))
+    if other.type != FLOAT or not isinstance(value, ir.Const) or value.type != INT:
+        return value
+    if abs(value.value) <= 2**53:
+        return ir.Const(value.loc, FLOAT, float(value.value))
     return value
 
 
@@ -135,8 +136,8 @@ def items_of(b: Builder, value: ir.Expr) -> list[ir.Expr]:
     assert isinstance(value.type, TupleType)
     if isinstance(value, ir.Tuple):
         return list(value.items)
-    value = b.stable(value)
-    return [ir.Item(value.loc, type_, value, n) for n, type_ in enumerate(value.type.items)]
+    types, value = value.type.items, b.stable(value)
+    return [ir.Item(value.loc, type_, value, n) for n, type_ in enumerate(types)]
 
 
 def choose(b: Builder, node: ast.AST, test: ir.Expr, arms: tuple[ir.Expr, ir.Expr],

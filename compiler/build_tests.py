@@ -86,7 +86,7 @@ def _isinstance(b: Builder, node: ast.Call) -> Condition | None:
     if not isinstance(var, Var) or not isinstance(classes, Static):
         return test, _copy(b), _copy(b)
     wanted = classes.value if isinstance(classes.value, tuple) else (classes.value,)
-    yes = [m for m in members_of(var.view)
+    yes: list[Type] = [m for m in members_of(var.view)
            if isinstance(m, MessageType) and issubclass(m.cls, wanted)]  # fmt: skip
     no = [m for m in members_of(var.view) if m not in yes]
     return test, _view(b, name, yes) or _copy(b), _view(b, name, no) or _copy(b)
@@ -100,9 +100,9 @@ def _bool_op(b: Builder, node: ast.BoolOp) -> Condition:
         if isinstance(test, ir.Const):
             if bool(test.value) != is_and:
                 return test, when_true, when_false
-            b.env, outer = (when_true if is_and else when_false), b.env
+            kept, b.env = b.env, (when_true if is_and else when_false)
             test, when_true, when_false = condition(b, operand)
-            b.env = outer
+            b.env = kept
             continue
         outer, b.env = b.env, when_true if is_and else when_false
         found: list[Condition] = []
@@ -118,7 +118,7 @@ def _bool_op(b: Builder, node: ast.BoolOp) -> Condition:
             decided = ir.Const(loc, BOOL, not is_and)
             arms = (right, decided) if is_and else (decided, right)
             branches = (statements, []) if is_and else ([], statements)
-            test = choose(b, node, test, arms, branches)  # type: ignore[arg-type]
+            test = choose(b, node, test, arms, branches)
         else:
             test = (ir.And if is_and else ir.Or)(loc, BOOL, test, right)
         _, right_true, right_false = found[0]

@@ -202,5 +202,6 @@ def make_format(b: Builder, node: ast.Call) -> ir.Expr:
     if not node.args or not isinstance(spec, ast.Constant) or node.keywords:
         raise OperandError("`format` takes a value and a constant specification here")
     value = b.expression(node.args[0])
-    _check_format(b, node, Piece(0, -1, spec.value), value.type)
-    return made(b, node, format, value, ir.Const(b.loc(node), STR, spec.value))
+    text = str(spec.value)
+    _check_format(b, node, Piece(0, -1, text), value.type)
+    return made(b, node, format, value, ir.Const(b.loc(node), STR, text))

@@ -134,7 +134,7 @@ class StatementEmitter(ExpressionEmitter):
         raise AssertionError(f"no C text for {type(node).__name__}")
 
     @stmt.register
-    def _(self, node: ir.Assign) -> None:
+    def _assign_stmt(self, node: ir.Assign) -> None:
         self.at(node)
         name = self.name(node.target)
         if len(self.handlers) > 1 and may_raise(node.value):
@@ -148,12 +148,12 @@ class StatementEmitter(ExpressionEmitter):
         self.statement(node.value, lambda text: f"{name} = {text};")
 
     @stmt.register
-    def _(self, node: ir.Evaluate) -> None:
+    def _evaluate_stmt(self, node: ir.Evaluate) -> None:
         self.at(node)
         self.statement(node.value, lambda text: f"(void)({text});")
 
     @stmt.register
-    def _(self, node: ir.Print) -> None:
+    def _print_stmt(self, node: ir.Print) -> None:
         self.at(node)
         text, lines = self.captured(lambda: self.expr(node.value))
         self.write(*lines)
@@ -165,12 +165,12 @@ class StatementEmitter(ExpressionEmitter):
         self.check(node)
 
     @stmt.register
-    def _(self, node: ir.Fresh) -> None:
+    def _fresh_stmt(self, node: ir.Fresh) -> None:
         self.at(node)
         self.write(f"pdc_fresh({self.name(node.target)});")
 
     @stmt.register
-    def _(self, node: ir.Mutate) -> None:
+    def _mutate_stmt(self, node: ir.Mutate) -> None:
         self.at(node)
         texts, lines = self.captured_list(lambda: self.in_order(node.args))
         self.write(*lines)
@@ -189,7 +189,7 @@ class StatementEmitter(ExpressionEmitter):
         self.write(f"{self.name(node.target)} = {made};")
 
     @stmt.register
-    def _(self, node: ir.If) -> None:
+    def _if_stmt(self, node: ir.If) -> None:
         self.at(node)
         self.statement_test(node.test)
         self.block(node.body)
@@ -214,7 +214,7 @@ class StatementEmitter(ExpressionEmitter):
         self.write(f"if (!({text})) {{" if negated else f"if ({text}) {{")
 
     @stmt.register
-    def _(self, node: ir.While) -> None:
+    def _while_stmt(self, node: ir.While) -> None:
         self.at(node)
         after = self.label("done")
         again = self.label("next")
@@ -229,7 +229,7 @@ class StatementEmitter(ExpressionEmitter):
         self.write("}", f"{after}:;")
 
     @stmt.register
-    def _(self, node: ir.For) -> None:
+    def _for_stmt(self, node: ir.For) -> None:
         self.at(node)
         target, count = self.name(node.target), self.name(node.target) + "left"
         self.locals[count] = "u64"
@@ -254,32 +254,32 @@ class StatementEmitter(ExpressionEmitter):
         self.write(f"PDC_BACK_EDGE({node.loc.line}, pdc_raised);")
 
     @stmt.register
-    def _(self, node: ir.Break) -> None:
+    def _break_stmt(self, node: ir.Break) -> None:
         self.at(node)
         self.write(f"goto {self.loops[-1][1]};")
 
     @stmt.register
-    def _(self, node: ir.Continue) -> None:
+    def _continue_stmt(self, node: ir.Continue) -> None:
         self.at(node)
         self.write(f"goto {self.loops[-1][0]};")
 
     @stmt.register
-    def _(self, node: ir.EndTurn) -> None:
+    def _end_turn_stmt(self, node: ir.EndTurn) -> None:
         self.write("goto pdc_commit;")
 
     @stmt.register
-    def _(self, node: ir.Leave) -> None:
+    def _leave_stmt(self, node: ir.Leave) -> None:
         self.at(node)
         self.write("pdc_status = PDC_LEFT;", "goto pdc_commit;")
 
     @stmt.register
-    def _(self, node: ir.Return) -> None:
+    def _return_stmt(self, node: ir.Return) -> None:
         self.at(node)
         if self.kernel is not None:
             self.write("pdc_status = PDC_RETURNED;", "goto pdc_commit;")
         else:
             assert node.value is not None
-            text, lines = self.captured(lambda: self.expr(node.value))  # type: ignore[arg-type]
+            text, lines = self.captured(lambda: self.expr(node.value))
             self.write(*lines)
             if len(self.handlers) > 1 and may_raise(node.value):
                 text = self._spill_now(text, node.value)
@@ -289,14 +289,14 @@ class StatementEmitter(ExpressionEmitter):
     # --- exceptions ------------------------------------------------------------------------------
 
     @stmt.register
-    def _(self, node: ir.Raise) -> None:
+    def _raise_stmt(self, node: ir.Raise) -> None:
         self.at(node)
         code = self.caught[-1] if node.code is None else str(node.code)
         self.write(f"pdc_raise(&pdc_t->error, {code});")
         self.check(node)
 
     @stmt.register
-    def _(self, node: ir.Try) -> None:
+    def _try_stmt(self, node: ir.Try) -> None:
         handler, after = self.label("except"), self.label("end")
         self.handlers.append(handler)
         self.block(node.body)
@@ -333,11 +333,11 @@ class StatementEmitter(ExpressionEmitter):
     # --- messages --------------------------------------------------------------------------------
 
     @stmt.register
-    def _(self, node: ir.Receive) -> None:
+    def _receive_stmt(self, node: ir.Receive) -> None:
         self.at(node)
         limit = "PDC_NAN"
         if node.timeout is not None:
-            text, lines = self.captured(lambda: self.expr(node.timeout))  # type: ignore[arg-type]
+            text, lines = self.captured(lambda: self.expr(node.timeout))
             self.write(*lines)
             limit = text
             if may_fail(node.timeout):
@@ -358,7 +358,7 @@ class StatementEmitter(ExpressionEmitter):
             self.write(f"{name} = pdc_message;")
 
     @stmt.register
-    def _(self, node: ir.Send) -> None:
+    def _send_stmt(self, node: ir.Send) -> None:
         self.at(node)
         assert self.kernel is not None
         assert isinstance(node.value.type, MessageType)

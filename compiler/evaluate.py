@@ -342,7 +342,7 @@ class _Turn:
     @expr.register
     def _(self, node: ir.New) -> Any:
         assert isinstance(node.type, MessageType)
-        message = object.__new__(node.type.cls)
+        message: Any = object.__new__(node.type.cls)
         for part, arg in zip(schema_of(node.type.cls).fields, node.args, strict=True):
             object.__setattr__(message, part.name, self.expr(arg))
         return message

@@ -59,8 +59,8 @@ def layout(kernel: KernelSource) -> str:
     parts = []
     for cls in dict.fromkeys((*kernel.input_types, *kernel.output_types)):
         schema = schema_of(cls)
-        rows = [(f.offset, schema.dtype.fields[f.name][0].itemsize, f.name, str(f.type))
-                for f in schema.fields]  # type: ignore[index]  # fmt: skip
+        rows = [(f.offset, schema.dtype[f.name].itemsize, f.name, str(f.type))
+                for f in schema.fields]  # fmt: skip
         parts.append(_table(f"message {cls.__name__}", schema.dtype.itemsize, rows))
     dtype: np.dtype[Any] = kernel.state.dtype
     rows = [(dtype.fields[name][1], dtype.fields[name][0].itemsize, name, str(type_))  # type: ignore[index]

@@ -144,7 +144,8 @@ def numpy_unary(symbol: str, operand: ScalarType) -> Signature | None:
     """The signature of ``-x``, ``+x`` or ``~x``."""
     if operand.dtype.kind == "b" or (symbol == "~" and operand.is_float):
         return None
-    python = {"-": operator.neg, "+": operator.pos, "~": operator.invert}[symbol]
+    table: dict[str, Any] = {"-": operator.neg, "+": operator.pos, "~": operator.invert}
+    python = table[symbol]
     name = {"-": "neg", "+": "pos", "~": "invert"}[symbol]
     text = "pdc_np_neg({0})" if symbol == "-" else f"({suffix(operand)})({symbol}{{0}})"
     return Signature((operand,), Primitive(f"np_{name}_{suffix(operand)}", text, quietly(python)),

@@ -212,7 +212,7 @@ class StateLayout:
     @cached_property
     def dtype(self) -> np.dtype[Any]:
         """The record; an actor without state has one unused byte."""
-        fields = [(name, storage(type_)) for name, type_ in self.variables]
+        fields: list[tuple[str, Any]] = [(name, storage(t)) for name, t in self.variables]
         return np.dtype(fields or [("unused", "u1")], align=True)
 
     @property

@@ -58,7 +58,7 @@ def storage(type_: Type) -> np.dtype[Any]:
     if isinstance(type_, DictType):
         return _dict_storage(type_)
     if isinstance(type_, UnionType):
-        fields = [("tag", np.dtype("<u4"))]
+        fields: list[tuple[str, Any]] = [("tag", "<u4")]
         fields += [(f"v{n}", storage(member)) for n, member in enumerate(type_.members)]
         return np.dtype(fields, align=True)
     if isinstance(type_, TupleType):
@@ -119,7 +119,7 @@ def _store_container(record: Any, name: str, type_: Type, value: Any) -> None:
             raise TypeError(f"{value!r} is no {type_}")
         record[name] = value.reshape(-1)
         return
-    if type(value) is not _PYTHON[type(type_)]:
+    if not isinstance(value, _PYTHON[type(type_)]):
         raise TypeError(f"{value!r} is no {type_}")
     view = record[name]
     if isinstance(type_, DictType):
@@ -143,7 +143,7 @@ def _store_container(record: Any, name: str, type_: Type, value: Any) -> None:
         store(view["items"], at, type_.item, item)
 
 
-_PYTHON: dict[type[Type], type] = {ListType: list, DequeType: deque, DictType: dict}
+_PYTHON: dict[type[Type], Any] = {ListType: list, DequeType: deque, DictType: dict}
 
 
 def _load_container(stored: Any, type_: Type) -> Any:
@@ -170,7 +170,7 @@ def _store_message(record: Any, type_: MessageType, value: Any) -> None:
 
 
 def _load_message(stored: Any, type_: MessageType) -> Any:
-    message = object.__new__(type_.cls)
+    message: Any = object.__new__(type_.cls)
     for field in schemas.schema_of(type_.cls).fields:
         object.__setattr__(message, field.name, load(stored[field.name], field.type))
     return message

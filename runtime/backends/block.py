@@ -97,7 +97,8 @@ def _words_at(address: int, size: int) -> memoryview:
 def _record_at(address: int, dtype: np.dtype[Any]) -> Any:
     """Memory as a record that can be written."""
     size = dtype.itemsize
-    return np.frombuffer((ctypes.c_char * size).from_address(address), dtype, 1).reshape(())
+    memory = memoryview((ctypes.c_char * size).from_address(address)).cast("B")
+    return np.frombuffer(memory, dtype, 1).reshape(())
 
 
 def _power(least: int) -> int:
