@@ -26,6 +26,7 @@ from pydotcompute.backpressure import BackpressureStrategy
 from pydotcompute.errors import QueueFullError, QueueTimeoutError
 from pydotcompute.port import EMPTY, Port
 from pydotcompute.putters import Put, PutBatch
+from pydotcompute.waiting import INTERRUPTED, LATE, READY, wait
 
 CLOSED = 1
 """The channel is closed to this end."""
@@ -35,9 +36,6 @@ ROOM = 4
 """The producer waits for room: whoever takes a message must say so."""
 SPECIAL = 8
 """Messages must pass through the kernel: a type to be learnt, replies to be sorted out."""
-
-READY, LATE, INTERRUPTED = object(), object(), object()
-"""What a parked getter is woken with."""
 
 
 class Channel:
@@ -119,7 +117,8 @@ class Channel:
             QueueTimeoutError: no room in time, under BLOCK.
             KernelClosedError, ActorFailedError: the channel is closed.
         """
-        self._check_open(0)
+        if self._closed is not None:
+            raise self._closed(0)
         if not self.putters and (
             self._put_now(message, admitted)
             or (self._pulled_room() and self._put_now(message, admitted))
@@ -157,7 +156,8 @@ class Channel:
             QueueFullError, QueueTimeoutError, KernelClosedError, ActorFailedError: as for
                 ``put``; ``.count`` of the first three says how many were taken.
         """
-        self._check_open(0)
+        if self._closed is not None:
+            raise self._closed(0)
         total, done = len(batch), 0
         if not self.putters:
             done = self.port.put_batch(batch, 0)
@@ -174,14 +174,14 @@ class Channel:
         return total
 
     def _pulled_room(self) -> bool:
-        """Let the consumer make room at once, where that is possible and the policy waits."""
+        """Let the consumer make room at once, where the policy is to wait."""
         return self.policy is BackpressureStrategy.BLOCK and self.port.pull()
 
     async def _park_putter(self, putter: Put | PutBatch, timeout: float | None) -> None:
         self.putters[putter] = None
         self._refresh()
         try:
-            outcome = await self._wait(putter.future, timeout)
+            outcome = await wait(self.loop, putter.future, timeout)
         finally:
             # present only if nobody admitted it: cancelled or late
             self.putters.pop(putter, None)
@@ -266,11 +266,7 @@ class Channel:
         return await self._get(self.get_nowait, timeout)
 
     async def get_batch(self, limit: int, timeout: float | None = None) -> Any:
-        """Take 1 to ``limit`` messages at once, as an array.
-
-        Raises:
-            As for ``get``.
-        """
+        """Take 1 to ``limit`` messages at once, as an array; raises as ``get`` does."""
         return await self._get(lambda: self.get_batch_nowait(limit), timeout)
 
     def get_batch_nowait(self, limit: int) -> Any:
@@ -325,7 +321,7 @@ class Channel:
         self.port.armed = 0
         outcome: object = None
         try:
-            outcome = await self._wait(future, timeout)
+            outcome = await wait(self.loop, future, timeout)
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.result() is READY:
                 self.promised -= 1
@@ -393,19 +389,6 @@ class Channel:
         self._closed = None
         self.port.put_gate &= ~CLOSED
 
-    def _check_open(self, count: int) -> None:
-        if self._closed is not None:
-            raise self._closed(count)
-
-    async def _wait(self, future: Future[Any], timeout: float | None) -> Any:
-        if timeout is None:
-            return await future
-        timer = self.loop.call_later(timeout, _expire, future)
-        try:
-            return await future
-        finally:
-            timer.cancel()
-
     def _full(self, count: int, refused: int) -> QueueFullError:
         self.rejected += refused
         return QueueFullError(f"the {self.label} is full ({self.port.bound} messages)", count)
@@ -414,8 +397,3 @@ class Channel:
         self.timeouts += 1
         seconds = 0.0 if timeout is None else max(0.0, timeout)
         return QueueTimeoutError(f"{what} in the {self.label} within {seconds:g} s", count)
-
-
-def _expire(future: Future[Any]) -> None:
-    if not future.done():
-        future.set_result(LATE)

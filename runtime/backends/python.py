@@ -18,11 +18,11 @@ from typing import Any
 from pydotcompute.anatomy import snapshot
 from pydotcompute.backends.base import Failure, Host
 from pydotcompute.backends.driver import Driver, park_for_ever
-from pydotcompute.channel import LATE
 from pydotcompute.context import KernelContext
 from pydotcompute.errors import ActorExit, QueueTimeoutError
 from pydotcompute.port import EMPTY, ObjectPort
 from pydotcompute.telemetry import next_sample
+from pydotcompute.waiting import LATE
 
 FAIR = 256
 """Messages an actor handles at most before other tasks get their turn."""
