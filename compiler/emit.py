@@ -23,6 +23,7 @@ from pydotcompute.compiler.error_codes import DEOPTIMISE, TABLE, describe
 from pydotcompute.compiler.operators import ERROR_TEXT
 from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.types import CONTAINERS, ERROR, MessageType, UnionType
+from pydotcompute.compiler.verify import falls_through
 
 
 @dataclass(frozen=True)
@@ -302,7 +303,8 @@ class StatementEmitter(ExpressionEmitter):
         self.block(node.body)
         self.handlers.pop()
         self.block(node.orelse)
-        self.write(f"goto {after};")
+        if falls_through((*node.body, *node.orelse)):
+            self.write(f"goto {after};")
         self.write(f"{handler}:;")
         self._line = 0
         outer = self.handlers[-1]
@@ -312,13 +314,16 @@ class StatementEmitter(ExpressionEmitter):
         self.write(f"{caught} = pdc_t->error.code;")
         for clause in node.handlers:
             self.at(clause)
-            self.write(f"if ({self._matches(clause, caught)}) {{", "pdc_t->error = {};")
+            matches = self._matches(clause, caught)
+            self.write("{" if matches == "true" else f"if ({matches}) {{", "pdc_t->error = {};")
             if clause.name is not None:
                 self.write(f"{self.name(clause.name)} = {caught};")
             self.caught.append(caught)
             self.block(clause.body)
             self.caught.pop()
-            self.write(f"goto {after};", "}")
+            if falls_through(clause.body):
+                self.write(f"goto {after};")
+            self.write("}")
         self.write(f"goto {outer};")
         self.write(f"{after}:;")
 

@@ -23,7 +23,7 @@ def verify(kernel: ir.Kernel) -> None:
     for function in kernel.functions:
         _block(function.body, results, in_loop=False, function=function)
     _block(kernel.turn, results, in_loop=False, function=None)
-    _require(bool(kernel.turn) and not _falls_through(kernel.turn), kernel, "the turn has no end")
+    _require(bool(kernel.turn) and not falls_through(kernel.turn), kernel, "the turn has no end")
 
 
 def _require(condition: bool, node: ir.Node, what: str) -> None:
@@ -31,7 +31,7 @@ def _require(condition: bool, node: ir.Node, what: str) -> None:
         raise VerifyError(f"{node.loc}: {type(node).__name__}: {what}")
 
 
-def _falls_through(block: ir.Block) -> bool:
+def falls_through(block: ir.Block) -> bool:
     """Whether control can reach the end of a block."""
     return not any(_ends(node) for node in block)
 
@@ -41,10 +41,10 @@ def _ends(node: ir.Stmt) -> bool:
         case ir.EndTurn() | ir.Leave() | ir.Return() | ir.Raise() | ir.Break() | ir.Continue():
             return True
         case ir.If():
-            return not _falls_through(node.body) and not _falls_through(node.orelse)
+            return not falls_through(node.body) and not falls_through(node.orelse)
         case ir.Try():
-            body = not _falls_through((*node.body, *node.orelse))
-            return body and all(not _falls_through(h.body) for h in node.handlers)
+            body = not falls_through((*node.body, *node.orelse))
+            return body and all(not falls_through(h.body) for h in node.handlers)
         case ir.While():
             endless = isinstance(node.test, ir.Const) and bool(node.test.value)
             return endless and not any(isinstance(n, ir.Break) for n in ir.walk(*node.body))
