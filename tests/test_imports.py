@@ -37,6 +37,7 @@ READS_SYNTAX = tuple(
         "annotations",
         "scope",
         "state",
+        "synthetic",
         "parse*",
         "build*",
     )
