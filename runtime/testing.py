@@ -9,7 +9,7 @@ Needs ``hypothesis`` (``pip install pydotcompute[test]``).
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -19,6 +19,9 @@ from hypothesis.strategies import SearchStrategy
 from pydotcompute.compiler import types
 from pydotcompute.compiler.schema import INT_MAX, INT_MIN, schema_of
 from pydotcompute.compiler.types import Type
+
+if TYPE_CHECKING:
+    from pydotcompute.decorator import RingKernelFunction
 
 T = TypeVar("T")
 
@@ -164,3 +167,37 @@ def same(a: object, b: object) -> bool:
         names = [field.name for field in schema_of(type(a)).fields]
         return all(same(getattr(a, name), getattr(b, name)) for name in names)
     return bool(a == b)
+
+
+def assert_backends_agree(
+    actor: RingKernelFunction, batch: Any, *, timeout: float = 60.0
+) -> list[Any]:
+    """Runs an actor on the ``python`` and the ``native`` backend and compares everything it does.
+
+    Outputs are compared to the last bit and in type, and so are printed text, and of a failure the
+    exception, the message in hand and the state before it.  Each run launches the actor, sends the
+    messages, drains and terminates it.  An actor whose results depend on time (a short
+    ``receive(timeout=...)`` with a handler that does something, a queue that drops or rejects) may
+    differ from run to run on one backend already.
+
+    Args:
+        actor: the decorated actor; it must be one that is compiled.
+        batch: the messages, in order: a sequence, or an array of the input's dtype.
+        timeout: seconds that each of the two runs may take.
+
+    Returns:
+        The messages that it sent.
+
+    Raises:
+        AssertionError: something differs, or the actor is not compiled.
+        BackendUnavailableError: there is no C++ compiler.
+        TimeoutError: a run takes too long.
+
+    Example:
+        >>> @given(st.lists(messages(Request)))
+        ... def test_doubler(batch):
+        ...     assert_backends_agree(doubler, batch)
+    """
+    from pydotcompute.agreement import compare
+
+    return compare(actor, batch, same, timeout)

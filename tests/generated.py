@@ -62,7 +62,8 @@ _FLOATS = ["0.0", "1.0", "-0.0", "0.5", "2.5", "-1.5", "0.1", "1e16", "3.7", "-2
 _STRINGS = ['""', '"a"', '"b"', '"buy"', '"é"']
 _ERRORS = ["ValueError", "ZeroDivisionError", "AppError", "LateError", "KeyError", "RuntimeError"]
 _HANDLERS = ["ZeroDivisionError", "(ValueError, OverflowError)", "ArithmeticError", "Exception",
-             "AppError", "(LateError, KeyError)", "LookupError", "AssertionError", "TypeError"]  # fmt: skip
+             "AppError", "(LateError, KeyError)", "LookupError", "AssertionError",
+             "TypeError"]  # fmt: skip
 _NUMPY = {"i32": "np.int32", "u8": "np.uint8", "f32": "np.float32", "u64": "np.uint64"}
 
 
@@ -277,13 +278,13 @@ class Generator:
         if self.chance(5) and not self.in_helper:
             # A name that changes its type.
             others = [n for n, t in self.names.typed.items()
-                      if n not in self.names.fixed and t in ("int", "float") and n[0] == "v"]  # fmt: skip
+                      if n not in self.names.fixed and t in ("int", "float")
+                      and n[0] == "v"]  # fmt: skip
             if others and type_ in ("int", "float"):
                 name = self.one(others)
                 self.names.typed[name] = type_
                 return name
-        name = self.fresh("v")
-        return name
+        return self.fresh("v")
 
     def _assign(self, depth: int) -> list[str]:
         type_ = self.one(["int", "int", "int", "float", "float", "bool", "str", "enum", "i32", "u8",
@@ -298,7 +299,9 @@ class Generator:
         known = [n for n in self.names.of(type_) if n not in self.names.fixed]
         if not known:
             return self._assign(depth)
-        operators = ["+", "-", "*", "//", "%", "&", "|", "^"] if type_ == "int" else ["+", "-", "*", "/"]
+        operators = ["+", "-", "*", "/"]
+        if type_ == "int":
+            operators = ["+", "-", "*", "//", "%", "&", "|", "^"]
         return ["    " * depth + f"{self.one(known)} {self.one(operators)}= {self.expr(type_, 2)}"]
 
     def _several(self, depth: int) -> list[str]:
@@ -428,10 +431,9 @@ class Generator:
         if final:
             lines.append(f"{tab}finally:")
             loops, self.loops = self.loops, 0
-            in_helper, self.in_helper = self.in_helper, self.in_helper
             handling, self.handling = self.handling, 0
             lines += self._scoped(lambda: self._assign(depth + 1) + self._augmented(depth + 1))
-            self.loops, self.in_helper, self.handling = loops, in_helper, handling
+            self.loops, self.handling = loops, handling
         return lines
 
     def _match(self, depth: int, nesting: int) -> list[str]:
@@ -502,7 +504,8 @@ class Generator:
             return f"({self.expr(type_, depth)} if {self.expr('bool', depth)} else " \
                    f"{self.expr(type_, depth)})"  # fmt: skip
         if self.chance(8) and not type_.startswith("opt") and type_ not in _NUMPY:
-            return f"({self.expr(type_, depth)} {self.one(['and', 'or'])} {self.expr(type_, depth)})"
+            left = self.expr(type_, depth)
+            return f"({left} {self.one(['and', 'or'])} {self.expr(type_, depth)})"
         if self.chance(4) and not self.in_helper and type_ in ("int", "float", "bool"):
             value = self.expr(type_, depth)
             name = self.fresh("w")
@@ -649,7 +652,7 @@ class Generator:
         return self.one(options)()
 
 
-# --- sources of choices ----------------------------------------------------------------------------
+# --- sources of choices --------------------------------------------------------------------------
 
 
 def by_random(random: Random) -> Choose:

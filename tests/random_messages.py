@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -50,6 +51,17 @@ def random_value(t: Type, random: Random, *, hard: bool) -> Any:
             return None if random.random() < 0.3 else random_value(t.item, random, hard=hard)
         case types.ScalarType():
             return _scalar(t, random, hard)
+        case types.UUIDType():
+            return UUID(int=random.choice([0, 1, 2**64, 2**128 - 1, random.getrandbits(128)]))
+        case types.MessageType():
+            return random_message(t.cls, random, hard=hard)
+        case types.ListType():
+            count = random.randint(0, min(t.capacity, 20))
+            return [random_value(t.item, random, hard=hard) for _ in range(count)]
+        case types.ArrayType():
+            count = int(np.prod(t.shape))
+            items = [_scalar(t.item, random, hard) for _ in range(count)]
+            return np.array(items, t.item.dtype).reshape(t.shape)
     raise TypeError(f"no random {t}")
 
 

@@ -21,7 +21,7 @@ from tests.generated import Generator, Program, by_hypothesis, by_random
 from tests.profiles import examples
 from tests.random_messages import random_message
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::SyntaxWarning")
 MESSAGES = 60
 
 

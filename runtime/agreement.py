@@ -1,0 +1,142 @@
+"""One actor on two backends: the comparison behind ``testing.assert_backends_agree``.
+
+Input: a decorated actor and its messages.  Output: what both backends sent, or ``AssertionError``
+with the first difference.  The actor runs as it would in an application: launched, fed through its
+queue, drained and terminated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pydotcompute.backpressure import KernelState
+from pydotcompute.decorator import RingKernelFunction
+from pydotcompute.errors import ActorFailedError, KernelClosedError
+from pydotcompute.runtime import RingKernelRuntime
+
+Same = Callable[[object, object], bool]
+
+_EARLY = (KernelState.TERMINATED, KernelState.FAILED)
+
+
+@dataclass
+class Run:
+    """What an actor did on one backend.
+
+    Args:
+        backend: which.
+        outputs: the messages it sent, in order.
+        printed: what it printed.
+        failure: the error that ended it, if one did.
+        launched: what ran it in the beginning.
+        reason: why not a better backend.
+    """
+
+    backend: str
+    outputs: list[Any] = field(default_factory=list)
+    printed: str = ""
+    failure: ActorFailedError | None = None
+    launched: str = ""
+    reason: str | None = None
+
+
+def compare(actor: RingKernelFunction, batch: Any, same: Same, timeout: float) -> list[Any]:
+    """Runs an actor on ``python`` and ``native``.
+
+    Args:
+        actor: the actor.
+        batch: messages, or an array of the dtype of the only input class.
+        same: whether two values are the same.
+        timeout: seconds for each run.
+
+    Returns:
+        The outputs.
+
+    Raises:
+        AssertionError: the runs differ, or the actor is not compiled.
+    """
+    messages = _messages(actor, batch)
+    python, native = (asyncio.run(_run(actor, messages, b, timeout)) for b in ("python", "native"))
+    if native.launched == "python":
+        raise AssertionError(f"{actor.kernel_id!r} is not compiled: {native.reason}")
+    _same_outputs(python, native, same)
+    _same_failure(python, native, same)
+    if python.printed != native.printed:
+        raise AssertionError(
+            f"{actor.kernel_id!r} printed {python.printed!r} on python and "
+            f"{native.printed!r} on native"
+        )
+    return python.outputs
+
+
+def _messages(actor: RingKernelFunction, batch: Any) -> Sequence[Any]:
+    if not isinstance(batch, np.ndarray):
+        return list(batch)
+    classes: tuple[Any, ...] = actor.input_types or ()
+    if not classes:
+        raise TypeError(f"{actor.kernel_id!r} has no input_type: give a sequence of messages")
+    (cls,) = classes
+    found: Sequence[Any] = cls.messages(batch)
+    return found
+
+
+async def _run(actor: RingKernelFunction, messages: Sequence[Any], backend: str,
+               timeout: float) -> Run:  # fmt: skip
+    run, printed = Run(backend), io.StringIO()
+    async with asyncio.timeout(timeout), RingKernelRuntime(fallback="allow") as runtime:
+        kernel = await runtime.launch(actor.kernel_id, actor, backend=backend)
+        run.launched, run.reason = kernel.backend, kernel.reason
+        with contextlib.redirect_stdout(printed):
+            await kernel.activate()
+            reader = asyncio.create_task(_read(kernel, run))
+            with contextlib.suppress(ActorFailedError, KernelClosedError):
+                for message in messages:
+                    await kernel.send(message)
+            if kernel.state not in _EARLY:
+                await kernel.terminate(timeout=timeout)
+            await reader
+    run.printed = printed.getvalue()
+    return run
+
+
+async def _read(kernel: Any, run: Run) -> None:
+    try:
+        async for message in kernel.messages():
+            run.outputs.append(message)
+    except ActorFailedError as failure:
+        run.failure = failure
+
+
+def _same_outputs(python: Run, native: Run, same: Same) -> None:
+    for number, (one, other) in enumerate(zip(python.outputs, native.outputs, strict=False)):
+        if not same(one, other):
+            raise AssertionError(f"output {number} is {one} on python and {other} on native")
+    if len(python.outputs) != len(native.outputs):
+        raise AssertionError(
+            f"{len(python.outputs)} outputs on python and {len(native.outputs)} on native"
+        )
+
+
+def _same_failure(python: Run, native: Run, same: Same) -> None:
+    if python.failure is None and native.failure is None:
+        return
+    if python.failure is None or native.failure is None:
+        raise AssertionError(
+            f"ended with {python.failure!r} on python and with {native.failure!r} on native"
+        )
+    one, other = python.failure, native.failure
+    for what, a, b in (
+        ("exception", type(one.__cause__), type(other.__cause__)),
+        ("text of the exception", str(one.__cause__), str(other.__cause__)),
+        ("message in hand", one.message_in, other.message_in),
+        ("state", one.state, other.state),
+    ):
+        if a is not b and not same(a, b):
+            raise AssertionError(f"failed with the {what} {a} on python and {b} on native")

@@ -1,0 +1,1 @@
+"""Proof that the differential tests bite: ``python -m tests.mutation``."""
