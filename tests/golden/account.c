@@ -1,6 +1,6 @@
 #line 127 "tests/corpus/states.py"
         // while not ctx.should_terminate:
-        if (!(!(pdc_t->actor->terminating != 0 && pdc_t->actor->event == 0))) {
+        if (pdc_t->actor->terminating != 0 && pdc_t->actor->event == 0) {
             pdc_status = PDC_LEFT;
             goto pdc_commit;
         }

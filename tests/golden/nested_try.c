@@ -27,7 +27,7 @@ pdc_raised:;
 
 #line 103 "tests/corpus/errors.py"
         // while not ctx.should_terminate:
-        if (!(!(pdc_t->actor->terminating != 0 && pdc_t->actor->event == 0))) {
+        if (pdc_t->actor->terminating != 0 && pdc_t->actor->event == 0) {
             pdc_status = PDC_LEFT;
             goto pdc_commit;
         }
@@ -47,8 +47,9 @@ pdc_raised:;
 #line 110 "tests/corpus/errors.py"
         // value = guarded(ask.a, 50) // (ask.op % 3)
         pdc_v1 = py_guarded(pdc_t, ask.a, 50);
-        value = pdc_floordiv_i64(&pdc_t->error, pdc_v1, pdc_mod_i64(&pdc_t->error, ask.op, 3));
+        pdc_v2 = pdc_floordiv_i64(&pdc_t->error, pdc_v1, pdc_mod_i64(&pdc_t->error, ask.op, 3));
         PDC_CHECK(110, pdc_except5);
+        value = pdc_v2;
 #line 111 "tests/corpus/errors.py"
         // level = 3
         level = 3;
@@ -66,8 +67,9 @@ pdc_raised:;
             PDC_CHECK(113, pdc_except3);
 #line 114 "tests/corpus/errors.py"
             // value = guarded(ask.a + 40, 50)
-            value = py_guarded(pdc_t, pdc_add_i64(&pdc_t->error, ask.a, 40), 50);
+            pdc_v3 = py_guarded(pdc_t, pdc_add_i64(&pdc_t->error, ask.a, 40), 50);
             PDC_CHECK(114, pdc_except3);
+            value = pdc_v3;
 #line 115 "tests/corpus/errors.py"
             // level = 4
             level = 4;
@@ -81,7 +83,7 @@ pdc_raised:;
         pdc_caught1_3 = pdc_t->error.code;
 #line 108 "tests/corpus/errors.py"
         // try:
-        if (true) {
+        {
             pdc_t->error = {};
 #line 117 "tests/corpus/errors.py"
             // depth += 10
@@ -96,7 +98,6 @@ pdc_raised:;
             // try:
             pdc_raise(&pdc_t->error, pdc_caught1_3);
             PDC_CHECK(108, pdc_except1);
-            goto pdc_end4;
         }
         goto pdc_except1;
         pdc_end4:;
@@ -142,9 +143,9 @@ pdc_raised:;
         pdc_end2:;
 #line 125 "tests/corpus/errors.py"
         // await ctx.send(Answer(level + depth * 1000, value))
-        pdc_v2 = pdc_make_Answer(pdc_add_i64(&pdc_t->error, level, pdc_mul_i64(&pdc_t->error, depth, 1000)), (f64)(value));
+        pdc_v4 = pdc_make_Answer(pdc_add_i64(&pdc_t->error, level, pdc_mul_i64(&pdc_t->error, depth, 1000)), (f64)(value));
         PDC_CHECK(125, pdc_raised);
         PDC_RESERVE(125, pdc_raised);
-        *pdc_next_output = pdc_v2;
+        *pdc_next_output = pdc_v4;
         PDC_STAGE();
         goto pdc_commit;
