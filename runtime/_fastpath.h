@@ -1,10 +1,11 @@
 /* pydotcompute._fastpath: the hot operations of a native kernel, in C.
 
-   What belongs here: what its four files share.
+   What belongs here: what its files share.
      _fastpath_layout.c   messages of scalars to records and back
      _fastpath_ring.c     the two rings of a native kernel: storage, try_put, try_get
      _fastpath_engine.c   storage of the native engine, and a short burst run inline
-     _fastpath_call.c     the awaitables that send and receive return
+     _fastpath_work.c     sending, receiving and asking, from a kernel to its rings
+     _fastpath_call.c     the awaitables that these calls return
      _fastpath.c          the module: putting all this in place of the Python
 
    The Python code is the definition.  Whatever is unusual is left to it, before anything has been
@@ -152,6 +153,15 @@ typedef struct {
    message was put and a burst run, but there is no reply yet: NativeEngine.after comes next. */
 enum outcome engine_request(Engine *engine, Ring *in, PyObject *message, Answer *answer);
 enum { STATUS_FULL = 2 };  /* of abi.Status */
+
+/* Count a call of a kernel; YES if other tasks must have their turn first. */
+enum outcome must_yield(PyObject *kernel);
+/* YES: it is done.  NO: the Python method has to see to it. */
+enum outcome send_now(PyObject *kernel, PyObject *message);
+enum outcome receive_now(PyObject *kernel, PyObject **message);
+/* The same; or NO and *waiting is the coroutine that waits for the reply. */
+enum outcome request_now(PyObject *kernel, PyObject *message, PyObject *timeout, PyObject **reply,
+                         PyObject **waiting);
 
 /* The methods put into RingKernel and RingKernelRuntime, in the order of World.originals. */
 enum { CALL_METHODS = 6 };

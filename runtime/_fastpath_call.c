@@ -1,9 +1,9 @@
-/* What send and receive of a kernel return: an awaitable that does its work when it is awaited.
+/* What send, receive and request of a kernel return: an awaitable that works when it is awaited.
 
    It behaves as the coroutine of the Python method of the same name: nothing happens before the
    first step, `throw` and `close` end it, a second await is an error, and one that was never
    awaited is warned about.  The common case ends in its first step; the others go to the Python
-   methods `_send_slow` and `_receive_slow`, whose coroutines it then stands for. */
+   methods `_send_slow`, `_receive_slow` and `request`, whose coroutines it then stands for. */
 
 #include "_fastpath.h"
 
@@ -47,8 +47,6 @@ call_end(Call *call)
     Py_CLEAR(call->inner);
 }
 
-/* --- the work ------------------------------------------------------------------------------ */
-
 /* Replace runtime and id by the kernel. */
 static int
 find_kernel(Call *call)
@@ -72,198 +70,6 @@ find_kernel(Call *call)
     Py_SETREF(call->target, kernel);
     Py_CLEAR(call->id);
     return 0;
-}
-
-/* Count a call; YES if other tasks must have their turn first. */
-static enum outcome
-must_yield(PyObject *kernel)
-{
-    PyObject **credit = (PyObject **)((char *)kernel + world.credit);
-    long left = *credit != NULL && PyLong_CheckExact(*credit) ? PyLong_AsLong(*credit) - 1 : 0;
-    PyObject *now = PyLong_FromLong(left > 0 ? left : world.calls);
-    if (now == NULL)
-        return FAILED;
-    Py_XSETREF(*credit, now);
-    return left > 0 ? NO : YES;
-}
-
-/* Whether an attribute of a port is 0: YES, NO or FAILED. */
-static enum outcome
-is_zero(PyObject *port, PyObject *name)
-{
-    PyObject *value = PyObject_GetAttr(port, name);
-    int truth;
-    if (value == NULL)
-        return FAILED;
-    truth = PyObject_IsTrue(value);
-    Py_DECREF(value);
-    return truth < 0 ? FAILED : truth ? NO : YES;
-}
-
-static enum outcome
-truth_of(PyObject *result)
-{
-    int truth;
-    if (result == NULL)
-        return FAILED;
-    truth = PyObject_IsTrue(result);
-    Py_DECREF(result);
-    return truth < 0 ? FAILED : truth ? YES : NO;
-}
-
-/* The port of a channel of a kernel: a new reference, or NULL. */
-static PyObject *
-port_of(PyObject *kernel, Py_ssize_t offset)
-{
-    PyObject *channel = member(kernel, offset), *port;
-    if (channel == NULL || !PyObject_TypeCheck(channel, world.channel)) {
-        PyErr_SetString(PyExc_TypeError, "a kernel's queue is a Channel");
-        return NULL;
-    }
-    port = member(channel, world.port);
-    if (port == NULL)
-        PyErr_SetString(PyExc_AttributeError, "port");
-    return Py_XNewRef(port);
-}
-
-/* YES: the message is in the queue.  NO: the Python method has to see to it. */
-static enum outcome
-send_now(PyObject *kernel, PyObject *message)
-{
-    PyObject *port = port_of(kernel, world.inbox);
-    enum outcome outcome = UNUSUAL;
-    if (port == NULL)
-        return FAILED;
-    if (Py_IS_TYPE(port, world.inring)) {
-        if (((Ring *)port)->put_gate) {
-            Py_DECREF(port);
-            return NO;
-        }
-        outcome = ring_put((Ring *)port, message, 1);
-    }
-    if (outcome == UNUSUAL) {
-        outcome = is_zero(port, name_put_gate);
-        if (outcome == YES)
-            outcome = truth_of(Py_IS_TYPE(port, world.inring)
-                ? PyObject_CallFunctionObjArgs(world.put, port, message, NULL)
-                : PyObject_CallMethodOneArg(port, name_try_put, message));
-        if (outcome == FAILED && PyErr_ExceptionMatches(world.foreign)) {
-            PyErr_Clear();
-            outcome = NO;
-        }
-    }
-    Py_DECREF(port);
-    return outcome;
-}
-
-/* Let the other end work now; YES if there may be a message. */
-static enum outcome
-pull(PyObject *port)
-{
-    if (Py_IS_TYPE(port, world.outring) && ((Ring *)port)->engine != NULL) {
-        Engine *engine = (Engine *)Py_NewRef(((Ring *)port)->engine);
-        enum outcome outcome = engine_pull(engine);
-        Py_DECREF(engine);
-        if (outcome != UNUSUAL)
-            return outcome;
-    }
-    return truth_of(PyObject_CallMethodNoArgs(port, name_pull));
-}
-
-/* Take a message from a port; NO if there is none. */
-static enum outcome
-take(PyObject *port, PyObject **message)
-{
-    if (Py_IS_TYPE(port, world.outring)) {
-        enum outcome outcome = ring_get((Ring *)port, message);
-        if (outcome != UNUSUAL)
-            return outcome;
-        *message = PyObject_CallOneArg(world.get, port);
-    }
-    else
-        *message = PyObject_CallMethodNoArgs(port, name_try_get);
-    if (*message == NULL)
-        return FAILED;
-    if (*message != world.empty)
-        return YES;
-    Py_CLEAR(*message);
-    return NO;
-}
-
-/* YES: *message is the oldest message.  NO: the Python method has to see to it. */
-static enum outcome
-receive_now(PyObject *kernel, PyObject **message)
-{
-    PyObject *port = port_of(kernel, world.outbox);
-    enum outcome outcome;
-    if (port == NULL)
-        return FAILED;
-    if (Py_IS_TYPE(port, world.outring))
-        outcome = ((Ring *)port)->get_gate ? NO : YES;
-    else
-        outcome = is_zero(port, name_get_gate);
-    if (outcome == YES) {
-        outcome = take(port, message);
-        if (outcome == NO) {
-            outcome = pull(port);
-            if (outcome == YES) {  /* it may have changed the port */
-                Py_DECREF(port);
-                port = port_of(kernel, world.outbox);
-                outcome = port == NULL ? FAILED : take(port, message);
-            }
-        }
-    }
-    Py_XDECREF(port);
-    return outcome;
-}
-
-/* The message was put and is not answered yet: the coroutine that waits for the reply. */
-static PyObject *
-request_begun(const Call *call, PyObject *engine, const Answer *answer)
-{
-    return PyObject_CallFunction(world.begun, "OOOKOid", call->target, call->message,
-                                 call->timeout, answer->ordinal, engine, answer->status,
-                                 answer->seconds);
-}
-
-/* YES: *reply is the reply.  NO: the Python method has to see to it, or call->inner does. */
-static enum outcome
-request_now(Call *call, PyObject **reply)
-{
-    PyObject *kernel = call->target, *in = port_of(kernel, world.inbox), *out = NULL;
-    PyObject *engine = NULL;
-    enum outcome outcome = UNUSUAL;
-    Answer answer;
-    if (in == NULL || (out = port_of(kernel, world.outbox)) == NULL)
-        outcome = FAILED;
-    else if (Py_IS_TYPE(in, world.inring) && Py_IS_TYPE(out, world.outring)
-             && ((Ring *)out)->engine != NULL) {
-        engine = Py_NewRef((PyObject *)((Ring *)out)->engine);
-        outcome = engine_request((Engine *)engine, (Ring *)in, call->message, &answer);
-    }
-    if (outcome == NO) {
-        call->inner = request_begun(call, engine, &answer);
-        if (call->inner == NULL)
-            outcome = FAILED;
-    }
-    else if (outcome == YES) {
-        PyObject *done = answer.status == STATUS_FULL
-            ? PyObject_CallMethodNoArgs(member(kernel, world.outbox), name_took)
-            : Py_NewRef(Py_None);
-        if (done != NULL)
-            Py_SETREF(done, PyObject_CallFunctionObjArgs(world.correlate, answer.reply,
-                                                         call->message, NULL));
-        *reply = answer.reply;
-        if (done == NULL) {
-            Py_CLEAR(*reply);
-            outcome = FAILED;
-        }
-        Py_XDECREF(done);
-    }
-    Py_XDECREF(in);
-    Py_XDECREF(out);
-    Py_XDECREF(engine);
-    return outcome == UNUSUAL ? NO : outcome;
 }
 
 static PyObject *
@@ -334,7 +140,8 @@ call_step(PyObject *self, PyObject *value, PyObject **result)
         else if (call->operation == RECEIVE)
             outcome = receive_now(call->target, result);
         else
-            outcome = request_now(call, result);
+            outcome = request_now(call->target, call->message, call->timeout, result,
+                                  &call->inner);
         if (outcome == YES) {
             call_end(call);
             return PYGEN_RETURN;

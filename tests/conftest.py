@@ -7,12 +7,13 @@ which needs no compiler of ours, so the engines are tested apart from the loweri
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
 
 import pydotcompute.actor
+from pydotcompute import fastpath
 from pydotcompute.backends.choice import Plan, choose
 from tests.native_actor import kit as native_kit
 
@@ -46,6 +47,16 @@ def run() -> Callable[[Coroutine[Any, Any, Any]], Any]:
         return asyncio.run(limited())
 
     return run_it
+
+
+@pytest.fixture(params=["c", "python"])
+def path(request: pytest.FixtureRequest) -> Iterator[str]:
+    """With the extension and without it, in one process."""
+    if request.param == "c" and fastpath.extension is None:
+        pytest.skip("the extension was not built")
+    fastpath.use(request.param == "c")
+    yield request.param
+    fastpath.use()
 
 
 @pytest.fixture

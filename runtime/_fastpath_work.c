@@ -1,0 +1,185 @@
+/* Sending, receiving, asking: the common case of each, from the kernel to its rings.
+
+   Input: a kernel and a message.  Output: YES when it is done; NO when the Python method has to
+   see to it, from the beginning. */
+
+#include "_fastpath.h"
+
+enum outcome
+must_yield(PyObject *kernel)
+{
+    PyObject **credit = (PyObject **)((char *)kernel + world.credit);
+    long left = *credit != NULL && PyLong_CheckExact(*credit) ? PyLong_AsLong(*credit) - 1 : 0;
+    PyObject *now = PyLong_FromLong(left > 0 ? left : world.calls);
+    if (now == NULL)
+        return FAILED;
+    Py_XSETREF(*credit, now);
+    return left > 0 ? NO : YES;
+}
+
+/* Whether an attribute of a port is 0: YES, NO or FAILED. */
+static enum outcome
+is_zero(PyObject *port, PyObject *name)
+{
+    PyObject *value = PyObject_GetAttr(port, name);
+    int truth;
+    if (value == NULL)
+        return FAILED;
+    truth = PyObject_IsTrue(value);
+    Py_DECREF(value);
+    return truth < 0 ? FAILED : truth ? NO : YES;
+}
+
+static enum outcome
+truth_of(PyObject *result)
+{
+    int truth;
+    if (result == NULL)
+        return FAILED;
+    truth = PyObject_IsTrue(result);
+    Py_DECREF(result);
+    return truth < 0 ? FAILED : truth ? YES : NO;
+}
+
+/* The port of a channel of a kernel: a new reference, or NULL. */
+static PyObject *
+port_of(PyObject *kernel, Py_ssize_t offset)
+{
+    PyObject *channel = member(kernel, offset), *port;
+    if (channel == NULL || !PyObject_TypeCheck(channel, world.channel)) {
+        PyErr_SetString(PyExc_TypeError, "a kernel's queue is a Channel");
+        return NULL;
+    }
+    port = member(channel, world.port);
+    if (port == NULL)
+        PyErr_SetString(PyExc_AttributeError, "port");
+    return Py_XNewRef(port);
+}
+
+enum outcome
+send_now(PyObject *kernel, PyObject *message)
+{
+    PyObject *port = port_of(kernel, world.inbox);
+    enum outcome outcome = UNUSUAL;
+    if (port == NULL)
+        return FAILED;
+    if (Py_IS_TYPE(port, world.inring)) {
+        if (((Ring *)port)->put_gate) {
+            Py_DECREF(port);
+            return NO;
+        }
+        outcome = ring_put((Ring *)port, message, 1);
+    }
+    if (outcome == UNUSUAL) {
+        outcome = is_zero(port, name_put_gate);
+        if (outcome == YES)
+            outcome = truth_of(Py_IS_TYPE(port, world.inring)
+                ? PyObject_CallFunctionObjArgs(world.put, port, message, NULL)
+                : PyObject_CallMethodOneArg(port, name_try_put, message));
+        if (outcome == FAILED && PyErr_ExceptionMatches(world.foreign)) {
+            PyErr_Clear();
+            outcome = NO;
+        }
+    }
+    Py_DECREF(port);
+    return outcome;
+}
+
+/* Let the other end work now; YES if there may be a message. */
+static enum outcome
+pull(PyObject *port)
+{
+    if (Py_IS_TYPE(port, world.outring) && ((Ring *)port)->engine != NULL) {
+        Engine *engine = (Engine *)Py_NewRef(((Ring *)port)->engine);
+        enum outcome outcome = engine_pull(engine);
+        Py_DECREF(engine);
+        if (outcome != UNUSUAL)
+            return outcome;
+    }
+    return truth_of(PyObject_CallMethodNoArgs(port, name_pull));
+}
+
+/* Take a message from a port; NO if there is none. */
+static enum outcome
+take(PyObject *port, PyObject **message)
+{
+    if (Py_IS_TYPE(port, world.outring)) {
+        enum outcome outcome = ring_get((Ring *)port, message);
+        if (outcome != UNUSUAL)
+            return outcome;
+        *message = PyObject_CallOneArg(world.get, port);
+    }
+    else
+        *message = PyObject_CallMethodNoArgs(port, name_try_get);
+    if (*message == NULL)
+        return FAILED;
+    if (*message != world.empty)
+        return YES;
+    Py_CLEAR(*message);
+    return NO;
+}
+
+enum outcome
+receive_now(PyObject *kernel, PyObject **message)
+{
+    PyObject *port = port_of(kernel, world.outbox);
+    enum outcome outcome;
+    if (port == NULL)
+        return FAILED;
+    if (Py_IS_TYPE(port, world.outring))
+        outcome = ((Ring *)port)->get_gate ? NO : YES;
+    else
+        outcome = is_zero(port, name_get_gate);
+    if (outcome == YES) {
+        outcome = take(port, message);
+        if (outcome == NO) {
+            outcome = pull(port);
+            if (outcome == YES) {  /* it may have changed the port */
+                Py_DECREF(port);
+                port = port_of(kernel, world.outbox);
+                outcome = port == NULL ? FAILED : take(port, message);
+            }
+        }
+    }
+    Py_XDECREF(port);
+    return outcome;
+}
+
+enum outcome
+request_now(PyObject *kernel, PyObject *message, PyObject *timeout, PyObject **reply,
+            PyObject **waiting)
+{
+    PyObject *in = port_of(kernel, world.inbox), *out = NULL, *engine = NULL, *done = NULL;
+    enum outcome outcome = UNUSUAL;
+    Answer answer;
+    if (in == NULL || (out = port_of(kernel, world.outbox)) == NULL)
+        outcome = FAILED;
+    else if (Py_IS_TYPE(in, world.inring) && Py_IS_TYPE(out, world.outring)
+             && ((Ring *)out)->engine != NULL) {
+        engine = Py_NewRef((PyObject *)((Ring *)out)->engine);
+        outcome = engine_request((Engine *)engine, (Ring *)in, message, &answer);
+    }
+    if (outcome == NO) {
+        *waiting = PyObject_CallFunction(world.begun, "OOOKOid", kernel, message, timeout,
+                                         answer.ordinal, engine, answer.status, answer.seconds);
+        if (*waiting == NULL)
+            outcome = FAILED;
+    }
+    else if (outcome == YES) {
+        if (answer.status == STATUS_FULL)
+            done = PyObject_CallMethodNoArgs(member(kernel, world.outbox), name_took);
+        if (answer.status != STATUS_FULL || done != NULL)
+            Py_XSETREF(done, PyObject_CallFunctionObjArgs(world.correlate, answer.reply, message,
+                                                          NULL));
+        *reply = answer.reply;
+        if (done == NULL) {
+            Py_CLEAR(*reply);
+            outcome = FAILED;
+        }
+        Py_XDECREF(done);
+    }
+    Py_XDECREF(in);
+    Py_XDECREF(out);
+    Py_XDECREF(engine);
+    return outcome == UNUSUAL ? NO : outcome;
+}
