@@ -26,12 +26,11 @@ def explain(kernel_id: str, kernel: KernelSource | None,
         problems = "\n\n".join(map(str, diagnostics))
         return (
             f"Actor {kernel_id!r} runs on the python backend: "
-            f"{len(diagnostics)} problem{'s' * (len(diagnostics) != 1)} keep it from being "
-            f"compiled.\n\n{problems}\n"
+            f"{_count(len(diagnostics))} it from being compiled.\n\n{problems}\n"
         )
     sends = "any number of" if kernel.max_sends is None else f"at most {kernel.max_sends}"
     lines = [
-        f"Actor {kernel_id!r} lowers: cuda and native can run it.",
+        f"Actor {kernel_id!r} lowers: the native backend runs it.",
         f"Loop      {kernel.ir.loc.file}, lines {kernel.ir.loc.line} to {kernel.ir.loc.end_line}",
         "Schedule  sequential: one turn after the other, each a transaction",
         f"Input     {_names(kernel.input_types)}",
@@ -43,6 +42,10 @@ def explain(kernel_id: str, kernel: KernelSource | None,
         layout(kernel),
     ]
     return "\n".join(lines)
+
+
+def _count(problems: int) -> str:
+    return "1 problem keeps" if problems == 1 else f"{problems} problems keep"
 
 
 def _names(classes: tuple[type, ...]) -> str:

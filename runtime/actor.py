@@ -153,7 +153,9 @@ class Actor:
             choose, self.spec, self.anatomy, backend, state, self.options.fallback
         )
         if plan.fell_back:
-            tell(self.kernel_id, plan.reason or "", self.options.fallback)
+            tell(
+                self.kernel_id, plan.reason or "", self.options.fallback, self.spec.function
+            )
         return plan
 
     def specialise(self, message: Any) -> asyncio.Task[None] | None:
@@ -283,7 +285,7 @@ class Actor:
     def _deoptimised(self, reason: str) -> None:
         self.plan = replace(self.plan, backend="python", reason=reason)
         self.meter.fallbacks += 1
-        tell(self.kernel_id, reason, self.options.fallback)
+        tell(self.kernel_id, reason, self.options.fallback, self.spec.function)
 
     def ended(self) -> None:
         """The actor's function is over."""
