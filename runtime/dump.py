@@ -52,6 +52,18 @@ def dump(lowering: Lowering) -> Path | None:
     return folder
 
 
+def note_build(kernel_id: str, text: str) -> None:
+    """Adds what a compiler said to a kernel's ``build.log``, if there is a dump folder."""
+    root = settings().dump_dir
+    if root is None:
+        return
+    try:
+        with (root / folder_name(kernel_id) / "build.log").open("a", encoding="utf-8") as log:
+            log.write(f"{text}\n")
+    except OSError as error:
+        warnings.warn(f"PYDOTCOMPUTE_DUMP_DIR cannot be written: {error}", stacklevel=4)
+
+
 def _python(lowering: Lowering) -> str:
     return "" if lowering.function is None else inspect.getsource(lowering.function)
 

@@ -17,8 +17,8 @@ from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError
 from pydotcompute.compiler.explain import explain, html, layout
 from pydotcompute.compiler.ir_text import to_text
 from pydotcompute.compiler.pipeline import KernelSource, LoweringRequest, lower
-from pydotcompute.dump import dump, override
-from pydotcompute.errors import LoweringError, QueueFullError, QueueTimeoutError
+from pydotcompute.dump import dump, note_build, override
+from pydotcompute.errors import BuildError, LoweringError, QueueFullError, QueueTimeoutError
 from pydotcompute.settings import settings
 
 if TYPE_CHECKING:
@@ -105,7 +105,15 @@ class Lowering:
         from pydotcompute.toolchain.host_cc import find_compiler
 
         self._require()
-        return find_compiler().compile_shared(self.source, name=self.kernel_id)
+        compiler = find_compiler()
+        try:
+            library = compiler.compile_shared(self.source, name=self.kernel_id)
+        except BuildError as error:
+            note_build(self.kernel_id, f"{error}\n\n{error.log}")
+            raise
+        command = " ".join((*compiler.command, *compiler.arguments()))
+        note_build(self.kernel_id, f"{compiler.version}\n{command}\n{library}")
+        return library
 
     def _require(self) -> KernelSource:
         if self.kernel is None:
