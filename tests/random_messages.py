@@ -35,7 +35,7 @@ def random_value(t: Type, random: Random, *, hard: bool) -> Any:
         case types.IntType():
             if not hard:
                 return random.randint(-10, 40)
-            return random.choice([*HARD_INTS, random.randint(INT_MIN, INT_MAX)])
+            return _hard_int(random)
         case types.FloatType():
             if not hard:
                 return random.choice([0.0, 0.5, 1.0, random.uniform(-50, 50), random.gauss(0, 1)])
@@ -63,6 +63,13 @@ def random_value(t: Type, random: Random, *, hard: bool) -> Any:
             items = [_scalar(t.item, random, hard) for _ in range(count)]
             return np.array(items, t.item.dtype).reshape(t.shape)
     raise TypeError(f"no random {t}")
+
+
+def _hard_int(random: Random) -> int:
+    """A number at a limit, one beside a power of two, or any of any length."""
+    near = random.choice([-1, 1]) * (1 << random.randrange(63)) + random.randint(-1, 1)
+    length = random.choice([-1, 1]) * random.getrandbits(random.randint(1, 63))
+    return random.choice([random.choice(HARD_INTS), near, length, random.randint(INT_MIN, INT_MAX)])
 
 
 def _scalar(t: types.ScalarType, random: Random, hard: bool) -> Any:

@@ -29,6 +29,7 @@ from tests.differential import (
     interpret,
 )
 from tests.profiles import examples
+from tests.random_messages import random_message
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100", "sm_120")
 GOLDEN = Path(__file__).parent / "golden"
@@ -58,6 +59,25 @@ def test_three_ways(name: str) -> None:
 
     check()
     assert tally.handled > tally.deoptimised, tally
+
+
+@pytest.mark.parametrize("name", _lowering)
+def test_three_ways_at_length(name: str) -> None:
+    """Long streams, of which hypothesis makes few."""
+    case, tally = CASES[name], Tally()
+    for seed in range(examples(3)):
+        random = Random(f"{name} {seed}")
+        items = [random_item(case.actor.input_types, random) for _ in range(100)]
+        tally.add(compare(subject(name), items, seed, terminate=seed % 2 == 0))
+    assert tally.handled > 0
+
+
+def random_item(classes: tuple[type, ...], random: Random) -> object:
+    """A message or a time-out; one message in four has hard values."""
+    dice = random.random()
+    if dice < 0.05:
+        return TIMEOUT
+    return random_message(random.choice(classes), random, hard=dice < 0.3)
 
 
 @pytest.mark.parametrize("name", _lowering)

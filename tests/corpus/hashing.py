@@ -111,3 +111,30 @@ async def djb2(ctx: Any) -> None:
         m = await ctx.receive()
         h = (h << np.uint32(5)) + h + m.value
         await ctx.send(Sum32(h))
+
+
+@message
+@dataclass
+class Two:
+    a: int
+    b: int
+
+
+@case(Two, output=Word)
+async def any_shift(ctx: Any) -> None:
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        await ctx.send(Word(m.a << m.b % 70))
+        await ctx.send(Word(m.a >> abs(m.b)))
+        await ctx.send(Word(-(m.a % 1000) << 3))
+
+
+@case(Two, output=Word)
+async def products(ctx: Any) -> None:
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        small = m.a % 4096
+        await ctx.send(Word(small * m.b))
+        await ctx.send(Word(m.a - small))
+        await ctx.send(Word(small * small * small - m.b))
+        await ctx.send(Word(abs(m.b) // (small + 1)))

@@ -219,3 +219,12 @@ async def int_against_float(ctx: Any) -> None:
             rank += 4
         await ctx.send(Measured(rank, min(pair.a, x) * 1.0))
         await ctx.send(Measured(rank, max(x, pair.a, 0) / 2))
+
+
+@case(Pair, output=Measured)
+async def true_division(ctx: Any) -> None:
+    while not ctx.should_terminate:
+        pair = await ctx.receive()
+        await ctx.send(Measured(0, pair.a / pair.b))
+        await ctx.send(Measured(1, pair.b / 3))
+        await ctx.send(Measured(2, pair.a / 7))
