@@ -1,7 +1,7 @@
 /* The module: puts the C operations in place of the Python ones, and takes them out again.
 
    Input: the classes and constants of the Python code.  Output: the same classes, with `send`,
-   `receive` and `request` of kernels and runtimes, `try_put` and `try_get` of rings replaced. */
+   `receive` and `request` of kernels and runtimes, `try_put` and `try_get` of ports replaced. */
 
 #include "_fastpath.h"
 
@@ -9,17 +9,20 @@ World world;
 
 PyObject *name_put_gate, *name_get_gate, *name_try_put, *name_try_get, *name_pull;
 PyObject *name_send_slow, *name_receive_slow;
-PyObject *name_get, *name_after, *name_idle, *name_took;
+PyObject *name_get, *name_after, *name_idle, *name_took, *name_append, *name_popleft;
 PyObject *name_settle, *name_handled, *name_timeout, *name_throw, *name_close;
 static PyObject *name_send, *name_receive, *name_request;
 
-static PyMethodDef ring_methods[2] = {
+enum { PORT_METHODS = 4 };
+static PyMethodDef port_methods[PORT_METHODS] = {
     {"try_put", ring_try_put, METH_O, NULL},
     {"try_get", ring_try_get, METH_NOARGS, NULL},
+    {"try_put", object_try_put, METH_O, NULL},
+    {"try_get", object_try_get, METH_NOARGS, NULL},
 };
 
 /* Everything `install` replaces, in one order. */
-enum { PLACES = CALL_METHODS + 2 };
+enum { PLACES = CALL_METHODS + PORT_METHODS };
 static PyTypeObject *place_type[PLACES];
 static PyMethodDef *place_method[PLACES];
 static PyObject **place_name[PLACES];
@@ -61,21 +64,21 @@ set_places(void)
 {
     PyTypeObject *types[PLACES] = {
         world.kernel, world.kernel, world.kernel, world.runtime, world.runtime, world.runtime,
-        world.inring, world.outring,
+        world.inring, world.outring, world.object_port, world.object_port,
     };
     PyObject **names[PLACES] = {
         &name_send, &name_receive, &name_request, &name_send, &name_receive, &name_request,
-        &name_try_put, &name_try_get,
+        &name_try_put, &name_try_get, &name_try_put, &name_try_get,
     };
     static const char *const signatures[PLACES] = {
         "($self, message, *, timeout=None)", "($self, *, timeout=None)",
         "($self, message, *, timeout=None)", "($self, kernel_id, message, *, timeout=None)",
         "($self, kernel_id, *, timeout=None)", "($self, kernel_id, message, *, timeout=None)",
-        "($self, message)", "($self)",
+        "($self, message)", "($self)", "($self, message)", "($self)",
     };
     for (int n = 0; n < PLACES; n++) {
         PyMethodDef *method = n < CALL_METHODS ? &call_methods[n]
-            : &ring_methods[n - CALL_METHODS];
+            : &port_methods[n - CALL_METHODS];
         PyObject *original = PyObject_GetAttr((PyObject *)types[n], *names[n]);
         if (original == NULL)
             return -1;
@@ -91,6 +94,8 @@ set_places(void)
         world.originals[n] = place_original[n];
     world.put = place_original[CALL_METHODS];
     world.get = place_original[CALL_METHODS + 1];
+    world.object_put = place_original[CALL_METHODS + 2];
+    world.object_get = place_original[CALL_METHODS + 3];
     return 0;
 }
 
@@ -99,16 +104,22 @@ static int
 read_world(PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {
-        "kernel", "runtime", "channel", "inring", "outring", "pace", "empty", "foreign",
+        "kernel", "runtime", "channel", "inring", "outring", "pace", "object_port",
+        "values", "empty", "foreign",
         "clock", "correlate", "begun", "calls", "fuel", "inline_seconds", "overhead", "dense",
         "sparse", "fuel_at", "carry_at", NULL,
+    };
+    static const char *const port_slots[PORT_SLOTS] = {
+        "armed", "bound", "get_gate", "head", "items", "peak", "put_gate", "sample_at",
+        "sample_time", "tail", "values", "wake",
     };
     World w;
     memset(&w, 0, sizeof(w));
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "$O!O!O!O!O!O!OOOOOlLddKKnn:install", names, &PyType_Type, &w.kernel,
+            args, kwargs, "$O!O!O!O!O!O!O!O!OOOOOlLddKKnn:install", names, &PyType_Type, &w.kernel,
             &PyType_Type, &w.runtime, &PyType_Type, &w.channel, &PyType_Type, &w.inring,
-            &PyType_Type, &w.outring, &PyType_Type, &w.pace, &w.empty, &w.foreign, &w.clock,
+            &PyType_Type, &w.outring, &PyType_Type, &w.pace, &PyType_Type,
+            &w.object_port, &PyType_Type, &w.values, &w.empty, &w.foreign, &w.clock,
             &w.correlate, &w.begun, &w.calls, &w.fuel, &w.inline_seconds, &w.overhead, &w.dense, &w.sparse,
             &w.fuel_at, &w.carry_at))
         return -1;
@@ -124,8 +135,12 @@ read_world(PyObject *args, PyObject *kwargs)
         || (w.spill = slot_offset(w.outring, "spill")) < 0
         || (w.cost = slot_offset(w.pace, "cost")) < 0
         || (w.limit = slot_offset(w.pace, "limit")) < 0
-        || (w.too_long = slot_offset(w.pace, "long")) < 0)
+        || (w.too_long = slot_offset(w.pace, "long")) < 0
+        || (w.copiers = slot_offset(w.values, "_copiers")) < 0)
         return -1;
+    for (int n = 0; n < PORT_SLOTS; n++)
+        if ((w.objects[n] = slot_offset(w.object_port, port_slots[n])) < 0)
+            return -1;
     /* for ever: the methods that use them may be called at any time */
     Py_INCREF(w.kernel);
     Py_INCREF(w.runtime);
@@ -133,6 +148,8 @@ read_world(PyObject *args, PyObject *kwargs)
     Py_INCREF(w.inring);
     Py_INCREF(w.outring);
     Py_INCREF(w.pace);
+    Py_INCREF(w.object_port);
+    Py_INCREF(w.values);
     Py_INCREF(w.empty);
     Py_INCREF(w.foreign);
     Py_INCREF(w.clock);
@@ -201,7 +218,8 @@ intern_names(void)
     struct { PyObject **name; const char *text; } all[] = {
         {&name_put_gate, "put_gate"}, {&name_get_gate, "get_gate"}, {&name_try_put, "try_put"},
         {&name_try_get, "try_get"}, {&name_pull, "pull"}, {&name_send_slow, "_send_slow"},
-        {&name_receive_slow, "_receive_slow"}, {&name_took, "took"}, {&name_get, "get"}, {&name_after, "after"},
+        {&name_receive_slow, "_receive_slow"}, {&name_took, "took"},
+        {&name_append, "append"}, {&name_popleft, "popleft"}, {&name_get, "get"}, {&name_after, "after"},
         {&name_idle, "_idle"}, {&name_settle, "settle"}, {&name_handled, "handled"}, {&name_timeout, "timeout"},
         {&name_throw, "throw"}, {&name_close, "close"}, {&name_send, "send"},
         {&name_receive, "receive"}, {&name_request, "request"},
@@ -247,7 +265,7 @@ PyInit__fastpath(void)
     for (size_t n = 0; n < Py_ARRAY_LENGTH(types); n++)
         if (PyModule_AddObjectRef(self, types[n].name, (PyObject *)types[n].type) < 0)
             goto failed;
-    if (PyModule_AddIntConstant(self, "VERSION", 2) < 0)
+    if (PyModule_AddIntConstant(self, "VERSION", 3) < 0)
         goto failed;
     return self;
 failed:

@@ -3,6 +3,7 @@
    What belongs here: what its files share.
      _fastpath_layout.c   messages of scalars to records and back
      _fastpath_ring.c     the two rings of a native kernel: storage, try_put, try_get
+     _fastpath_objects.c  the queues of an interpreted actor: try_put, try_get
      _fastpath_engine.c   storage of the native engine, and a short burst run inline
      _fastpath_work.c     sending, receiving and asking, from a kernel to its rings
      _fastpath_call.c     the awaitables that these calls return
@@ -80,13 +81,20 @@ struct Engine {
     double sample[MOST_SAMPLES];
 };
 
+/* The attributes of port.ObjectPort that are used here. */
+enum port_slot {
+    PORT_ARMED, PORT_BOUND, PORT_GET_GATE, PORT_HEAD, PORT_ITEMS, PORT_PEAK, PORT_PUT_GATE,
+    PORT_SAMPLE_AT, PORT_SAMPLE_TIME, PORT_TAIL, PORT_VALUES, PORT_WAKE, PORT_SLOTS,
+};
+
 /* What `install` was given. */
 typedef struct {
-    PyTypeObject *kernel, *runtime, *channel, *inring, *outring, *pace;
+    PyTypeObject *kernel, *runtime, *channel, *inring, *outring, *pace, *object_port, *values;
     PyObject *empty, *foreign, *clock, *correlate, *begun;
-    PyObject *put, *get;                /* the Python try_put and try_get */
+    PyObject *put, *get, *object_put, *object_get;  /* the Python try_put and try_get */
     /* offsets of __slots__ members */
-    Py_ssize_t inbox, outbox, credit, port, kernels, spill, cost, limit, too_long;
+    Py_ssize_t inbox, outbox, credit, port, kernels, spill, cost, limit, too_long, copiers;
+    Py_ssize_t objects[PORT_SLOTS];
     long calls;                         /* without letting other tasks run */
     long long fuel;                     /* of a burst run inline */
     double inline_seconds, overhead;    /* pace.INLINE_SECONDS, pace.OVERHEAD */
@@ -101,7 +109,7 @@ extern PyTypeObject LayoutType, RingType, EngineType, CallType;
 /* Interned attribute names. */
 extern PyObject *name_put_gate, *name_get_gate, *name_try_put, *name_try_get, *name_pull;
 extern PyObject *name_send_slow, *name_receive_slow;
-extern PyObject *name_get, *name_after, *name_idle, *name_took;
+extern PyObject *name_get, *name_after, *name_idle, *name_took, *name_append, *name_popleft;
 extern PyObject *name_settle, *name_handled, *name_timeout, *name_throw, *name_close;
 
 /* A __slots__ member of an instance: borrowed, NULL if it is not set. */
@@ -136,6 +144,9 @@ enum outcome ring_put(Ring *ring, PyObject *message, int gated);
 enum outcome ring_get(Ring *ring, PyObject **message);
 PyObject *ring_try_put(PyObject *ring, PyObject *message);
 PyObject *ring_try_get(PyObject *ring, PyObject *unused);
+
+PyObject *object_try_put(PyObject *port, PyObject *message);
+PyObject *object_try_get(PyObject *port, PyObject *unused);
 
 /* Run a short burst: YES if messages may have moved. */
 enum outcome engine_pull(Engine *engine);

@@ -21,8 +21,14 @@ must_yield(PyObject *kernel)
 static enum outcome
 is_zero(PyObject *port, PyObject *name)
 {
-    PyObject *value = PyObject_GetAttr(port, name);
+    PyObject *value;
     int truth;
+    if (Py_IS_TYPE(port, world.object_port)) {
+        value = member(port, world.objects[name == name_put_gate ? PORT_PUT_GATE : PORT_GET_GATE]);
+        if (value != NULL && PyLong_CheckExact(value))
+            return PyObject_IsTrue(value) ? NO : YES;
+    }
+    value = PyObject_GetAttr(port, name);
     if (value == NULL)
         return FAILED;
     truth = PyObject_IsTrue(value);

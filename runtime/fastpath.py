@@ -1,7 +1,7 @@
 """The optional C extension ``_fastpath``: whether it is there, and putting it to use.
 
 Input: the classes of the runtime.  Output: the same classes, whose common cases (``send``,
-``receive`` and ``request`` of kernels and runtimes, ``try_put`` and ``try_get`` of rings, a short
+``receive`` and ``request`` of kernels and runtimes, ``try_put`` and ``try_get`` of ports, a short
 burst) run in C.
 
 The Python code is the definition and complete: the extension leaves to it whatever is unusual,
@@ -25,7 +25,7 @@ from pydotcompute.replies import Request
 if TYPE_CHECKING:
     from pydotcompute.kernel import RingKernel
 
-VERSION: Final = 2
+VERSION: Final = 3
 """What ``_fastpath`` and this file have agreed upon."""
 
 extension: Any = None
@@ -184,17 +184,18 @@ def use(fast: bool = True) -> bool:
     from pydotcompute.channel import Channel
     from pydotcompute.header import correlate
     from pydotcompute.kernel import FAIR, RingKernel
-    from pydotcompute.port import EMPTY
+    from pydotcompute.port import EMPTY, ObjectPort
     from pydotcompute.ring import InputRing, OutputRing
     from pydotcompute.runtime import RingKernelRuntime
-    from pydotcompute.slots import ForeignMessage
+    from pydotcompute.slots import ForeignMessage, Values
     from pydotcompute.telemetry import DENSE, SPARSE
 
     places = ACTOR.fields
     assert places is not None
     extension.install(
         kernel=RingKernel, runtime=RingKernelRuntime, channel=Channel, inring=InputRing,
-        outring=OutputRing, pace=Pace, empty=EMPTY, foreign=ForeignMessage, clock=perf_counter,
+        outring=OutputRing, pace=Pace, object_port=ObjectPort, values=Values, empty=EMPTY,
+        foreign=ForeignMessage, clock=perf_counter,
         correlate=correlate, begun=_request_begun, calls=FAIR, fuel=FUEL,
         inline_seconds=INLINE_SECONDS, overhead=OVERHEAD, dense=DENSE, sparse=SPARSE,
         fuel_at=places["fuel"][1], carry_at=places["carry"][1],
