@@ -62,7 +62,11 @@ if TYPE_CHECKING or extension is None:
         )  # fmt: skip
 
     class EngineStorage:
-        """What a native engine keeps beside its own attributes."""
+        """What a native engine keeps beside its own attributes.
+
+        The extension's class also keeps ``gate``, ``pace``, ``_taken``, ``_staged``, ``_prints``
+        and ``_waits`` of ``NativeEngine``, under these names.
+        """
 
         inline_busy = 0.0
         """Seconds that bursts run by the extension have taken and that no meter knows of yet."""
