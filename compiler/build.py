@@ -84,6 +84,7 @@ class Unit:
     building: list[Any] = field(default_factory=list)
     raised: dict[tuple[type[BaseException], str | None], int] = field(default_factory=dict)
     prints: list[Site] = field(default_factory=list)
+    headers: list[ir.HeaderSite] = field(default_factory=list)
     converted: dict[tuple[type, str], None] = field(default_factory=dict)
     """Message fields that were given a value of another type than theirs."""
     read: dict[tuple[type, str], tuple[FunctionSource, ast.AST]] = field(default_factory=dict)
@@ -156,6 +157,8 @@ class Builder(Scope):
         self.effects = False
         self.nevers = 0
         """How many expressions were built that raise for certain."""
+        self.header_of: dict[str, int] = {}
+        """Names bound to a message with a header of its own, and which."""
         self.sending = False
         """What is being built is sent at once, and kept by nobody."""
         self.cleanups: list[list[ast.stmt]] = []

@@ -11,7 +11,7 @@ from pydotcompute.compiler.build_iteration import store_slice
 from pydotcompute.compiler.build_messages import assign_field, is_private
 from pydotcompute.compiler.build_operators import apply, items_of
 from pydotcompute.compiler.synthetic import placed
-from pydotcompute.compiler.types import TupleType
+from pydotcompute.compiler.types import MessageType, TupleType
 
 _AUGMENTED = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
@@ -36,6 +36,12 @@ def assign(b: Builder, node: ast.Assign) -> None:
     )  # fmt: skip
     value = b.expression(node.value)
     b.sending = False
+    header = value.header if isinstance(value, ir.New) else 0
+    name = target.id if isinstance(target, ast.Name) else ""
+    is_message = bool(name) and isinstance(value.type, MessageType)
+    if is_message and b.header_of.setdefault(name, header) != header:
+        b.fail("PDC109", node, f"{name!r} is a message with one header here and another "
+               "elsewhere", hint="give the two messages names of their own")  # fmt: skip
     if len(node.targets) > 1:
         value = b.stable(value)
     for target in node.targets:

@@ -41,6 +41,7 @@ def _receive(b: Builder, node: ast.Call) -> ir.Expr:
     b.block.pop()
     target = ir.Local(b.loc(node), type_, target.name)
     b.block.append(ir.Receive(b.loc(node), target, limit))
+    b.received.add(target.name)
     return target
 
 
@@ -65,7 +66,10 @@ def _send_value(b: Builder, node: ast.expr, value: ir.Expr) -> None:
         names = " | ".join(cls.__name__ for cls in outputs)
         b.fail("PDC102", node, f"sends {value.type}, but output_type is {names}")
     b.unit.sent.setdefault(value.type.cls)
-    b.block.append(ir.Send(b.loc(node), value))
+    header = value.header if isinstance(value, ir.New) else 0
+    if isinstance(node, ast.Name):
+        header = b.header_of.get(node.id, 0)
+    b.block.append(ir.Send(b.loc(node), value, header))
 
 
 def _send_member(b: Builder, node: ast.expr, value: ir.Expr, members: list[Type]) -> None:

@@ -87,7 +87,7 @@ def build_kernel(
         loc, name, variables, inputs, outputs if outputs is not None else tuple(unit.sent),
         tuple(builder.block), tuple(unit.functions.values()),
         tuple((code, cls, text) for (cls, text), code in unit.raised.items()),
-        tuple(unit.prints), tuple(unit.constants),
+        tuple(unit.prints), tuple(unit.headers), tuple(unit.constants),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
 from pydotcompute.compiler.operators import Primitive
 from pydotcompute.compiler.prints import contains_text
-from pydotcompute.compiler.scope import OperandError
+from pydotcompute.compiler.scope import OperandError, Var
 from pydotcompute.compiler.types import STR, TEXT, MessageType, Type, UnionType, in_body
 
 
@@ -121,7 +121,50 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
             where = given.get(field.name, node)
             b.fail("PDC102", where, f"field {field.name!r} of {cls.__name__} takes {field.type}, "
                    f"and this is {value.type}")  # fmt: skip
-    return ir.New(b.loc(node), MessageType(cls), tuple(args))
+    return ir.New(b.loc(node), MessageType(cls), tuple(args), _header(b, node))
+
+
+HEADER = ("message_id", "priority", "correlation_id")
+"""The parts of a message's header."""
+
+
+def _header(b: Builder, node: ast.Call) -> int:
+    """The number of the header that a call gives its message; 0 for none."""
+    copied: list[tuple[str, str]] = []
+    constants: list[tuple[str, Any]] = []
+    for keyword in node.keywords:
+        if keyword.arg not in HEADER:
+            continue
+        value = keyword.value
+        if (
+            isinstance(value, ast.Attribute) and value.attr in HEADER
+            and _is_in_hand(b, value.value)
+        ):  # fmt: skip
+            copied.append((str(keyword.arg), value.attr))
+        elif isinstance(value, ast.Constant) and _is_valid(str(keyword.arg), value.value):
+            constants.append((str(keyword.arg), value.value))
+        else:
+            b.fail("PDC109", value, f"the header field `{keyword.arg}` is computed",
+                   hint="copy it from the header of the message in hand")  # fmt: skip
+    if not copied and not constants:
+        return 0
+    site = ir.HeaderSite(tuple(copied), tuple(constants))
+    if site not in b.unit.headers:
+        b.unit.headers.append(site)
+    return b.unit.headers.index(site) + 1
+
+
+def _is_valid(name: str, value: Any) -> bool:
+    """Whether a constant is one that the header takes."""
+    if name == "priority":
+        return type(value) is int and 0 <= value <= 255
+    return name == "correlation_id" and value is None
+
+
+def _is_in_hand(b: Builder, node: ast.expr) -> bool:
+    """Whether ``node`` is a name of the message that this turn received."""
+    var = (b.env or {}).get(node.id) if isinstance(node, ast.Name) else None
+    return isinstance(var, Var) and var.local.name in b.received
 
 
 def _plain_init(b: Builder, node: ast.Call, cls: type) -> None:
@@ -143,8 +186,8 @@ def _bind_fields(b: Builder, node: ast.Call, cls: type,
         b.fail("PDC110", node, f"{cls.__name__} takes {len(positional)} positional arguments")
     given.update(zip(positional, node.args, strict=False))
     for keyword in node.keywords:
-        if keyword.arg in ("message_id", "priority", "correlation_id"):
-            b.fail("PDC109", keyword.value, f"the header field `{keyword.arg}` does not lower")
+        if keyword.arg in HEADER:
+            continue
         if keyword.arg not in names or keyword.arg in given:
             b.fail("PDC110", keyword.value, f"{cls.__name__} takes no further {keyword.arg!r}")
         given[str(keyword.arg)] = keyword.value

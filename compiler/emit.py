@@ -350,17 +350,18 @@ class StatementEmitter(ExpressionEmitter):
         has_limit = "1" if node.timeout is not None else "0"
         self.write(f"PDC_RECEIVE({limit}, {has_limit}, {node.loc.line}, {self.handlers[-1]});")
         name = self.name(node.target)
+        assert self.kernel is not None
+        message = "pdc_message.value" if self.kernel.headers else "pdc_message"
         if isinstance(node.target.type, UnionType):
             wide = self.c_types.spell(node.target.type)
             for n, member in enumerate(node.target.type.members):
                 assert isinstance(member, MessageType)
-                assert self.kernel is not None
                 tag = self.kernel.inputs.index(member.cls)
                 struct = self.c_types.spell(member)
-                self.write(f"if (pdc_message.tag == {tag}) "
-                           f"{name} = {wide}_{n}(pdc_message.value.{struct}_{tag});")  # fmt: skip
+                self.write(f"if ({message}.tag == {tag}) "
+                           f"{name} = {wide}_{n}({message}.value.{struct}_{tag});")  # fmt: skip
         else:
-            self.write(f"{name} = pdc_message;")
+            self.write(f"{name} = {message};")
 
     @stmt.register
     def _send_stmt(self, node: ir.Send) -> None:
@@ -375,10 +376,16 @@ class StatementEmitter(ExpressionEmitter):
         outer = self.handlers[-1]
         slot = "pdc_next_output"
         self.write(f"PDC_RESERVE({node.loc.line}, {outer});")
+        if self.kernel.headers:
+            self.write(f"{slot}->token = pdc_taken ? pdc_message.token : 0;",
+                       f"{slot}->header = {node.header};")  # fmt: skip
         if len(self.kernel.outputs) > 1:
             tag = self.kernel.outputs.index(node.value.type.cls)
             struct = self.c_types.spell(node.value.type)
-            self.write(f"{slot}->tag = {tag};", f"{slot}->value.{struct}_{tag} = {text};")
+            into = f"{slot}->value." if self.kernel.headers else f"{slot}->"
+            self.write(f"{into}tag = {tag};", f"{into}value.{struct}_{tag} = {text};")
+        elif self.kernel.headers:
+            self.write(f"{slot}->value = {text};")
         else:
             self.write(f"*{slot} = {text};")
         self.write("PDC_STAGE();")
@@ -413,6 +420,9 @@ def emit(kernel: ir.Kernel, python: Callable[[str, int], str],
     c_types, strings = CTypes(), dict[str, int]()
     input_slot = _slot(c_types, kernel.inputs, "pdc_input_slot")
     output_slot = _slot(c_types, kernel.outputs, "pdc_output_slot")
+    if kernel.headers:
+        input_slot = _with_header(c_types, input_slot, "pdc_headed_input")
+        output_slot = _with_header(c_types, output_slot, "pdc_headed_output")
     functions = [_function(c_types, strings, f, python, codes) for f in kernel.functions]
     body = StatementEmitter(c_types, strings, lambda n: python(kernel.loc.file, n), codes,
                             kernel.loc.file, kernel)  # fmt: skip
@@ -450,6 +460,14 @@ def _slot(c_types: CTypes, classes: tuple[type, ...], name: str) -> str:
         return structs[0]
     members = " ".join(f"{struct} {struct}_{n};" for n, struct in enumerate(structs))
     c_types.definitions.append(f"struct {name} {{ u32 tag; union {{ {members} }} value; }};")
+    return name
+
+
+def _with_header(c_types: CTypes, slot: str, name: str) -> str:
+    """A slot behind the host's token of the message, and the number of a header."""
+    c_types.definitions.append(
+        f"struct {name} {{ u64 token; u32 header; u32 unused; {slot} value; }};"
+    )
     return name
 
 

@@ -36,6 +36,19 @@ from pydotcompute.compiler.types import NONE, Type
 
 
 @dataclass(frozen=True, slots=True)
+class HeaderSite:
+    """The header of an output: each part from the message in hand, or a constant.
+
+    Args:
+        copied: pairs of a part of the output's header and a part of the input's.
+        constants: pairs of a part and its value.
+    """
+
+    copied: tuple[tuple[str, str], ...]
+    constants: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """Anything that stands at a place in the Python file; places do not count in ``==``."""
 
@@ -123,9 +136,10 @@ class Cond(Expr):
 
 @dataclass(frozen=True, slots=True)
 class New(Expr):
-    """A new message; ``args`` in the order of the schema's fields."""
+    """A new message; ``args`` in the order of the schema's fields, ``header`` counted from 1."""
 
     args: tuple[Expr, ...]
+    header: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +215,11 @@ class Receive(Stmt):
 
 @dataclass(frozen=True, slots=True)
 class Send(Stmt):
-    """Stages an output; it is published when the turn commits."""
+    """Stages an output; it is published when the turn commits.  ``header`` is 0, or counts the
+    kernel's headers from 1."""
 
     value: Expr
+    header: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +370,8 @@ class Kernel(Node):
     errors: tuple[tuple[int, type[BaseException], str | None], ...]
     """Exceptions that ``raise`` names: code, class, and text where it is always the same."""
     prints: tuple[Site, ...] = field(default=(), compare=False, repr=False)
+    headers: tuple[HeaderSite, ...] = ()
+    """What the actor puts into the headers of what it sends."""
     constants: tuple[tuple[Callable[[], Any], Any], ...] = field(
         default=(), compare=False, repr=False
     )

@@ -103,7 +103,8 @@ class KernelSource:
         """
         texts = texts_of(self.ir.prints, log)
         for record in records:
-            resolve(self.output_types, record, texts)
+            slot = record["value"] if self.ir.headers else record
+            resolve(self.output_types, slot, texts)
 
     def why(self, code: int, line: int) -> str:
         """What a report of the compiled code means: ``an int beyond 64 bits, line 12``."""
@@ -116,16 +117,25 @@ class KernelSource:
     @property
     def input_slot(self) -> np.dtype[Any]:
         """The record of a slot of the input ring."""
-        return slot_dtype(self.input_types)
+        return slot_dtype(self.input_types, headed=bool(self.ir.headers))
 
     @property
     def output_slot(self) -> np.dtype[Any]:
         """The record of a slot of the output ring."""
-        return slot_dtype(self.output_types)
+        return slot_dtype(self.output_types, headed=bool(self.ir.headers))
 
 
-def slot_dtype(classes: tuple[type, ...]) -> np.dtype[Any]:
-    """A message's record, or ``{"tag", "value"}`` with room for the largest of several."""
+def slot_dtype(classes: tuple[type, ...], *, headed: bool = False) -> np.dtype[Any]:
+    """A message's record, or ``{"tag", "value"}`` with room for the largest of several.
+
+    Args:
+        classes: the message classes of the port.
+        headed: the slot begins with the host's token of the message and a header's number.
+    """
+    if headed:
+        inner = slot_dtype(classes)
+        fields = [("token", "<u8"), ("header", "<u4"), ("unused", "<u4"), ("value", inner)]
+        return np.dtype(fields, align=True)
     dtypes = [schema_of(cls).dtype for cls in classes]
     if len(dtypes) == 1:
         return dtypes[0]

@@ -119,6 +119,8 @@ class Scope:
         self._temporaries = 0
         self._made_up = 0
         self.synthetic: set[str] = set()
+        self.received: set[str] = set()
+        """Names of the locals that hold the message in hand."""
         self.list_items: dict[tuple[int, int], Type] = {}
         """Item types of the lists made in this function, by place, as far as they have grown."""
 
@@ -192,6 +194,8 @@ class Scope:
         ):  # fmt: skip
             # What has just been computed needs no temporary.
             self.block[-1] = replace(last, target=target)
+            if isinstance(last, ir.Receive):
+                self.received.add(target.name)
             value = target
         if not (isinstance(value, ir.Local) and value == target):
             self.block.append(ir.Assign(value.loc, target, value))

@@ -214,7 +214,7 @@ class RecordSlots:
         if tag is None:
             raise self._refuse(message)
         codec_of(self.classes[tag]).pack_into(buffer, offset + self._value_at, message)
-        if self.cls is None:
+        if len(self.classes) > 1:
             buffer[offset : offset + 4] = tag.to_bytes(4, "little")
 
     def _refuse(self, message: Any) -> Exception:

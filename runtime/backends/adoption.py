@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pydotcompute.backends.base import Host
 from pydotcompute.backends.block import STRONG, NativeBlock, fence
+from pydotcompute.headed import slots_for
 from pydotcompute.port import ObjectPort
 from pydotcompute.ring import InputRing, OutputRing
-from pydotcompute.slots import RecordSlots
 
 
 def take_over(host: Host, block: NativeBlock) -> tuple[InputRing, OutputRing]:
@@ -29,22 +29,15 @@ def take_over(host: Host, block: NativeBlock) -> tuple[InputRing, OutputRing]:
     program, drop = block.program, inport.drop_oldest
     fenced = None if STRONG else fence
     block.start_at(inport.tail, outport.head)
-    slots = RecordSlots(
-        host.kernel_id,
-        program.input_types,
-        program.input_slot,
-        "takes",
-        declared=host.declares_input,
-    )
+    make = slots_for(host.kernel_id, program, block.bound)
+    slots = make(program.input_types, program.input_slot, "takes", declared=host.declares_input)
     ring = InputRing(block.input_words, block.input.memory.bytes, slots, fenced, drop_oldest=drop)
     ring.start_at(inport.tail)
     ring.armed = 1  # nobody is to be woken yet
     for message in inport.items:
         ring.try_put(message)
     ring.sample_at, ring.sample_time = inport.sample_at, inport.sample_time
-    slots = RecordSlots(
-        host.kernel_id, program.output_types, program.output_slot, "sends", declared=True
-    )
+    slots = make(program.output_types, program.output_slot, "sends", declared=True)
     out = OutputRing(block.output_words, block.output.memory.bytes, slots, fenced, drop_oldest=drop)
     out.start_at(outport.head)
     out.spill.extend(outport.items)

@@ -55,6 +55,7 @@ class Direct:
         self.usable = (
             self._sends > 0
             and len(program.output_types) == 1
+            and not program.headers
             and engine.block.policy is Policy.BLOCK
         )
 

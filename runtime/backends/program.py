@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.anatomy import Anatomy
+from pydotcompute.compiler.ir import HeaderSite
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class NativeProgram:
         emit: ``(log bytes)``: print what the actor printed; None if it never prints.
         log_size: bytes of the log to begin with.
         strings: constant strings the actor uses; it is given their ids.
+        headers: what the actor puts into the headers of what it sends; if anything, slots carry
+            the host's tokens of messages.
         resolve: ``(log bytes, output slots)``: make the strings that the actor left to the host,
             which then publishes the outputs; None if it leaves none.
         journal_size: bytes in which a turn notes what it changes in containers.
@@ -56,6 +59,7 @@ class NativeProgram:
     log_size: int = 1 << 12
     strings: tuple[str, ...] = ()
     journal_size: int = 0
+    headers: tuple[HeaderSite, ...] = ()
     resolve: Callable[[memoryview, Iterable[Any]], None] | None = None
 
 
@@ -76,5 +80,6 @@ def program_of(lowering: Any, anatomy: Anatomy) -> NativeProgram:
         silent_timeout=anatomy.silent_timeout, max_sends=kernel.max_sends,
         why=kernel.why, emit=kernel.emit if getattr(kernel, "prints", ()) else None,
         strings=kernel.strings, journal_size=kernel.state.journal_size,
+        headers=kernel.ir.headers,
         resolve=kernel.resolve if kernel.makes_texts else None,
     )  # fmt: skip
