@@ -99,7 +99,7 @@ def _unpack_starred(b: Builder, target: ast.Tuple | ast.List, items: list[ir.Exp
 
 
 def _copy(b: Builder, value: ir.Expr) -> ir.Expr:
-    if isinstance(value, ir.Local) and value.name.endswith("__"):
+    if isinstance(value, ir.Local) and value.name.startswith("%"):
         return value  # a temporary is written once
     return b.temporary(value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -190,6 +191,7 @@ BUILTINS: dict[Any, Callable[[Builder, ast.Call], ir.Expr | Static]] = {
     bool: _bool,
     divmod: _divmod,
     sum: _reduce("sum"),
+    math.prod: _reduce("prod"),
     any: _reduce("any"),
     all: _reduce("all"),
     len: _len,

@@ -14,9 +14,9 @@ from pydotcompute.compiler.build_functions import call_function
 from pydotcompute.compiler.build_intrinsics import apply_function, intrinsic
 from pydotcompute.compiler.build_messages import construct
 from pydotcompute.compiler.build_texts import carried, is_logging, text_method
-from pydotcompute.compiler.intrinsics import known
-from pydotcompute.compiler.scope import OperandError
-from pydotcompute.compiler.types import CONTAINERS, STR, TEXT
+from pydotcompute.compiler.intrinsics import NUMBER_METHODS, known
+from pydotcompute.compiler.scope import NoAttributeError, OperandError
+from pydotcompute.compiler.types import BOOL, CONTAINERS, INT, STR, TEXT, ScalarType
 
 
 def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
@@ -64,8 +64,19 @@ def _method(b: Builder, node: ast.Call, func: ast.Attribute) -> ir.Expr:
         return method(b, node, base, func.attr)
     if base.type in (STR, TEXT):
         return text_method(b, node, func, base)
-    function = {"is_integer": float.is_integer, "bit_length": int.bit_length,
-                "bit_count": int.bit_count}.get(func.attr)  # fmt: skip
-    if function is None or node.args:
+    if func.attr not in NUMBER_METHODS or node.args or node.keywords:
         raise OperandError(f"{base.type} has no method {func.attr!r} that lowers")
-    return b.split(base, lambda value: apply_function(b, function, [value], node))
+    return b.split(base, lambda value: _number_method(b, node, func.attr, value))
+
+
+def _number_method(b: Builder, node: ast.Call, name: str, value: ir.Expr) -> ir.Expr:
+    """``x.is_integer()`` and the like, of one type."""
+    function, types = NUMBER_METHODS[name]
+    if value.type in types:
+        return apply_function(b, function, [value], node)
+    if isinstance(value.type, ScalarType):
+        b.fail("PDC103", node, f"`{name}` of a {value.type} does not lower",
+               hint="convert it with `int(x)` or `float(x)`")  # fmt: skip
+    if value.type in (INT, BOOL) and hasattr(int, name):  # `is_integer`, from Python 3.12 on
+        return ir.Const(b.loc(node), BOOL, True)
+    raise NoAttributeError(f"{value.type} has no method {name!r}")

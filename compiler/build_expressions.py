@@ -17,7 +17,13 @@ from pydotcompute.compiler.build import Builder, Static, describe_static
 from pydotcompute.compiler.build_calls import call
 from pydotcompute.compiler.build_containers import list_display, make_list, op, subscript
 from pydotcompute.compiler.build_context import context_call
-from pydotcompute.compiler.build_iteration import comprehension, reduction, sliced
+from pydotcompute.compiler.build_iteration import (
+    comprehension,
+    is_range,
+    range_bounds,
+    reduction,
+    sliced,
+)
 from pydotcompute.compiler.build_operators import apply, choose, compare, items_of, negate
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.build_texts import concatenate, joined
@@ -214,6 +220,9 @@ _STATIC_CONTAINERS = (list, set, frozenset, range, dict)
 def _membership(b: Builder, node: ast.Compare) -> ir.Expr:
     """``x in (a, b, c)``: compared one after the other."""
     container = node.comparators[0]
+    if is_range(b, container):
+        inside = _in_range(b, node)
+        return negate(inside) if isinstance(node.ops[0], ast.NotIn) else inside
     if isinstance(container, (ast.Tuple, ast.List, ast.Set)):
         value, *options = b.sequence([node.left, *container.elts])
     else:
@@ -239,6 +248,28 @@ def _membership(b: Builder, node: ast.Compare) -> ir.Expr:
         part = compare(b, "==", value, option)
         result = part if isinstance(result, ir.Const) else ir.Or(b.loc(node), BOOL, result, part)
     return negate(result) if isinstance(node.ops[0], ast.NotIn) else result
+
+
+def _in_range(b: Builder, node: ast.Compare) -> ir.Expr:
+    """``n in range(a, b)``: between the bounds, for an int."""
+    loc = b.loc(node)
+    value = b.stable(b.expression(node.left))
+    if not isinstance(value, ir.Const):
+        value = b.temporary(value)
+    start, stop, step = (b.stable(part) for part in range_bounds(b, node.comparators[0]))
+    if not isinstance(step, ir.Const) or step.value < 1:
+        raise OperandError("`in range(...)` needs a constant step of 1 or more")
+
+    def test(part: ir.Expr) -> ir.Expr:
+        if part.type not in (INT, BOOL):
+            raise OperandError(f"`in range(...)` of a {part.type}")
+        result = ir.And(loc, BOOL, compare(b, "<=", start, part), compare(b, "<", part, stop))
+        if step.value == 1:
+            return result
+        place = apply(b, "%", apply(b, "-", part, start, loc), step, loc)
+        return ir.And(loc, BOOL, result, compare(b, "==", place, ir.Const(loc, INT, 0)))
+
+    return test(value)
 
 
 def _contained(b: Builder, node: ast.Compare, value: ir.Expr, place: ir.Expr) -> ir.Expr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydotcompute.compiler.intrinsics import match, spelling
 from pydotcompute.compiler.numpy_types import quietly, to_python
 from pydotcompute.compiler.operators import Primitive, suffix
 from pydotcompute.compiler.scope import OperandError
-from pydotcompute.compiler.types import NONE, ScalarType, UnionType
+from pydotcompute.compiler.types import FLOAT, NONE, ScalarType, UnionType
 
 
 def arguments(b: Builder, node: ast.Call) -> list[ir.Expr]:
@@ -28,11 +29,26 @@ def intrinsic(b: Builder, node: ast.Call, function: Callable[..., Any]) -> ir.Ex
     """A call of a function of the tables."""
     if function is round and [k.arg for k in node.keywords] == ["ndigits"]:
         args = b.sequence([*node.args, node.keywords[0].value])
+    elif function is math.isclose:
+        args = _tolerances(b, node)
     else:
         args = arguments(b, node)
     if function is round and len(args) == 2 and args[1].type == NONE:
         args.pop()
     return _each(b, args, lambda parts: apply_function(b, function, parts, node))
+
+
+def _tolerances(b: Builder, node: ast.Call) -> list[ir.Expr]:
+    """``math.isclose(a, b, rel_tol=..., abs_tol=...)`` with all four arguments."""
+    given = [str(k.arg) for k in node.keywords]
+    known = {"rel_tol": 1e-09, "abs_tol": 0.0}
+    if len(node.args) != 2 or not known.keys() >= set(given):
+        raise OperandError("`math.isclose` takes two numbers, `rel_tol` and `abs_tol`")
+    first, second, *rest = b.sequence([*node.args, *(k.value for k in node.keywords)])
+    values = dict(zip(given, rest, strict=True))
+    loc = b.loc(node)
+    return [first, second, *(values.get(name, ir.Const(loc, FLOAT, default))
+                             for name, default in known.items())]  # fmt: skip
 
 
 def _each(b: Builder, args: list[ir.Expr],

@@ -268,6 +268,7 @@ def reduction(kind: str) -> Callable[[Builder, ast.Call], ir.Expr]:
 
 _REDUCTIONS = {
     "sum": "{total} = 0\n---\n{total} = {total} + {item}\n---\n",
+    "prod": "{total} = 1\n---\n{total} = {total} * {item}\n---\n",
     "any": "{total} = False\n---\nif {item}:\n    {total} = True\n    break\n---\n",
     "all": "{total} = True\n---\nif not {item}:\n    {total} = False\n    break\n---\n",
     "min": "{total} = None\n---\nif {total} is None or {item} < {total}:\n    {total} = {item}\n"

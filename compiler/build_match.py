@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
 from pydotcompute.compiler.build_expressions import field_of
 from pydotcompute.compiler.build_operators import compare
-from pydotcompute.compiler.build_tests import condition
+from pydotcompute.compiler.build_tests import condition, either
 from pydotcompute.compiler.scope import Env, OperandError, Var
 from pydotcompute.compiler.types import (
     BOOL,
@@ -51,15 +52,12 @@ def _cases(b: Builder, node: ast.Match, subject: ir.Expr, name: str | None,
     def body() -> None:
         for captured, value in found.captures:
             b.bind(captured, value)
-        if case.guard is None:
-            b.statements(case.body)
-            return
-        test, when_true, when_false = condition(b, case.guard)
-        then = b.branch(when_true, lambda: b.statements(case.body))
-        orelse = b.branch(when_false, lambda: _cases(b, node, subject, name, cases[1:]))
-        b.close([then, orelse], loc)
-        b.block.append(ir.If(loc, test, tuple(then[1]), tuple(orelse[1])))
+        b.statements(case.body)
 
+    if case.guard is not None:
+        _guarded(b, node, case.guard, found, matched, case.body,
+                 lambda: _cases(b, node, subject, name, cases[1:]))  # fmt: skip
+        return
     if isinstance(found.test, ir.Const) and found.test.value:
         b.env = matched
         body()
@@ -71,6 +69,32 @@ def _cases(b: Builder, node: ast.Match, subject: ir.Expr, name: str | None,
     orelse = b.branch(b.env, lambda: _cases(b, node, subject, name, cases[1:]))
     b.close([then, orelse], loc)
     b.block.append(ir.If(loc, found.test, tuple(then[1]), tuple(orelse[1])))
+
+
+def _guarded(b: Builder, node: ast.Match, guard: ast.expr, found: Pattern, matched: Env,
+             body: list[ast.stmt], others: Callable[[], None]) -> None:  # fmt: skip
+    """A case with a guard: whether both hold is kept in a flag, so that the other cases, which
+    follow either way, are built once."""
+    loc = b.loc(node)
+    flag = b.hole(loc, BOOL)
+    b.block.append(ir.Assign(loc, flag, ir.Const(loc, BOOL, False)))
+    before = dict(b.env or {})
+    outcomes: list[tuple[Env, Env]] = []
+
+    def look() -> None:
+        for captured, value in found.captures:
+            b.bind(captured, value)
+        test, when_true, when_false = condition(b, guard)
+        outcomes.append((when_true, when_false))
+        b.block.append(ir.Assign(loc, flag, test))
+
+    _, statements = b.branch(matched, look)
+    b.block.append(ir.If(loc, found.test, tuple(statements), ()))
+    when_true, when_false = outcomes[0]
+    then = b.branch(when_true, lambda: b.statements(body))
+    orelse = b.branch(either(before, when_false), others)
+    b.close([then, orelse], loc)
+    b.block.append(ir.If(loc, flag, tuple(then[1]), tuple(orelse[1])))
 
 
 def _narrowed(b: Builder, pattern: ast.pattern, subject: ir.Expr, name: str | None) -> Env:

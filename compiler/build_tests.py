@@ -123,13 +123,13 @@ def _bool_op(b: Builder, node: ast.BoolOp) -> Condition:
             test = (ir.And if is_and else ir.Or)(loc, BOOL, test, right)
         _, right_true, right_false = found[0]
         if is_and:
-            when_true, when_false = right_true, _either(when_false, right_false)
+            when_true, when_false = right_true, either(when_false, right_false)
         else:
-            when_true, when_false = _either(when_true, right_true), right_false
+            when_true, when_false = either(when_true, right_true), right_false
     return test, when_true, when_false
 
 
-def _either(one: Env, other: Env) -> Env:
+def either(one: Env, other: Env) -> Env:
     """What holds on both of two paths, without copies: the same local, its views joined."""
     env: Env = {}
     for name in one.keys() | other.keys():

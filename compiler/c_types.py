@@ -62,7 +62,13 @@ _ASCII = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def identifier(name: str, taken: frozenset[str] | set[str] = frozenset()) -> str:
-    """A C identifier that reads like a Python name and means nothing else."""
+    """A C identifier that reads like a Python name and means nothing else.
+
+    Names that the compiler makes up contain ``%``, which no Python name does.
+    """
+    if name.startswith("%"):
+        return f"pdc_t{name[1:]}"
+    name = name.replace("%", "_")
     if not _ASCII.fullmatch(name):
         name = "".join(c if c.isascii() and (c.isalnum() or c == "_") else f"u{ord(c):x}"
                        for c in name)  # fmt: skip

@@ -78,6 +78,25 @@ _BUILTINS: Table = {
     ),
 }
 
+NUMBER_METHODS: dict[str, tuple[Callable[..., Any], tuple[Type, ...]]] = {
+    "is_integer": (float.is_integer, (FLOAT,)),
+    "bit_length": (int.bit_length, (INT, BOOL)),
+    "bit_count": (int.bit_count, (INT, BOOL)),
+}
+"""Methods of numbers without arguments, and the types that have them in every Python."""
+
+_BUILTINS.update({
+    float.is_integer: (
+        Signature((FLOAT,), helper("is_integer_f64", float.is_integer, 1, fails=False), BOOL),
+    ),
+    int.bit_length: (
+        Signature((INT,), helper("bit_length_i64", int.bit_length, 1, fails=False), INT),
+    ),
+    int.bit_count: (
+        Signature((INT,), helper("bit_count_i64", int.bit_count, 1, fails=False), INT),
+    ),
+})  # fmt: skip
+
 # Functions of floats that may set the error word, and those that never do.
 _RAISING_1 = (
     "sqrt exp expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh "
@@ -91,6 +110,10 @@ _PREDICATES = "isnan isinf isfinite".split()
 
 def _log_base(value: float, base: float) -> float:
     return math.log(value, base)
+
+
+def _is_close(a: float, b: float, rel_tol: float, abs_tol: float) -> bool:
+    return math.isclose(a, b, rel_tol=rel_tol, abs_tol=abs_tol)
 
 
 def _math_functions() -> Table:
@@ -115,6 +138,8 @@ def _math_functions() -> Table:
     table[math.log] += (
         Signature((FLOAT, FLOAT), helper("logb_f64", _log_base, raises=True), FLOAT),
     )
+    is_close = helper("isclose_f64", _is_close, 4, raises=True)
+    table[math.isclose] = (Signature((FLOAT,) * 4, is_close, BOOL),)
     for name in ("gcd", "lcm", "comb", "perm"):
         raises = name in ("comb", "perm")
         primitive = helper(f"{name}_i64", _exact(getattr(math, name)), raises=raises)
@@ -165,4 +190,4 @@ def spelling(function: object) -> str:
     return name if module in (None, builtins.__name__, "__main__") else f"{module}.{name}"
 
 
-__all__ = ["INLINED", "INTRINSICS", "Deoptimise", "known", "match", "spelling"]
+__all__ = ["INLINED", "INTRINSICS", "NUMBER_METHODS", "Deoptimise", "known", "match", "spelling"]

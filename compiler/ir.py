@@ -74,7 +74,7 @@ class Const(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Local(Expr):
-    """A local or state variable; ``name`` is unique for its type: ``x``, later ``x__2``.
+    """A local or state variable; ``name`` is unique for its type: ``x``, later ``x%2``.
 
     Of a container, ``origin`` is the state variable that it is, or ``site`` where in the Python
     it is made.

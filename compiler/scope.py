@@ -133,18 +133,18 @@ class Scope:
     # --- locals ------------------------------------------------------------------------------
 
     def local(self, name: str, type_: Type, loc: Location) -> ir.Local:
-        """The local of a Python name for values of one type: ``x``, later ``x__2``."""
+        """The local of a Python name for values of one type: ``x``, later ``x%2``."""
         known = self._names.get((name, type_))
         if known is None:
             count = sum(1 for other, _ in self._names if other == name)
-            known = name if count == 0 else f"{name}__{count + 1}"
+            known = name if count == 0 else f"{name}%{count + 1}"
             self._names[name, type_] = known
         return ir.Local(loc, type_, known)
 
     def hole(self, loc: Location, type_: Type) -> ir.Local:
         """A new local without a value yet."""
         self._temporaries += 1
-        return ir.Local(loc, type_, f"t{self._temporaries}__")
+        return ir.Local(loc, type_, f"%{self._temporaries}")
 
     def temporary(self, value: ir.Expr) -> ir.Local:
         """A new local that holds ``value`` from here on."""
@@ -155,7 +155,7 @@ class Scope:
     def fresh_name(self, base: str) -> str:
         """A Python name that no user can have written."""
         self._made_up += 1
-        name = f"{base}__{self._made_up}_"
+        name = f"{base}%{self._made_up}"
         self.synthetic.add(name)
         return name
 
@@ -189,7 +189,7 @@ class Scope:
         target = self.local(name, value.type, value.loc)
         last = self.block[-1] if self.block else None
         if (
-            sole and isinstance(value, ir.Local) and value.name.endswith("__")
+            sole and isinstance(value, ir.Local) and value.name.startswith("%")
             and isinstance(last, (ir.Assign, ir.Receive)) and last.target == value
         ):  # fmt: skip
             # What has just been computed needs no temporary.
@@ -423,6 +423,8 @@ class Scope:
             have = self.env.get(name)
             if isinstance(wanted, Dropped) or have == wanted:
                 continue
+            if isinstance(have, Var) and have.local == wanted.local:
+                continue  # only what is known of it differs
             if isinstance(wanted.view, CONTAINERS):
                 self._move_into(name, wanted, have, loc)
                 continue

@@ -152,7 +152,7 @@ def _bind(target: ast.expr, value: Any, known: dict[str, Any]) -> None:
 _ARITHMETIC = (ast.List, ast.Dict, ast.keyword, ast.BinOp, ast.UnaryOp, ast.Tuple,
                ast.Constant, ast.Name, ast.Attribute,
                ast.operator, ast.unaryop, ast.expr_context, ast.Call)  # fmt: skip
-_CALLABLE = (int, float, bool, str, abs, min, max, round, tuple, list, dict, deque, np.zeros,
+_CALLABLE = (int, float, bool, str, abs, min, max, round, tuple, list, dict, set, deque, np.zeros,
              np.ones, np.full, np.array, np.empty, np.arange)  # fmt: skip
 
 

@@ -39,7 +39,7 @@ async def headed(ctx: KernelContext[Question, Answer]) -> None:
                         priority=question.priority,
                     )
                 )
-        except asyncio.TimeoutError:
+        except TimeoutError:
             continue
 
 

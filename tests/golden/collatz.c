@@ -7,8 +7,8 @@
 #line 44 "tests/corpus/numbers.py"
         // n = (await ctx.receive()).value
         PDC_RECEIVE(PDC_NAN, 0, 44, pdc_raised);
-        t1__ = pdc_message;
-        n = t1__.value;
+        pdc_t1 = pdc_message;
+        n = pdc_t1.value;
 #line 45 "tests/corpus/numbers.py"
         // length = 0
         length = 0;
