@@ -59,6 +59,8 @@ ring_put(Ring *ring, PyObject *message, int gated)
     memcpy(to, record, layout->size);
     ring->head = head + 1;
     release(ring, WORD_HEAD, head + 1);
+    if (ring->drop_oldest)  /* the next record overwrites one that must be seen to be overtaken */
+        __atomic_thread_fence(__ATOMIC_RELEASE);
     if (ring->armed)
         return YES;
     done = PyObject_CallNoArgs(ring->wake);

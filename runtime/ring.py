@@ -182,34 +182,45 @@ class InputRing(_Ring):
         if head >= self.sample_at and not self.sample_time:
             self.sample_at, self.sample_time = head, perf_counter()
         self.head = head = head + 1
-        if self.fence is not None:
-            self.fence()
-        self.words[HEAD] = head
+        if self.fence is None:
+            self.words[HEAD] = head
+        else:
+            self._publish(head)
         if not self.armed:
             self.wake()
         return True
 
     def put_batch(self, batch: Any, start: int) -> int:
         """Publish as many records of an accepted batch as fit; all under DROP_OLDEST."""
-        count = len(batch) - start
-        skip = 0
-        if self.drop_oldest:
-            skip = max(0, count - self.bound)
-        else:
+        count, skip = len(batch) - start, 0
+        if not self.drop_oldest:
             count = min(count, self.room())
+        elif count > self.bound:  # whole rounds are left out: a slot that may be read just now
+            slots = self.mask + 1  # is written only after it is known to be overtaken
+            skip = (count - self.bound) // slots * slots
         if count <= 0:
             return 0
         records = self.slots.records(batch, start + skip, start + count)
-        self._copy_in(self.head + skip, count - skip, records)
         if self.head >= self.sample_at and not self.sample_time:
             self.sample_at, self.sample_time = self.head, perf_counter()
-        self.head += count
-        if self.fence is not None:
-            self.fence()
-        self.words[HEAD] = self.head
+        self.head += skip
+        size, done = self.size, 0
+        while done < count - skip:
+            piece = min(count - skip - done, self.bound)
+            self._copy_in(self.head, piece, records[done * size : (done + piece) * size])
+            self.head += piece
+            self._publish(self.head)
+            done += piece
         if not self.armed:
             self.wake()
         return count
+
+    def _publish(self, head: int) -> None:
+        if self.fence is not None:
+            self.fence()
+        self.words[HEAD] = head
+        if self.fence is not None and self.drop_oldest:
+            self.fence()  # the next record overwrites one that must be seen to be overtaken
 
     def waiting(self) -> list[Any]:
         """Every message that compiled code has not consumed, left where it is."""
@@ -253,6 +264,8 @@ class OutputRing(_Ring):
 
     def published(self) -> int:
         """Messages published, ever."""
+        if self.fence is not None:
+            self.fence()  # what was read before this was read before
         self.seen = seen = self.words[HEAD]
         if self.fence is not None:
             self.fence()
@@ -283,6 +296,8 @@ class OutputRing(_Ring):
             return self._overtaken()
         message = self.slots.unpack(self.buffer, (tail & self.mask) * self.size)
         self.tail = tail = tail + 1
+        if self.fence is not None:
+            self.fence()
         self.words[TAIL] = tail
         return message
 
@@ -332,6 +347,8 @@ class OutputRing(_Ring):
 
     def advance(self, count: int) -> None:
         """Consume ``count`` messages that were read in place."""
+        if self.fence is not None:
+            self.fence()
         self.tail += count
         self.words[TAIL] = self.tail
 

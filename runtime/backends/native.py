@@ -31,7 +31,7 @@ from pydotcompute.backends.pace import Pace
 from pydotcompute.backends.pool import Pool, tell
 from pydotcompute.channel import ROOM, SPECIAL
 from pydotcompute.compiler.abi import Event, Status
-from pydotcompute.ring import HEAD, TAIL, InputRing, OutputRing
+from pydotcompute.ring import BOUND, HEAD, TAIL, InputRing, OutputRing
 from pydotcompute.telemetry import next_sample
 
 FUEL = 100_000
@@ -156,11 +156,14 @@ class NativeEngine(NativeLife):
         assert block is not None
         if status != Status.FULL:
             self._after[Status(status)]()
-        elif block.q8[words.PRODUCED] != block.output_words[HEAD]:
+            return
+        published = block.output_words[HEAD]
+        full = published - self.outport.tail >= block.output_words[BOUND]
+        if full and block.q8[words.PRODUCED] != published:
             self._staged = True
             self.host.outbox.set_gate(get=ROOM)
             self.host.outbox.on_room = self._room
-        elif not self.inport.armed:  # they were replies, and found their way
+        elif not self.inport.armed:  # replies found their way, or somebody made room meanwhile
             self.poke()
 
     def _sampled(self) -> None:

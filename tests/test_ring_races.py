@@ -1,0 +1,103 @@
+"""Races between the host and a worker's burst that the model of the rings has found."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pydotcompute import BackpressureStrategy, RingKernelRuntime
+from pydotcompute.backends.block import NativeBlock
+from pydotcompute.backends.native import NativeEngine
+from pydotcompute.compiler.abi import Policy
+from pydotcompute.ring import HEAD, InputRing
+from pydotcompute.slots import RecordSlots
+from tests.native_actor import kit as native_kit
+from tests.native_actor.kit import SEND, SEVERAL, Task
+
+
+class Later:
+    """A pool whose jobs run when the test says so."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Any] = []
+
+    def submit(self, job: Any) -> None:
+        self.jobs.append(job)
+
+
+def on_workers(kernel: Any) -> Later:
+    """Every burst of the kernel is a worker's from now on."""
+    engine = kernel._actor.engine
+    assert isinstance(engine, NativeEngine)
+    later = Later()
+    engine.pool = later  # type: ignore[assignment]
+    engine.pace.cost = 1.0
+    engine.pace._aim()
+    return later
+
+
+@pytest.mark.parametrize("backend", ["native"], indirect=True)
+def test_room_made_before_the_burst_is_reported(kit: Any, run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime, queue_size=1)
+            later = on_workers(kernel)
+            await kernel.send(Task(SEVERAL, 2))
+            while not later.jobs:
+                await asyncio.sleep(0)
+            later.jobs.pop()()  # FULL: one output is published, one waits; nobody knows yet
+            first = await kernel.receive()
+            second = await kernel.receive()  # parked before the burst is reported
+            assert (first.value, second.value) == (0, 1)
+
+    run(main())
+
+
+@pytest.mark.parametrize("backend", ["native"], indirect=True)
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 9, 12, 13, 100])
+def test_no_slot_is_written_that_may_be_read(backend: str, count: int) -> None:
+    bound = 4
+    block = NativeBlock(native_kit.program(), bound, Policy.DROP_OLDEST)
+    slots = RecordSlots("kit", (Task,), block.program.input_slot, "takes", declared=True)
+    writes: list[tuple[int, int]] = []
+
+    class Watched(InputRing):
+        def _copy_in(self, first: int, count: int, source: memoryview) -> None:
+            super()._copy_in(first, count, source)
+            writes.extend((self.words[HEAD], first + n) for n in range(count))
+
+    ring = Watched(block.input_words, block.input.memory.bytes, slots, None, drop_oldest=True)
+    ring.armed = 1
+    ring.put_batch(Task.array(op=[SEND] * bound, value=range(bound)), 0)
+    taken = ring.put_batch(Task.array(op=[SEND] * count, value=range(bound, bound + count)), 0)
+    assert taken == count
+    assert ring.words[HEAD] == ring.head == bound + count
+    assert [task.value for task in ring.waiting()] == list(range(count, bound + count))
+    for published, ordinal in writes:
+        being_read = {n & ring.mask for n in range(max(0, published - bound), published)}
+        assert ordinal & ring.mask not in being_read
+    ring.count_dropped(0)
+    assert ring.dropped == count
+
+
+@pytest.mark.parametrize("backend", ["native"], indirect=True)
+def test_a_large_batch_while_a_worker_reads(kit: Any, run: Any) -> None:
+    """Messages are dropped, but none comes twice, out of order, or in halves."""
+
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime, queue_size=4, backpressure=BackpressureStrategy.DROP_OLDEST)
+            seen: list[int] = []
+            for start in range(0, 4000, 40):
+                kernel._actor.engine.pace.cost = 1.0
+                kernel._actor.engine.pace._aim()
+                values = np.arange(start, start + 40)
+                await kernel.send_many(Task.array(op=np.full(40, SEND), value=values))
+                seen.extend((await kernel.receive_many(4))["value"] // 2)
+            assert all(a < b for a, b in pairwise(seen))
+
+    run(main())
