@@ -47,18 +47,25 @@ def is_there(mutation: Mutation) -> bool:
     return (ROOT / mutation.file).read_text(encoding="utf-8").count(mutation.old) == 1
 
 
-def verdict(mutation: Mutation, cache: Path) -> str:
-    """``caught``, ``SURVIVED``, or ``GONE`` where there is nothing to replace."""
-    if not is_there(mutation):
+def verdict(mutation: Mutation | None, base: Path, cache: Path) -> str:
+    """``caught``, ``SURVIVED``, or ``GONE`` where there is nothing to replace.
+
+    Args:
+        mutation: the mistake; None for none, which has to survive.
+        base: the copy that all start from: the tree may change meanwhile.
+        cache: for what is compiled.
+    """
+    if mutation is not None and not is_there(mutation):
         return "GONE"
     with tempfile.TemporaryDirectory(prefix="pydotcompute-mutation-") as folder:
-        where = Path(folder)
-        copy_of_the_package(where)
-        file = place(where, mutation)
-        text = file.read_text(encoding="utf-8")
-        file.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
-        environment = {**os.environ, "PYTHONPATH": folder, "PYDOTCOMPUTE_CACHE_DIR": str(cache),
-                       "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+        where = Path(folder) / "copy"
+        shutil.copytree(base, where)
+        if mutation is not None:
+            file = place(where, mutation)
+            text = file.read_text(encoding="utf-8")
+            file.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+        environment = {**os.environ, "PYTHONPATH": str(where), "PYTHONDONTWRITEBYTECODE": "1",
+                       "PYDOTCOMPUTE_CACHE_DIR": str(cache)}  # fmt: skip
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider",
                    "-k", CHOICE, *TESTS]  # fmt: skip
         done = subprocess.run(command, cwd=where, env=environment, check=False,
@@ -81,9 +88,15 @@ def main() -> int:
         print("\n".join(f"{'' if is_there(m) else 'GONE '}{m.file}: {m.what}" for m in chosen))
         return not all(map(is_there, chosen))
     bad = 0
-    with (tempfile.TemporaryDirectory(prefix="pydotcompute-mutation-") as cache,
+    with (tempfile.TemporaryDirectory(prefix="pydotcompute-mutation-") as folder,
           ThreadPoolExecutor(arguments.jobs) as pool):  # fmt: skip
-        results = pool.map(lambda m: verdict(m, Path(cache)), chosen)
+        base, cache = Path(folder) / "base", Path(folder) / "cache"
+        base.mkdir()
+        copy_of_the_package(base)
+        if (unchanged := verdict(None, base, cache)) != "SURVIVED":
+            print(f"The tests fail without any mistake: {unchanged}")
+            return 1
+        results = pool.map(lambda m: verdict(m, base, cache), chosen)
         for mutation, result in zip(chosen, results, strict=True):
             bad += result != "caught"
             print(f"{result:9}{mutation.what}", flush=True)
