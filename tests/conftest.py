@@ -36,6 +36,19 @@ def backend(request: pytest.FixtureRequest) -> str:
     return name
 
 
+@pytest.fixture(params=["python", "python-pure", "native", "native-pure"])
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every way an actor can run on any machine: the backend's name, the extension on or off."""
+    name, _, pure = request.param.partition("-")
+    if name == "native" and native_kit.library() is None:
+        pytest.skip("no C++ compiler")
+    if not pure and fastpath.extension is None:
+        pytest.skip("the extension was not built")
+    fastpath.use(not pure)
+    yield name
+    fastpath.use()
+
+
 @pytest.fixture
 def run() -> Callable[[Coroutine[Any, Any, Any]], Any]:
     """Run a coroutine to its end, or fail if it hangs."""

@@ -312,3 +312,4 @@ class NativeLife(EngineStorage):
         meter.rejected += now[2] - old[2]
         meter.timeouts += now[3] - old[3]
         self.inport.count_dropped(q8[words.SKIPPED])
+        self.outport.skip()
