@@ -60,7 +60,8 @@ def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
         C++17 for NVRTC and for the host compiler.
     """
     known = helpers.table()
-    text = "\n".join([*parts.structs, *parts.functions, *parts.turn])
+    types = [c_type for c_type, _ in parts.turn_locals]
+    text = "\n".join([*parts.structs, *parts.functions, *types, *parts.turn])
     used = sorted(set(_HELPER.findall(text)) & known.keys())
     return _environment().get_template("kernel.cu.j2").render(
         title=comment(kernel_id),

@@ -228,3 +228,27 @@ async def true_division(ctx: Any) -> None:
         await ctx.send(Measured(0, pair.a / pair.b))
         await ctx.send(Measured(1, pair.b / 3))
         await ctx.send(Measured(2, pair.a / 7))
+
+
+@case(Pair, output=Measured)
+async def number_methods(ctx: Any) -> None:
+    while not ctx.should_terminate:
+        pair = await ctx.receive()
+        ratio = pair.a / (pair.b or 3)
+        bits = pair.a.bit_length() - pair.b.bit_count() + (pair.a > 3).bit_length()
+        near = pair.a in range(-5, pair.b) or pair.b not in range(0, 40, 4)
+        await ctx.send(Measured(bits + near, math.prod([ratio, 2, pair.b])))
+        if ratio.is_integer() and pair.a in range(10):
+            await ctx.send(Measured(math.prod(range(1, pair.a)), ratio))
+
+
+@case(Point, output=Measured)
+async def tolerances(ctx: Any) -> None:
+    last = 0.0
+    while not ctx.should_terminate:
+        point = await ctx.receive()
+        same = math.isclose(point.x, last)
+        near = math.isclose(point.x, point.y, abs_tol=0.5)
+        loose = math.isclose(point.y, last, abs_tol=point.x, rel_tol=0.1)
+        await ctx.send(Measured(same + 2 * near + 4 * loose, last))
+        last = point.x
