@@ -1,0 +1,1 @@
+"""Generated code in a process of its own, where the compiler's sanitizers can watch it."""

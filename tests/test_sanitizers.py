@@ -1,0 +1,117 @@
+"""Generated code under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from pydotcompute.compiler.abi import Policy
+from tests.corpus import CASES
+from tests.profiles import examples
+from tests.random_messages import random_message
+from tests.sanitizers import actors, program
+
+MEMORY = "address,undefined"
+OWN = [actors.whole, actors.containers, actors.words, actors.unions, actors.numbers]
+CORPUS = [case.actor for case in CASES.values() if case.lowers]
+
+
+def need(sanitize: str) -> None:
+    reason = program.missing(sanitize)
+    if reason is not None:
+        pytest.skip(reason)
+
+
+def stream(actor: Any, length: int) -> list[Any]:
+    if actor is actors.whole:
+        return [actors.Pair(n, -1 - n if n % 10 else 0) for n in range(1, length)]
+    chance = Random(actor.kernel_id)
+    classes = actor.input_types
+    return [random_message(chance.choice(classes), chance, hard=n % 3 == 0) for n in range(length)]
+
+
+def check(actor: Any, folder: Path) -> None:
+    """The sanitizers have nothing to say, and change nothing."""
+    messages = stream(actor, 200)
+    subject, plain = program.build(actor, "", folder)
+    _, watched = program.build(actor, MEMORY, folder)
+    for policy in Policy:
+        for bound, limit in ((1, 1), (3, 1000), (64, 5)):
+            given = {"bound": bound, "policy": int(policy), "limit": limit}
+            seen = program.run(subject, watched, "stream", messages, **given)
+            assert seen == program.run(subject, plain, "stream", messages, **given)
+
+
+@pytest.mark.parametrize("actor", OWN, ids=lambda actor: actor.kernel_id)
+def test_memory_and_arithmetic(actor: Any, tmp_path: Path) -> None:
+    need(MEMORY)
+    check(actor, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(examples(1) < 20, reason="PYDOTCOMPUTE_TEST_EFFORT=20 runs it")
+@pytest.mark.parametrize("actor", CORPUS, ids=lambda actor: actor.kernel_id)
+def test_the_corpus(actor: Any, tmp_path: Path) -> None:
+    need(MEMORY)
+    check(actor, tmp_path)
+
+
+def messages_of_pairs() -> list[Any]:
+    return [actors.Pair(0, -1)]
+
+
+@pytest.mark.parametrize("policy", [Policy.BLOCK, Policy.REJECT], ids=lambda p: p.name)
+def test_threads(policy: Policy, tmp_path: Path) -> None:
+    need("thread")
+    subject, watched = program.build(actors.whole, "thread", tmp_path)
+    for bound, limit in ((1, 1), (2, 100), (7, 3), (64, 1000)):
+        written = program.run(
+            subject, watched, "threads", messages_of_pairs(), bound=bound, policy=int(policy),
+            limit=limit, count=20_000,
+        )  # fmt: skip
+        assert written.split() == [b"20000", b"0"]
+
+
+def test_threads_while_the_oldest_are_dropped(tmp_path: Path) -> None:
+    """Slots are overwritten while they are read, and what was read is then thrown away: a race by
+    design, so only the result is looked at."""
+    subject, plain = program.build(actors.whole, "", tmp_path)
+    for bound, limit in ((1, 1), (2, 1000), (7, 3), (64, 1000)):
+        written = program.run(
+            subject, plain, "threads", messages_of_pairs(), bound=bound,
+            policy=int(Policy.DROP_OLDEST), limit=limit, count=300_000,
+        )  # fmt: skip
+        received, skipped = map(int, written.split())
+        assert 0 < received <= 300_000 - skipped
+
+
+MISTAKES = {
+    "address": ("pdc_out_slots[pdc_produced & pdc_out_mask]", "pdc_out_slots[pdc_produced]"),
+    "thread": ("__atomic_store_n(p, value, __ATOMIC_RELEASE)", "*p = value"),
+}
+
+
+@pytest.mark.parametrize("sanitize", MISTAKES)
+def test_the_sanitizers_watch(
+    sanitize: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake put into the text is reported."""
+    need(sanitize)
+    right, wrong = MISTAKES[sanitize]
+    made = program.Subject
+
+    def broken(actor: Any) -> Any:
+        subject = made(actor)
+        assert right in subject.kernel.text
+        object.__setattr__(subject.kernel, "text", subject.kernel.text.replace(right, wrong))
+        return subject
+
+    monkeypatch.setattr(program, "Subject", broken)
+    subject, watched = program.build(actors.whole, sanitize, tmp_path)
+    mode = "threads" if sanitize == "thread" else "stream"
+    with pytest.raises(AssertionError, match="Sanitizer"):
+        program.run(subject, watched, mode, stream(actors.whole, 50), bound=1, policy=0, limit=10,
+                    count=1000)  # fmt: skip
