@@ -29,7 +29,7 @@ from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.build_texts import concatenate, joined
 from pydotcompute.compiler.operators import unary
 from pydotcompute.compiler.scope import NoAttributeError, OperandError, raising
-from pydotcompute.compiler.synthetic import placed
+from pydotcompute.compiler.synthetic import placed, unplaced
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
@@ -285,7 +285,8 @@ def _contained(b: Builder, node: ast.Compare, value: ir.Expr, place: ir.Expr) ->
         sought, item = b.fresh_name("sought"), b.fresh_name("member")
         b.bind(sought, value)
         text = f"any({item} == {sought} for {item} in _)"
-        call = ast.parse(text, mode="eval").body
+        (statement,) = unplaced(text)
+        call = statement.value  # type: ignore[attr-defined]
         assert isinstance(call, ast.Call)
         call.args[0].generators[0].iter = node.comparators[0]  # type: ignore[attr-defined]
         found = reduction("any")(b, placed(call, node))

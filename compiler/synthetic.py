@@ -19,10 +19,19 @@ def placed(node: Any, where: ast.AST) -> Any:
     return node
 
 
+_PERCENT = "__percent__"
+
+
 def unplaced(text: str) -> list[ast.stmt]:
-    """Statements from text, without positions of their own."""
-    tree = ast.parse(text)
+    """Statements from text, without positions of their own.
+
+    Made-up names contain ``%``, which Python's grammar takes for an operator: they are parsed
+    under another spelling.
+    """
+    tree = ast.parse(text.replace("%", _PERCENT))
     for part in ast.walk(tree):
+        if isinstance(part, ast.Name):
+            part.id = part.id.replace(_PERCENT, "%")
         for name in ("lineno", "col_offset", "end_lineno", "end_col_offset"):
             if hasattr(part, name):
                 delattr(part, name)
@@ -35,8 +44,15 @@ def copied(node: Any) -> Any:
 
 
 class Renamed(ast.NodeTransformer):
+    """Gives names other spellings.
+
+    Args:
+        names: the new spelling of each name.
+    """
+
     def __init__(self, names: dict[str, str]) -> None:
         self.names = names
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
+        """Renames one name."""
         return ast.copy_location(ast.Name(self.names.get(node.id, node.id), node.ctx), node)
