@@ -15,7 +15,7 @@ from typing import Any
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.containers import APPEND, empty
-from pydotcompute.compiler.operators import Deoptimise
+from pydotcompute.compiler.operators import ERROR_TEXT, Deoptimise
 from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.state import of_value
 from pydotcompute.compiler.types import (
@@ -55,6 +55,17 @@ class _Jump(Exception):
     def __init__(self, kind: str, value: Any = None) -> None:
         self.kind = kind
         self.value = value
+
+
+_TEXT = "__text"
+"""Where an exception that the kernel itself raises has its text, None if that varies."""
+
+
+def _text_of(error: BaseException) -> str:
+    text = error.__dict__.get(_TEXT, str(error))
+    if text is None:
+        raise Deoptimise("the text of an exception")
+    return str(text)
 
 
 class _Idle(Exception):
@@ -107,6 +118,7 @@ class _Turn:
         self.queue_timeout = queue_timeout
         self.functions = {f.name: f for f in kernel.functions}
         self.raised = {code: cls for code, cls, _ in kernel.errors}
+        self.texts = {code: text for code, _, text in kernel.errors}
         self.variables: dict[str, Any] = {}
         self.outputs: list[Any] = []
         self.printed: list[tuple[int, tuple[Any, ...]]] = []
@@ -266,7 +278,9 @@ class _Turn:
         from pydotcompute.compiler.error_codes import describe
 
         cls = self.raised.get(code) or describe(code).exception or Exception
-        return cls.__new__(cls)
+        error = cls.__new__(cls)
+        error.__dict__[_TEXT] = self.texts.get(code)
+        return error
 
     @stmt.register
     def _(self, node: ir.Try) -> None:
@@ -309,6 +323,8 @@ class _Turn:
 
     @expr.register
     def _(self, node: ir.Op) -> Any:
+        if node.primitive == ERROR_TEXT:
+            return _text_of(self.expr(node.args[0]))
         result = node.primitive.python(*[self.expr(arg) for arg in node.args])
         return node.type.dtype.type(result) if isinstance(node.type, ScalarType) else result
 

@@ -16,7 +16,9 @@ end a stream.
 
 from __future__ import annotations
 
+import copy
 import random
+from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -82,6 +84,12 @@ class Step:
     """The IR has no value for it."""
 
 
+def kept(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Variables as they are now: containers are copied, names of one container stay so."""
+    held = {n: v for n, v in state.items() if isinstance(v, (list, deque, dict, np.ndarray))}
+    return {**state, **copy.deepcopy(held)}
+
+
 # --- the coroutine -------------------------------------------------------------------------------
 
 
@@ -141,7 +149,7 @@ class Interpreter:
         self.subject = subject
         self.terminating = False
         self.sent: list[Any] = []
-        self.state = dict(state)
+        self.state = kept(state)
         self._seen: dict[str, Any] = {}
         self._has_test = False
         self.coroutine: Coroutine[Any, Any, Any] | None = None
@@ -152,7 +160,7 @@ class Interpreter:
             frame: Any = self.coroutine.cr_frame  # type: ignore[union-attr]
             ctx = self.subject.shape.ctx
             self._has_test = at_test
-            self._seen = {n: v for n, v in frame.f_locals.items() if n != ctx}
+            self._seen = kept({n: v for n, v in frame.f_locals.items() if n != ctx})
 
     def step(self, item: Item) -> Step:
         """Lets the actor handle one item."""
@@ -160,7 +168,7 @@ class Interpreter:
         self.sent = step.outputs
         try:
             if self.coroutine is None:
-                self.coroutine = self.subject.parts.resume(_Context(self), dict(self.state))
+                self.coroutine = self.subject.parts.resume(_Context(self), kept(self.state))
                 self.coroutine.send(None)
             self.coroutine.send(item)
         except StopIteration:
@@ -197,7 +205,7 @@ def interpret(subject: Subject, items: Sequence[Item], *, terminate: bool = Fals
 def epilogue(subject: Subject, state: Mapping[str, Any]) -> tuple[list[Any], Exception | None]:
     """What the epilogue sends, from a state, and the exception that leaves it."""
     interpreter = Interpreter(subject, state)
-    coroutine = subject.parts.epilogue(_Context(interpreter), dict(state))
+    coroutine = subject.parts.epilogue(_Context(interpreter), kept(state))
     try:
         coroutine.send(None)
     except StopIteration:

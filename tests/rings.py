@@ -118,11 +118,14 @@ class Library:
         self.output = Ring(kernel.output_types, kernel.output_slot, bound, slots, first)
         self.state = _aligned(max(1, kernel.state_dtype.itemsize))
         self.strings = np.array([STRINGS.intern(s) for s in kernel.strings] or [0], "<u4")
+        self.journal = np.zeros(1 + kernel.state.journal_size // 8, "<u8")
+        self.journal[0] = 8 * (len(self.journal) - 1)
         self.words = _aligned(ACTOR.itemsize)
         self.actor = self.words.view(ACTOR)[0]
         for name, address in (
             ("input", self.input.words.ctypes.data), ("output", self.output.words.ctypes.data),
             ("state", self.state.ctypes.data), ("strings", self.strings.ctypes.data),
+            ("heap", self.journal.ctypes.data),
             ("produced", int(self.output.port["head"])), ("fuel", chance.choice([-1, 1024])),
         ):  # fmt: skip
             self.actor[name] = address
