@@ -107,7 +107,13 @@ def go(probe: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 
 @asynccontextmanager
 async def launched(
-    way: str, function: Any = tally, *, active: bool = True, shutdown: float = 5.0, **settings: Any
+    way: str,
+    function: Any = tally,
+    *,
+    active: bool = True,
+    shutdown: float = 5.0,
+    fallback: str = "error",
+    **settings: Any,
 ) -> AsyncIterator[Any]:
     """A runtime with one kernel, which must run on the backend of this way.
 
@@ -116,14 +122,15 @@ async def launched(
         function: the actor.
         active: whether it is activated as well.
         shutdown: the runtime's own timeout in seconds.
+        fallback: ``"allow"`` for actors that need not lower.
         settings: for ``ring_kernel``.
     """
     async with RingKernelRuntime(
-        backend=way, fallback="error", shutdown_timeout=shutdown
+        backend=way, fallback=fallback, shutdown_timeout=shutdown
     ) as runtime:
         actor = decorated(function, **settings)
         kernel = await runtime.launch(actor.kernel_id, actor)
-        assert kernel.backend == way
+        assert kernel.backend == way or fallback == "allow"
         if active:
             await kernel.activate()
         yield kernel

@@ -24,8 +24,8 @@ from pydotcompute.port import EMPTY, ObjectPort
 from pydotcompute.telemetry import next_sample
 from pydotcompute.waiting import LATE
 
-FAIR = 256
-"""Messages an actor handles at most before other tasks get their turn."""
+FAIR = 512
+"""Calls of its context an actor makes at most before other tasks get their turn."""
 _PATIENCE = 8
 """Exit signals raised in an actor that goes on receiving, before it is left parked for ever."""
 
@@ -85,6 +85,9 @@ class PythonContext(KernelContext[Any, Any]):
         if port.put_gate or engine.forced or not port.try_put(message):
             await engine.send(message)
         engine.host.meter.sent += 1
+        engine.credit -= 1
+        if engine.credit <= 0:  # an actor that only sends must let others run as well
+            await engine.breathe()
 
 
 class PythonEngine:
@@ -346,10 +349,20 @@ class PythonEngine:
 
     async def send(self, message: Any) -> None:
         """``ctx.send`` when there is no room, or somebody waits for it."""
+        if self._cancelled:
+            await park_for_ever()
         if self.forced:
             self.outport.force(self.outport.values.accept(message))
             return
         await self._rest(self.host.outbox.put(message))
+        if self.paused:
+            await self.wait_active()
+
+    async def breathe(self) -> None:
+        """Let other tasks run."""
+        if self._cancelled:
+            await park_for_ever()
+        await self._rest(asyncio.sleep(0))
         if self.paused:
             await self.wait_active()
 
