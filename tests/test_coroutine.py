@@ -1,7 +1,7 @@
 """The split coroutines, run for real against a small context made by hand."""
 
 # Actors stand here as their authors write them.
-# ruff: noqa: E722, RET502, RET503, SIM105, UP041
+# ruff: noqa: E722, RET502, UP041
 
 from __future__ import annotations
 
