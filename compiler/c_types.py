@@ -64,20 +64,47 @@ _ASCII = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def identifier(name: str, taken: frozenset[str] | set[str] = frozenset()) -> str:
     """A C identifier that reads like a Python name and means nothing else.
 
-    Names that the compiler makes up contain ``%``, which no Python name does.
+    Two names never become one.  None begins with a capital letter, as the names of structs do, or
+    with ``pdc_`` or ``py_``, as what the compiler and the templates add does.  Names that the
+    compiler makes up contain ``%``, which no Python name does.
     """
     if name.startswith("%"):
         return f"pdc_t{name[1:]}"
     name = name.replace("%", "_")
-    if not _ASCII.fullmatch(name):
-        name = "".join(c if c.isascii() and (c.isalnum() or c == "_") else f"u{ord(c):x}"
-                       for c in name)  # fmt: skip
-    lowered = name.lower()
-    if lowered.startswith("pdc_") or name.startswith("__") or name[:1].isdigit():
-        name = f"py_{name}"
-    while name in _RESERVED or name in taken:
-        name += "_"
-    return name
+    plain = _spelt(name)
+    if plain != name or name[0].isupper() or name.lower().startswith(("pdc_", "py_", "v_", "__")):
+        plain = f"v_{plain}"
+    if plain.rstrip("_") in _RESERVED:
+        plain += "_"
+    while plain in taken:
+        plain += "_"
+    return plain
+
+
+def struct_name(name: str, taken: set[str]) -> str:
+    """A name for the struct of a class; it begins with a capital letter, and no other name does."""
+    plain = _spelt(name)
+    if plain != name or not name[0].isupper() or name.lower().startswith(("pdc_", "t_")):
+        plain = f"T_{plain}"
+    if plain in _RESERVED:
+        plain += "_"
+    while plain in taken:
+        plain += "_"
+    return plain
+
+
+def _spelt(name: str) -> str:
+    """A Python name in ASCII."""
+    if _ASCII.fullmatch(name):
+        return name
+    return "".join(c if c.isascii() and c.isalnum() else "__" if c == "_" else f"_u{ord(c):x}_"
+                   for c in name)  # fmt: skip
+
+
+def file_name(text: str) -> str:
+    """A Python file's name as ``#line`` takes it, and PTX after it, where no quote is escaped."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return plain.replace("\\", "\\\\").replace('"', "'")
 
 
 def comment(text: str) -> str:
@@ -157,7 +184,7 @@ class CTypes:
 
     def _message(self, schema: Schema) -> str:
         fields = [(identifier(f.name), self.record(f.type), f.offset) for f in schema.fields]
-        name = identifier(schema.cls.__name__, self.struct_names)
+        name = struct_name(schema.cls.__name__, self.struct_names)
         self.struct_names.add(name)
         body = "".join(f"\n    {declare(c_type, field)};" for field, c_type, _ in fields)
         checks = "".join(

@@ -17,7 +17,7 @@ from functools import singledispatchmethod
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Unit
-from pydotcompute.compiler.c_types import CTypes, comment, declare, identifier
+from pydotcompute.compiler.c_types import CTypes, comment, declare, file_name, identifier
 from pydotcompute.compiler.emit_expressions import ExpressionEmitter, may_fail, may_raise
 from pydotcompute.compiler.error_codes import DEOPTIMISE, TABLE, describe
 from pydotcompute.compiler.operators import ERROR_TEXT
@@ -63,7 +63,7 @@ class StatementEmitter(ExpressionEmitter):
         super().__init__(c_types, strings)
         self.python = python
         self.codes = codes
-        self.file = file.replace("\\", "\\\\").replace('"', '\\"')
+        self.file = file_name(file)
         self.kernel = kernel
         self.handlers: list[str] = ["pdc_raised"]
         self.caught: list[str] = []
