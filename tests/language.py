@@ -102,8 +102,8 @@ def c_of(example: Example, prelude: Example, kernel: KernelSource) -> str:
 
 
 def _telling(line: str) -> bool:
-    """Whether a line says something about its Python; the checks for errors are alike."""
-    return not re.match(r"PDC_CHECK\(|\}$", line)
+    """Whether a line says something about its Python: no check, label or closing brace."""
+    return not re.match(r"PDC_CHECK\(|PDC_BACK_EDGE\(|\}|\w+:;$", line)
 
 
 def _plain(line: str) -> str:

@@ -116,6 +116,7 @@ def functions(page: str) -> str:
 def written_out(page: str) -> str:
     """Functions that are more than a table row."""
     plain = {f.__name__ for f in BUILTINS if f.__module__ == builtins.__name__}
+    plain |= {spelling(f) for f in BUILTINS if f.__module__ == "math"}
     plain |= {"enumerate", "print", "range", "reversed", "zip"}
     scalars = [f"np.{cls.__name__}" for cls in BUILTINS if cls.__module__ == "numpy"]
     return (
