@@ -26,7 +26,15 @@ from pydotcompute.compiler.liveness import bound_names
 from pydotcompute.compiler.operators import INT_MAX, INT_MIN, truth
 from pydotcompute.compiler.prints import Site
 from pydotcompute.compiler.schema import SchemaError, schema_of
-from pydotcompute.compiler.scope import Dropped, Env, OperandError, Restart, Scope, raising
+from pydotcompute.compiler.scope import (
+    FORGOTTEN,
+    Dropped,
+    Env,
+    OperandError,
+    Restart,
+    Scope,
+    raising,
+)
 from pydotcompute.compiler.source import MISSING, FunctionSource
 from pydotcompute.compiler.types import (
     BOOL,
@@ -122,10 +130,6 @@ class TurnFrame:
     head: Env
     final: bool
     ends: list[Env] = field(default_factory=list)
-
-
-FORGOTTEN = Dropped((UNBOUND, UNBOUND))
-"""A name whose statement did not lower: reading it is no second problem."""
 
 
 class Poisoned(Exception):

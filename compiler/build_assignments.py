@@ -11,7 +11,7 @@ from pydotcompute.compiler.build_iteration import store_slice
 from pydotcompute.compiler.build_messages import assign_field, is_private
 from pydotcompute.compiler.build_operators import apply, items_of
 from pydotcompute.compiler.synthetic import placed
-from pydotcompute.compiler.types import MessageType, TupleType
+from pydotcompute.compiler.types import NEVER, DequeType, ListType, MessageType, TupleType
 
 _AUGMENTED = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
@@ -65,6 +65,9 @@ def assign_to(b: Builder, target: ast.expr, value: ir.Expr, *, sole: bool = Fals
 
 
 def _unpack(b: Builder, target: ast.Tuple | ast.List, value: ir.Expr) -> None:
+    if value.type == NEVER:
+        b.raise_here(value)
+        return
     if not isinstance(value.type, TupleType):
         b.fail("PDC102", target, f"a {value.type} is not unpacked in compiled code")
     items = items_of(b, value)
@@ -121,6 +124,10 @@ def augmented_assign(b: Builder, node: ast.AugAssign) -> None:
     if symbol is None:
         b.fail("PDC021", node, "`@=` does not lower")
     load = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
+    if symbol == "+" and isinstance(b.expression(load).type, (ListType, DequeType)):
+        extend = ast.Call(ast.Attribute(load, "extend", ast.Load()), [node.value], [])
+        b.statements([placed(ast.Expr(extend), node)])
+        return
     left, right = b.sequence([load, node.value])
     b.bind(node.target.id, apply(b, symbol, left, right, b.loc(node)))
 

@@ -15,7 +15,7 @@ from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_operators import apply, cast_operand, negate
 from pydotcompute.compiler.numpy_types import to_python
 from pydotcompute.compiler.operators import Deoptimise, Primitive
-from pydotcompute.compiler.scope import OperandError
+from pydotcompute.compiler.scope import OperandError, raising
 from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import (
     BOOL,
@@ -80,7 +80,10 @@ def subscript(b: Builder, node: ast.Subscript, base: ir.Expr) -> ir.Expr:
     if isinstance(base.type, ArrayType):
         return op(loc, base.type.item, c.ARRAY_ITEM, base, array_place(b, node, base.type))
     if isinstance(base.type, DictType):
-        key = b.convert(b.expression(node.slice), base.type.key)
+        key = b.expression(node.slice)
+        if base.type.key == NEVER:
+            return raising(loc, NEVER, "PDC_DEOPT_TYPE")  # nothing is ever put into it
+        key = b.convert(key, base.type.key)
         return op(loc, base.type.value, c.GET, base, key)
     index = b.convert(b.expression(node.slice), INT)
     return op(loc, c.item_type(base.type), c.GET, base, index)
@@ -156,7 +159,11 @@ def delete(b: Builder, node: ast.Delete) -> None:
         base = b.expression(target.value)
         if not isinstance(base.type, DictType):
             b.fail("PDC020", target, "`del` of an item does not lower, but for dicts")
-        key = b.convert(b.expression(target.slice), base.type.key)
+        key = b.expression(target.slice)
+        if base.type.key == NEVER:
+            b.raise_here(raising(b.loc(target), NEVER, "PDC_DEOPT_TYPE"))
+            return
+        key = b.convert(key, base.type.key)
         taken(b, target, base.type.value, c.TAKE, base, key)
 
 

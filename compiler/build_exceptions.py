@@ -9,7 +9,7 @@ from typing import Any
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
 from pydotcompute.compiler.build_operators import computes
-from pydotcompute.compiler.scope import Dropped, Env, Restart, TryFrame, Var, view_of
+from pydotcompute.compiler.scope import FORGOTTEN, Dropped, Env, Restart, TryFrame, Var, view_of
 from pydotcompute.compiler.types import ERROR, Type, join
 
 
@@ -155,6 +155,8 @@ def _at_any_point(b: Builder, entry: Env, frame: TryFrame) -> Env:
     env = dict(entry)
     for name, assigned in frame.assigned.items():
         before = entry.get(name)
+        if before is FORGOTTEN:
+            continue
         types: tuple[Type, ...] = tuple(dict.fromkeys([view_of(before), *assigned]))
         if isinstance(before, Var) and len(types) == 1 and before.local.type == types[0]:
             continue

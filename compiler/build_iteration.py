@@ -13,7 +13,7 @@ from pydotcompute.compiler.build import Builder, Static
 from pydotcompute.compiler.build_containers import op
 from pydotcompute.compiler.build_operators import apply, compare, items_of
 from pydotcompute.compiler.operators import Primitive
-from pydotcompute.compiler.scope import OperandError, view_of
+from pydotcompute.compiler.scope import OperandError, raising, view_of
 from pydotcompute.compiler.synthetic import Renamed, copied, placed, unplaced
 from pydotcompute.compiler.types import (
     BOOL,
@@ -118,7 +118,7 @@ def _over_dict(b: Builder, node: ast.expr, base: ir.Expr, what: str) -> Run:
         return key if what == "keys" else value
 
     if type_.key == NEVER:
-        return Run(ir.Const(loc, INT, 0), lambda at: at)
+        return Run(ir.Const(loc, INT, 0), lambda _: raising(loc, NEVER, "PDC_DEOPT_TYPE"))
     length = op(loc, INT, c.SLOTS, base)
     return Run(length, item, lambda at: op(loc, BOOL, c.PRESENT, base, at))
 

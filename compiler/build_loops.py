@@ -18,7 +18,7 @@ from pydotcompute.compiler.build_iteration import (
 )
 from pydotcompute.compiler.build_operators import negate
 from pydotcompute.compiler.build_tests import condition
-from pydotcompute.compiler.scope import Env
+from pydotcompute.compiler.scope import FORGOTTEN, Env
 from pydotcompute.compiler.types import INT
 
 Round = Callable[[LoopFrame], tuple[Env | None, list[Env]]]
@@ -49,14 +49,23 @@ def _rounds(b: Builder, node: ast.stmt, build: Round) -> None:
             b.env = None if exit_ is None else dict(exit_)
             return
         backs = [*frame.continues, *([end] if end is not None else [])]
-        new_head = b.merge([entry, *backs], loc) if backs else entry
+        new_head = _settled(b, entry, b.merge([entry, *backs], loc)) if backs else entry
         alive = [*exits, *frame.breaks]
-        new_exit = b.merge(alive, loc) if alive else None
+        new_exit = _settled(b, entry, b.merge(alive, loc)) if alive else None
+        if any(var is FORGOTTEN and entry.get(name) is not FORGOTTEN
+               for name, var in new_head.items()):  # fmt: skip
+            b.env = new_head  # a problem that another round would hide
+            return
         final = new_head == head and new_exit == exit_
         head, exit_ = new_head, new_exit
         if not final:
             b.unit.diagnostics.rewind(mark)
     b.fail("PDC101", node, "the types of this loop's variables do not settle")
+
+
+def _settled(b: Builder, entry: Env, env: Env) -> Env:
+    """Without the names that each round makes up anew, which nothing reads after it."""
+    return {name: var for name, var in env.items() if name in entry or name not in b.synthetic}
 
 
 def _finish(b: Builder, frame: LoopFrame, target: Env | None, node: ast.stmt) -> Env | None:

@@ -10,7 +10,7 @@ import ast
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
 from pydotcompute.compiler.build_operators import choose, negate
-from pydotcompute.compiler.scope import Dropped, Env, Var, view_of
+from pydotcompute.compiler.scope import FORGOTTEN, Dropped, Env, Var, view_of
 from pydotcompute.compiler.types import BOOL, NONE, MessageType, Type, UnionType, members_of
 
 Condition = tuple[ir.Expr, Env, Env]
@@ -136,6 +136,8 @@ def either(one: Env, other: Env) -> Env:
         left, right = one.get(name), other.get(name)
         if isinstance(left, Var) and isinstance(right, Var) and left.local == right.local:
             env[name] = left if left == right else Var(left.local, left.local.type)
+        elif left is FORGOTTEN or right is FORGOTTEN:
+            env[name] = FORGOTTEN
         else:
             env[name] = Dropped(tuple(dict.fromkeys((view_of(left), view_of(right)))))
     return env

@@ -77,6 +77,9 @@ class Dropped:
     types: tuple[Type, ...]
 
 
+FORGOTTEN = Dropped((UNBOUND, UNBOUND))
+"""A name whose statement did not lower: reading it is no second problem."""
+
 Env = dict[str, Var | Dropped]
 
 
@@ -177,8 +180,7 @@ class Scope:
         if self.env is None:
             return
         if value.type == NEVER:
-            self.block.append(ir.Evaluate(value.loc, value))
-            self.env = None
+            self.raise_here(value)
             return
         if isinstance(value.type, CONTAINERS):
             place = value if isinstance(value, ir.Local) else self.temporary(value)
@@ -208,6 +210,11 @@ class Scope:
                     raise Restart
                 wide = self.convert(ir.Local(value.loc, target.type, target.name), shadow.view)
                 self.block.append(ir.Assign(value.loc, shadow.local, wide))
+
+    def raise_here(self, value: ir.Expr) -> None:
+        """Evaluates what raises for certain: the path ends."""
+        self.block.append(ir.Evaluate(value.loc, value))
+        self.env = None
 
     def read(self, var: Var, loc: Location) -> ir.Expr:
         """The value of a variable, seen as its view."""
@@ -357,6 +364,8 @@ class Scope:
 
     def _merge_name(self, name: str, found: list[Var | Dropped | None],
                     loc: Location) -> Var | Dropped:  # fmt: skip
+        if any(var is FORGOTTEN for var in found):
+            return FORGOTTEN
         first = found[0]
         if isinstance(first, Var) and all(var == first for var in found):
             return first
@@ -421,7 +430,7 @@ class Scope:
             return
         for name, wanted in target.items():
             have = self.env.get(name)
-            if isinstance(wanted, Dropped) or have == wanted:
+            if isinstance(wanted, Dropped) or have == wanted or have is FORGOTTEN:
                 continue
             if isinstance(have, Var) and have.local == wanted.local:
                 continue  # only what is known of it differs
@@ -462,6 +471,7 @@ def raising(loc: Location, type_: Type, code: str) -> ir.Expr:
 __all__ = [
     "NONE",
     "STR",
+    "FORGOTTEN",
     "Dropped",
     "EnumType",
     "Env",
