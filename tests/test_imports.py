@@ -63,6 +63,7 @@ ONLY_IN = {
     "rich": ("runtime/cli*.py",),
     "argparse": ("runtime/cli*.py", "examples/*.py"),
     "hypothesis": ("runtime/testing*.py",),
+    "prometheus_client": ("runtime/prometheus.py",),
     "pydotcompute.examples": ("runtime/cli*.py", "examples/*.py"),
 }
 """Module: the only files that may import it."""
