@@ -61,6 +61,11 @@ def dissect(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> Anatomy:
     return found
 
 
+def is_dissected(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> bool:
+    """Whether ``dissect`` has the answer at once; otherwise it takes 10 ms and more."""
+    return function in _known
+
+
 def _dissect(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> Anatomy:
     try:
         source = read_source(function)

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydotcompute import fastpath
 from pydotcompute.actor import Actor, Options
+from pydotcompute.anatomy import dissect, is_dissected
 from pydotcompute.backends.pool import Pool
 from pydotcompute.backpressure import KernelState
 from pydotcompute.decorator import spec_for
@@ -139,6 +140,8 @@ class RingKernelRuntime:
         options = Options(settings().fallback or self._fallback, self._pool)
         self._launching.add(kernel_id)
         try:
+            if not is_dissected(spec.function):
+                await self._pool.call(dissect, spec.function)
             actor = Actor(spec, options, self._loop)
             await actor.launch(chosen)
         finally:
