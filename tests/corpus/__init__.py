@@ -4,6 +4,7 @@
 """
 
 from tests.corpus import (
+    containers,
     control,
     errors,
     filters,
@@ -17,6 +18,6 @@ from tests.corpus import (
 from tests.corpus.case import CASES, Case
 
 __all__ = [
-    "CASES", "Case", "control", "errors", "filters", "finance", "hashing", "numbers",
+    "CASES", "Case", "containers", "control", "errors", "filters", "finance", "hashing", "numbers",
     "numpy_scalars", "states", "words",
 ]  # fmt: skip

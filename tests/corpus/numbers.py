@@ -252,3 +252,46 @@ async def tolerances(ctx: Any) -> None:
         loose = math.isclose(point.y, last, abs_tol=point.x, rel_tol=0.1)
         await ctx.send(Measured(same + 2 * near + 4 * loose, last))
         last = point.x
+
+
+@message
+@dataclass
+class Both:
+    n: int
+    x: float
+
+
+@case(Both, output=Number)
+async def mixed_comparisons(ctx: Any) -> None:
+    """An int and a float, NaN among them: exact, and never less, equal or greater than NaN."""
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        rank = (m.n < m.x) + 2 * (m.n <= m.x) + 4 * (m.n == m.x) + 8 * (m.n != m.x)
+        rank += 16 * (m.n > m.x) + 32 * (m.n >= m.x)
+        rank += 64 * (m.x < m.n) + 128 * (m.x <= m.n) + 256 * (m.x > m.n) + 512 * (m.x >= m.n)
+        await ctx.send(Number(rank))
+
+
+@case(Both, output=Measured)
+async def first_of_equals(ctx: Any) -> None:
+    """``min`` and ``max`` give the first of equals: with the signs of zeros, and NaN, it shows."""
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        zero = m.x * 0.0
+        await ctx.send(Measured(0, max(zero, -zero)))
+        await ctx.send(Measured(1, min(-zero, zero)))
+        await ctx.send(Measured(2, max(m.x, -m.x, 0.5)))
+        await ctx.send(Measured(3, min(m.x, float(m.n), m.x)))
+
+
+@case(Pair, output=Number)
+async def lazy_conditions(ctx: Any) -> None:
+    """What stands right of ``and`` and ``or`` may divide by zero: in vain, if it is not reached."""
+    while not ctx.should_terminate:
+        pair = await ctx.receive()
+        a, b = pair.a % 5, pair.b % 5
+        both = a > 0 and 12 // a + 7 % a > 7 // a + 3 % a
+        either = b == 0 or 12 // b + 7 % b > 9 // b + 5 % b
+        if (a and 12 // a - 7 % a > 0) or (b != 0 and 12 % b + 7 // b == 3):
+            await ctx.send(Number(-1))
+        await ctx.send(Number(both + 2 * either))

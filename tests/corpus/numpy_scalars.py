@@ -110,3 +110,51 @@ async def numpy_comparisons(ctx: Any) -> None:
         await ctx.send(Wide(np.int64(rank), np.int16(brightest)))
         if p.r & np.uint8(1) and not p.g:
             await ctx.send(Wide(np.int64(int(p.b) << 4), np.int16(~p.r)))
+
+
+@message
+@dataclass
+class Signs:
+    i: np.int32
+    u: np.uint32
+    j: np.int64
+    v: np.uint64
+
+
+@message
+@dataclass
+class Narrow:
+    a: np.int8
+    b: np.uint16
+    c: np.float32
+
+
+@case(Signs, output=Wide)
+async def signed_against_unsigned(ctx: Any) -> None:
+    """Compared by value, where C would make -1 the largest number."""
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        rank = int(m.i < m.u) + 2 * int(m.j < m.v) + 4 * int(m.v < m.j) + 8 * int(m.u == m.i)
+        rank += 16 * int(m.j == m.v) + 32 * int(m.v >= m.i) + 64 * int(m.j <= m.v)
+        rank += 128 * int(m.v < -1) + 256 * int(m.v > m.i)
+        await ctx.send(Wide(np.int64(rank), np.int16(0)))
+
+
+@case(Signs, output=Signs)
+async def variable_shifts(ctx: Any) -> None:
+    """A count beyond the width, or a negative one, has a meaning in numpy."""
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        count, wide = m.u % np.uint32(40), m.v % np.uint64(80)
+        await ctx.send(Signs(m.i << np.int32(count), m.u << count, m.j << np.int64(wide), m.v))
+        await ctx.send(Signs(m.i >> np.int32(count), m.u >> count, m.j >> np.int64(wide), m.v))
+        await ctx.send(Signs(m.i << m.i, m.u, m.j >> m.j, m.v << wide))
+
+
+@case(Mixed, output=Narrow)
+async def python_numbers_in_fields(ctx: Any) -> None:
+    """A Python int in a numpy field has to fit; a float is rounded."""
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        await ctx.send(Narrow(m.n % 100, m.n % 1000, m.n / 3))
+        await ctx.send(Narrow(m.n, abs(m.n), 0.1))

@@ -1,0 +1,81 @@
+"""Containers in the state, and values that compiled code compares only in part."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from pydotcompute import message
+from tests.corpus.case import case
+
+
+@message
+@dataclass
+class Item:
+    key: int
+    value: float
+    owner: UUID
+
+
+@message
+@dataclass
+class Level:
+    size: int
+    value: float
+
+
+@message
+@dataclass
+class Maybe:
+    level: Level | None
+
+
+@case(Item, output=Level)
+async def all_kinds(ctx: Any) -> None:
+    recent = deque(maxlen=4)
+    totals: dict[int, float] = {}
+    slots = [0] * 8
+    grid = np.zeros((2, 3))
+    while not ctx.should_terminate:
+        item = await ctx.receive()
+        recent.append(item.value)
+        totals[item.key % 16] = totals.get(item.key % 16, 0.0) + item.value
+        slots[item.key % 8] += 1
+        grid[item.key % 2, 1] = item.value
+        if slots[0] > 3:
+            slots[0] = 0
+            del totals[item.key % 16]
+        if item.key % 5 == 0:
+            recent.popleft()
+            totals.setdefault(item.key % 3, 1.5)
+        checked = 100 // (item.key % 7)
+        await ctx.send(Level(len(totals) + checked, sum(recent) + grid[0, 1]))
+
+
+@case(Item, output=Level)
+async def owners(ctx: Any) -> None:
+    last = None
+    count = 0
+    while not ctx.should_terminate:
+        item = await ctx.receive()
+        count = count + 1 if item.owner == last else 0
+        if last is not None and last != item.owner:
+            await ctx.send(Level(count, item.value))
+        last = item.owner
+
+
+@case(Maybe, output=Level)
+async def refused_is_no_type_error(ctx: Any) -> None:
+    """Compiled code compares no messages: that is no TypeError, and no handler's business."""
+    last = Level(1, 2.0)
+    while not ctx.should_terminate:
+        maybe = await ctx.receive()
+        try:
+            same = maybe.level == last
+        except TypeError:
+            same = None
+        await ctx.send(Level(same is None, same or 0.0))
