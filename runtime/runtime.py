@@ -123,6 +123,7 @@ class RingKernelRuntime:
         Raises:
             KernelNotFoundError: no actor of that id is registered.
             KernelAlreadyExistsError: a kernel of that id is running here.
+            KernelStateError: this runtime has been closed, or is closed meanwhile.
             LoweringError: it cannot be compiled, and ``fallback`` is ``"error"``.
             BackendUnavailableError: the backend that was asked for cannot run here.
         """
@@ -146,6 +147,7 @@ class RingKernelRuntime:
             await actor.launch(chosen)
         finally:
             self._launching.discard(kernel_id)
+        self._check_loop()  # it may have been closed meanwhile, and would never end this kernel
         kernel = self._kernels[kernel_id] = RingKernel(actor)
         return kernel
 
