@@ -215,3 +215,31 @@ async def chained_assignment(ctx: Any) -> None:
         g = (h := d + 1) * (i := h + b)
         await ctx.send(Done(a + c + d + g + i, e))
         await ctx.send(Done(f[1], f[0][1]))
+
+
+@case(Job, output=Done)
+async def order_of_effects(ctx: Any) -> None:
+    """An operand keeps the value it had when it was read."""
+    n = 1
+    while not ctx.should_terminate:
+        job = await ctx.receive()
+        first = n * (n := n % 100 + job.n % 7)
+        low, high = bounds(n, n := n + 1)
+        await ctx.send(Done(n - (n := first % 11), float(low + high)))
+        await ctx.send(Done(n, max(job.x, (n := n + 2) * 1.0, n - 0.5)))
+        if n > 5 < (n := 6) or (n := n + 1) < n + (n := 0):
+            await ctx.send(Done(n, -1.0))
+
+
+@case(Job, output=Done)
+async def membership(ctx: Any) -> None:
+    codes = 0
+    while not ctx.should_terminate:
+        job = await ctx.receive()
+        if job.n not in (1, 2, 3, job.n % 5):
+            codes += 1
+        if job.n in range(3, 30, 4):
+            codes += 10
+        if job.x not in (0.0, 0.5) and job.n not in range(-2, 2):
+            codes += 100
+        await ctx.send(Done(codes, float(not job.n in (0, 7))))  # noqa: E713

@@ -159,7 +159,7 @@ EMITTER = (
 
 BUILDER = (
     Mutation("a swap goes by the new values", "compiler/build_assignments.py",
-             'if isinstance(value, ir.Local) and value.name.endswith("__"):\n        return value',
+             'if isinstance(value, ir.Local) and value.name.startswith("%"):\n        return value',
              "if isinstance(value, ir.Local):\n        return value"),
     Mutation("operands are computed again after effects", "compiler/build.py",
              "if later and any(not isinstance(v, ir.Const) for v in values):", "if False:"),
