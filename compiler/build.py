@@ -101,6 +101,8 @@ class Unit:
     """Names of the variables that live between turns."""
     containers: dict[str, Type] = field(default_factory=dict)
     """Types of the state's containers, where they grew beyond what the prologue put in."""
+    tables: set[int] = field(default_factory=set)
+    """Containers of modules, by ``id``, that ``constants`` has a copy of."""
     constants: list[tuple[Callable[[], Any], Any]] = field(default_factory=list)
     """What was read from modules and closures: how to read it again, and what it was."""
 

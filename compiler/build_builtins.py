@@ -16,6 +16,7 @@ from pydotcompute.compiler.build_containers import sort
 from pydotcompute.compiler.build_intrinsics import apply_function, arguments
 from pydotcompute.compiler.build_iteration import comprehension, reduction
 from pydotcompute.compiler.build_operators import apply, compare, items_of
+from pydotcompute.compiler.build_tables import keep
 from pydotcompute.compiler.build_texts import make_format, make_str
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.numpy_types import cast
@@ -68,6 +69,11 @@ def _reduce(kind: str) -> Callable[[Builder, ast.Call], ir.Expr]:
 
 
 def _len(b: Builder, node: ast.Call) -> ir.Expr:
+    if len(node.args) == 1 and isinstance(node.args[0], (ast.Name, ast.Attribute)):
+        found = b.evaluate(node.args[0])
+        if isinstance(found, Static) and isinstance(found.value, (list, dict)) and found.value:
+            keep(b, found.value)
+            return ir.Const(b.loc(node), INT, len(found.value))
     (value,) = arguments(b, node)
     if isinstance(value.type, TupleType):
         return ir.Const(b.loc(node), INT, len(value.type.items))

@@ -13,16 +13,30 @@ from pydotcompute.compiler.build_containers import method
 from pydotcompute.compiler.build_functions import call_function
 from pydotcompute.compiler.build_intrinsics import apply_function, intrinsic
 from pydotcompute.compiler.build_messages import construct
+from pydotcompute.compiler.build_tables import get
 from pydotcompute.compiler.build_texts import carried, is_logging, text_method
 from pydotcompute.compiler.intrinsics import NUMBER_METHODS, known
 from pydotcompute.compiler.scope import NoAttributeError, OperandError
-from pydotcompute.compiler.types import BOOL, CONTAINERS, INT, STR, TEXT, ScalarType
+from pydotcompute.compiler.types import (
+    BOOL,
+    CONTAINERS,
+    FLOAT,
+    INT,
+    NONE,
+    STR,
+    TEXT,
+    ScalarType,
+)
 
 
 def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
     """A call outside ``await``."""
-    if isinstance(node.func, ast.Attribute) and not _is_static(b, node.func.value):
+    if isinstance(node.func, ast.Attribute) and not is_static(b, node.func.value):
         return _method(b, node, node.func)
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+        owner = b.evaluate(node.func.value)
+        if isinstance(owner, Static) and isinstance(owner.value, dict) and owner.value:
+            return get(b, node, owner.value)
     callee = b.evaluate(node.func)
     if not isinstance(callee, Static):
         b.fail("PDC103", node, f"`{ast.unparse(node.func)}` is not a function")
@@ -49,7 +63,7 @@ def _key(function: Any) -> Any:
     return function
 
 
-def _is_static(b: Builder, node: ast.expr) -> bool:
+def is_static(b: Builder, node: ast.expr) -> bool:
     """Whether ``node`` names a module or class rather than a value."""
     while isinstance(node, ast.Attribute):
         node = node.value
@@ -79,4 +93,5 @@ def _number_method(b: Builder, node: ast.Call, name: str, value: ir.Expr) -> ir.
                hint="convert it with `int(x)` or `float(x)`")  # fmt: skip
     if value.type in (INT, BOOL) and hasattr(int, name):  # `is_integer`, from Python 3.12 on
         return ir.Const(b.loc(node), BOOL, True)
-    raise NoAttributeError(f"{value.type} has no method {name!r}")
+    refusal = NoAttributeError if value.type in (NONE, FLOAT, INT, BOOL) else OperandError
+    raise refusal(f"{value.type} has no method {name!r}")

@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler import containers, ir
+from pydotcompute.compiler import build_tables, containers, ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
-from pydotcompute.compiler.build_calls import call
+from pydotcompute.compiler.build_calls import call, is_static
 from pydotcompute.compiler.build_containers import list_display, make_list, op, subscript
 from pydotcompute.compiler.build_context import context_call
 from pydotcompute.compiler.build_iteration import (
     comprehension,
     is_range,
+    pick,
     range_bounds,
     reduction,
     sliced,
@@ -133,7 +134,8 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
             return value
     if isinstance(base.type, EnumType) and node.attr in ("value", "name"):
         return _enum_attribute(b, node, base)
-    raise NoAttributeError(f"{base.type} has no attribute {node.attr!r}")
+    refusal = NoAttributeError if base.type == NONE else OperandError
+    raise refusal(f"{base.type} has no attribute {node.attr!r}")
 
 
 def _enum_attribute(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
@@ -339,6 +341,11 @@ def _named(b: Builder, node: ast.NamedExpr) -> ir.Expr:
 
 
 def _subscript(b: Builder, node: ast.Subscript) -> ir.Expr | Static:
+    if isinstance(node.value, ast.Subscript) and is_static(b, node.value.value):
+        owner = b.evaluate(node.value.value)
+        table = owner.value if isinstance(owner, Static) else build_tables.rows_of(owner)
+        if (found := build_tables.chained(b, node, table, node.value.slice)) is not None:
+            return found
     base = b.evaluate(node.value)
     if isinstance(base, Static):
         return _static_item(b, node, base.value)
@@ -355,7 +362,19 @@ def _subscript(b: Builder, node: ast.Subscript) -> ir.Expr | Static:
             item: ir.Expr = items[index.value]
             return item
         return raising(b.loc(node), NONE, "PDC_INDEX_TUPLE")
+    if isinstance(base.type, TupleType) and base.type.items:
+        return _tuple_item(b, node, base, index)
     raise OperandError(f"{base.type} is not indexed in compiled code")
+
+
+def _tuple_item(b: Builder, node: ast.Subscript, base: ir.Expr, index: ir.Expr) -> ir.Expr:
+    """``items[index]`` of a tuple, where the index is known only when it runs."""
+    loc, rows = b.loc(node), build_tables.rows_of(base)
+    parts = [b.stable(item) for item in items_of(b, base)]
+    at = build_tables.place(b, index, len(parts), "PDC_INDEX_TUPLE")
+    if rows is not None:
+        return build_tables.items(b, rows, loc)(at)
+    return pick(b, parts, at)
 
 
 def _static_item(b: Builder, node: ast.Subscript, owner: Any) -> ir.Expr | Static:
@@ -363,6 +382,8 @@ def _static_item(b: Builder, node: ast.Subscript, owner: Any) -> ir.Expr | Stati
         key = b.expression(node.slice)
         if isinstance(key, ir.Const) and key.value in owner.__members__:
             return b.constant(owner[key.value], b.loc(node))
+    if isinstance(owner, (list, tuple, dict, np.ndarray)) and len(owner):
+        return build_tables.indexed(b, node, owner)
     b.fail("PDC111", node, f"an item of {describe_static(owner)} is read in the loop",
            hint="keep the value in a variable before the loop")  # fmt: skip
 

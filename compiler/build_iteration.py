@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pydotcompute.compiler import containers as c
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
 from pydotcompute.compiler.build_containers import op
 from pydotcompute.compiler.build_operators import apply, compare, items_of
+from pydotcompute.compiler.build_tables import items, keep, rows_of
 from pydotcompute.compiler.operators import Primitive
 from pydotcompute.compiler.scope import OperandError, raising, view_of
 from pydotcompute.compiler.synthetic import Renamed, copied, placed, unplaced
@@ -50,6 +53,8 @@ def run_over(b: Builder, node: ast.expr) -> Run:
     if isinstance(node, ast.Call):
         if isinstance(node.func, ast.Attribute) and node.func.attr in ("items", "keys", "values"):
             base = b.evaluate(node.func.value)
+            if isinstance(base, Static) and isinstance(base.value, dict):
+                return _over_table(b, node, base, node.func.attr)
             if isinstance(base, ir.Expr) and isinstance(base.type, DictType):
                 return _over_dict(b, node, base, node.func.attr)
         callee = b.evaluate(node.func) if isinstance(node.func, ast.Name) else None
@@ -66,7 +71,20 @@ def run_over(b: Builder, node: ast.expr) -> Run:
         return over(b, node, comprehension(b, node))
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
         return over(b, node, sliced(b, node))
-    return over(b, node, b.expression(node))
+    value = b.evaluate(node)
+    if isinstance(value, Static) and isinstance(value.value, (list, tuple, dict, np.ndarray)):
+        return _over_table(b, node, value, "keys")
+    return over(b, node, b.expression(node) if isinstance(value, Static) else value)
+
+
+def _over_table(b: Builder, node: ast.expr, value: Static | ir.Expr, what: str) -> Run:
+    """A loop over a constant of a module."""
+    rows, loc = rows_of(value, what), b.loc(node)
+    if rows is None:
+        raise OperandError("a loop over an array of several axes")
+    if isinstance(value, Static):
+        keep(b, value.value)
+    return Run(ir.Const(loc, INT, len(rows)), items(b, rows, loc))
 
 
 def over(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
@@ -89,21 +107,22 @@ def over(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
 
 
 def _over_tuple(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
-    items = [b.stable(item) for item in items_of(b, value)]
+    if rows_of(value) is not None:
+        return _over_table(b, node, value, "keys")
+    parts = [b.stable(item) for item in items_of(b, value)]
+    return Run(ir.Const(b.loc(node), INT, len(parts)), lambda at: pick(b, parts, at))
+
+
+def pick(b: Builder, parts: Sequence[ir.Expr], at: ir.Expr) -> ir.Expr:
+    """One of the items of a tuple, by a place that is in range."""
     result: Type = NEVER
-    for item in items:
+    for item in parts:
         result = join(result, item.type)
-    wide = [b.convert(item, result) for item in items]
-    loc = b.loc(node)
-
-    def pick(at: ir.Expr) -> ir.Expr:
-        chosen = wide[-1]
-        for n in range(len(wide) - 2, -1, -1):
-            test = compare(b, "==", at, ir.Const(loc, INT, n))
-            chosen = ir.Cond(loc, result, test, wide[n], chosen)
-        return chosen
-
-    return Run(ir.Const(loc, INT, len(items)), pick)
+    chosen = b.convert(parts[-1], result)
+    for n in range(len(parts) - 2, -1, -1):
+        test = compare(b, "==", at, ir.Const(at.loc, INT, n))
+        chosen = ir.Cond(at.loc, result, test, b.convert(parts[n], result), chosen)
+    return chosen
 
 
 def _over_dict(b: Builder, node: ast.expr, base: ir.Expr, what: str) -> Run:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import struct
+import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -121,11 +123,23 @@ class CTypes:
         self.struct_names: set[str] = set()
         self._known: dict[Type, str] = {}
         self._optionals: dict[OptionalType, str] = {}
+        self._tables: dict[tuple[str, str], str] = {}
 
     def spell(self, type_: Type) -> str:
         """The C type of a local of ``type_``."""
         if (known := self._known.get(type_)) is None:
             known = self._known[type_] = self._define(type_)
+        return known
+
+    def table(self, c_type: str, values: Sequence[str]) -> str:
+        """The name of a constant array."""
+        text = textwrap.fill(", ".join(values), 96, initial_indent="    ",
+                             subsequent_indent="    ")  # fmt: skip
+        if (known := self._tables.get((c_type, text))) is None:
+            known = self._tables[c_type, text] = f"pdc_table{len(self._tables) + 1}"
+            self.definitions.append(
+                f"PDC_TABLE {c_type} {known}[{len(values)}] = {{\n{text}\n}};"
+            )
         return known
 
     def _define(self, type_: Type) -> str:

@@ -116,6 +116,15 @@ class ExpressionEmitter:
         return template.format(*texts, e="&pdc_t->error")
 
     @expr.register
+    def _(self, node: ir.Table) -> str:
+        index = self.expr(node.index)
+        if node.type == STR:
+            numbers = [self.strings.setdefault(v, len(self.strings)) for v in node.values]
+            return f"pdc_string({self.c_types.table('u32', [f'{n}u' for n in numbers])}[{index}])"
+        texts = [literal(value, node.type) for value in node.values]
+        return f"{self.c_types.table(self.c_types.spell(node.type), texts)}[{index}]"
+
+    @expr.register
     def _(self, node: ir.Call) -> str:
         texts = self.in_order(node.args)
         return f"py_{identifier(node.function)}({', '.join(['pdc_t', *texts])})"

@@ -352,6 +352,10 @@ class _Turn:
         return self.expr(node.left) or self.expr(node.right)
 
     @expr.register
+    def _(self, node: ir.Table) -> Any:
+        return node.values[self.expr(node.index)]
+
+    @expr.register
     def _(self, node: ir.Cond) -> Any:
         return self.expr(node.then if self.expr(node.test) else node.orelse)
 

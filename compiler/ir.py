@@ -102,6 +102,14 @@ class Op(Expr):
 
 
 @dataclass(frozen=True, slots=True)
+class Table(Expr):
+    """One of some constants, by a place that is in range."""
+
+    values: tuple[Any, ...]
+    index: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Call(Expr):
     """A call of a lowered Python function of this kernel."""
 

@@ -158,6 +158,12 @@ def _(node: ir.Op) -> str:
 
 
 @expr_text.register
+def _(node: ir.Table) -> str:
+    shown = ", ".join(map(repr, node.values[:4])) + ", ..." * (len(node.values) > 4)
+    return f"({shown})[{expr_text(node.index)}]"
+
+
+@expr_text.register
 def _(node: ir.Call) -> str:
     return f"call {node.function}({_list(node.args)})"
 

@@ -77,7 +77,7 @@ def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
         scalars=[pair for pair in parts.state if pair not in parts.places],
         places=parts.places,
         containers="pdc_list<" in text or "pdc_dict<" in text or "pdc_deque<" in text
-        or "pdc_array<" in text or bool(parts.places),
+        or "pdc_array<" in text or "pdc_index(" in text or bool(parts.places),
         state_size=state_size,
         turn=parts.turn,
         turn_locals=[(*_declaration(c, n), zero(c)) for c, n in parts.turn_locals],

@@ -46,14 +46,20 @@ from pydotcompute.compiler.types import (
 
 
 class OperandError(Exception):
-    """An operation that Python refuses for these operand types; the text says which."""
+    """An operation that does not lower for these operand types; the text says which."""
+
+    code = "PDC_DEOPT_TYPE"
+    """What happens where a value of such a type is met among others: the interpreter decides."""
+
+
+class NoneOperandError(OperandError):
+    """An operation that Python refuses for ``None``."""
 
     code = "PDC_TYPE_NONE"
-    """What Python raises where a value of such a type is met among others."""
 
 
 class NoAttributeError(OperandError):
-    """A value of this type has no such attribute."""
+    """A value of this type has no such attribute, in Python."""
 
     code = "PDC_ATTRIBUTE_NONE"
 
@@ -249,8 +255,8 @@ class Scope:
         return result
 
     def split(self, value: ir.Expr, function: Callable[[ir.Expr], ir.Expr]) -> ir.Expr:
-        """``function`` of a value, for each type it may have; a type that ``function`` refuses
-        raises ``TypeError`` when met, as in Python."""
+        """``function`` of a value, for each type it may have; where one is met that ``function``
+        refuses, Python raises or the interpreter takes over, as the refusal's code says."""
         members = members_of(value.type)
         if len(members) == 1 and not isinstance(value.type, UnionType):
             return function(value)
@@ -454,6 +460,7 @@ _RAISED: dict[str, type[Exception]] = {
     "PDC_ATTRIBUTE_NONE": AttributeError,
     "PDC_UNBOUND_LOCAL": UnboundLocalError,
     "PDC_INDEX_TUPLE": IndexError,
+    "PDC_KEY_ERROR": KeyError,
     "PDC_DEOPT_TYPE": Deoptimise,
 }
 
@@ -469,9 +476,9 @@ def raising(loc: Location, type_: Type, code: str) -> ir.Expr:
 
 
 __all__ = [
+    "FORGOTTEN",
     "NONE",
     "STR",
-    "FORGOTTEN",
     "Dropped",
     "EnumType",
     "Env",

@@ -108,6 +108,8 @@ def _expr(node: ir.Expr, functions: dict[str, ir.Function]) -> None:
             _require(node.test.type == BOOL, node, "the test is no bool")
             _require(node.then.type == node.orelse.type == node.type, node,
                      f"{node.then.type} and {node.orelse.type} for {node.type}")  # fmt: skip
+        case ir.Table():
+            _require(node.index.type == INT and bool(node.values), node, "no place of a table")
         case ir.Call():
             callee = functions.get(node.function)
             _require(callee is not None, node, f"there is no function {node.function}")
