@@ -13,7 +13,7 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.numpy_types import cast
 from pydotcompute.compiler.operators import NOT, Primitive, binary
-from pydotcompute.compiler.scope import OperandError, raising
+from pydotcompute.compiler.scope import NoneOperandError, OperandError, raising
 from pydotcompute.compiler.types import (
     BOOL,
     FLOAT,
@@ -42,7 +42,8 @@ def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> i
         return raising(loc, NEVER, "PDC_DEOPT_TYPE")
     signature = binary(symbol, left.type, right.type)
     if signature is None:
-        raise OperandError(f"{left.type} {symbol} {right.type} is not supported")
+        refusal = NoneOperandError if NONE in (left.type, right.type) else OperandError
+        raise refusal(f"{left.type} {symbol} {right.type} is not supported")
     args = tuple(cast_operand(b, value, type_) for value, type_ in
                  zip((left, right), signature.operands, strict=True))  # fmt: skip
     return ir.Op(loc, signature.result, signature.primitive, args)
@@ -109,7 +110,8 @@ def _unlike(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     elif symbol in ("==", "!=") and len(kinds) == 2 and not kinds & {MessageType, EnumType}:
         answer = symbol == "!="
     else:
-        raise OperandError(f"{left.type} {symbol} {right.type} is not supported")
+        refusal = NoneOperandError if NONE in (left.type, right.type) else OperandError
+        raise refusal(f"{left.type} {symbol} {right.type} is not supported")
     plain = (ir.Const, ir.Local, ir.As)
     if isinstance(left, plain) and isinstance(right, plain):
         return ir.Const(left.loc, BOOL, answer)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from pydotcompute.compiler.types import (
     NEVER,
     NONE,
     STR,
+    UUID,
     ArrayType,
     DequeType,
     DictType,
@@ -44,7 +46,9 @@ from pydotcompute.compiler.types import (
 )
 from pydotcompute.compiler.values import load, storage, store
 
-_PLAIN: dict[type, Type] = {bool: BOOL, int: INT, float: FLOAT, str: STR, type(None): NONE}
+_PLAIN: dict[type, Type] = {
+    bool: BOOL, int: INT, float: FLOAT, str: STR, type(None): NONE, uuid.UUID: UUID,
+}  # fmt: skip
 
 
 def of_value(value: Any) -> Type:

@@ -9,6 +9,7 @@ Needs ``hypothesis`` (``pip install pydotcompute[test]``).
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 
@@ -159,6 +160,8 @@ def same(a: object, b: object) -> bool:
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         matching = a.dtype == b.dtype and a.shape == b.shape
         return matching and all(map(same, a.ravel(), b.ravel()))
+    if isinstance(a, deque) and isinstance(b, deque):
+        return a.maxlen == b.maxlen and same(list(a), list(b))
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict) and isinstance(b, dict):

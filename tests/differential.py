@@ -32,6 +32,7 @@ from pydotcompute.compiler.actor_shape import ActorShape, find_shape
 from pydotcompute.compiler.coroutine import CoroutineParts, split
 from pydotcompute.compiler.evaluate import evaluate
 from pydotcompute.compiler.pipeline import KernelSource
+from pydotcompute.compiler.schema import is_message
 from pydotcompute.compiler.source import read_source
 from pydotcompute.decorator import RingKernelFunction
 from pydotcompute.errors import ActorExit, LoweringError, QueueTimeoutError
@@ -85,8 +86,11 @@ class Step:
 
 
 def kept(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Variables as they are now: containers are copied, names of one container stay so."""
-    held = {n: v for n, v in state.items() if isinstance(v, (list, deque, dict, np.ndarray))}
+    """Variables as they are now: what may change is copied, names of one object stay so."""
+    held = {
+        n: v for n, v in state.items()
+        if isinstance(v, (list, deque, dict, np.ndarray)) or is_message(type(v))
+    }  # fmt: skip
     return {**state, **copy.deepcopy(held)}
 
 
