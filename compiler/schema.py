@@ -259,10 +259,11 @@ class StringTable:
 
     Args:
         max_strings: distinct strings it holds.
-        max_characters: characters it holds in all.
+        max_characters: characters it holds in all.  As both stand, a full table takes 15 MB: a
+            stream of ever new strings is not to grow the process by more than 20 MB.
     """
 
-    def __init__(self, max_strings: int = 1 << 18, max_characters: int = 1 << 26) -> None:
+    def __init__(self, max_strings: int = 1 << 16, max_characters: int = 1 << 22) -> None:
         self.max_strings = max_strings
         self.max_characters = max_characters
         self.ids: dict[str, int] = {"": 0}
