@@ -112,7 +112,8 @@ def items(b: Builder, rows: Sequence[Any], loc: Location) -> Items:
 
 def _pick(b: Builder, values: list[ir.Expr], at: ir.Expr, loc: Location) -> ir.Expr:
     if isinstance(at, ir.Const):
-        return values[at.value]
+        found: ir.Expr = values[at.value]
+        return found
     at, first = b.stable(at), values[0].type
     if any(value.type != first for value in values):
         result = first
