@@ -23,12 +23,12 @@ class Request:
         message: what was sent; its id becomes the reply's correlation id.
     """
 
-    __slots__ = ("answered", "future", "message", "ordinal", "reply")
+    __slots__ = ("answered", "future", "handled", "message", "ordinal", "reply")
 
     def __init__(self, message: Any) -> None:
         self.message = message
         self.future: Future[Any] | None = None
-        self.answered = False
+        self.answered = self.handled = False
         self.reply: Any = None
         self.ordinal = -1
 
@@ -78,6 +78,21 @@ class Replies:
         """The caller does not wait any longer: its reply, if one comes, is thrown away."""
         if self.pending.get(request.ordinal) is request:
             self.pending[request.ordinal] = None
+            if request.handled:
+                self._forget(request.ordinal)
+
+    def handled(self, ordinal: int) -> None:
+        """A message has been handled: no reply to it comes any more."""
+        request = self.pending.get(ordinal, self)
+        if isinstance(request, Request):
+            request.handled = True
+        elif request is None:
+            self._forget(ordinal)
+
+    def _forget(self, ordinal: int) -> None:
+        del self.pending[ordinal]
+        if not self.pending:
+            self._changed()
 
     def prune(self, consumed: int) -> None:
         """Forget the given-up requests among the messages that have been handled."""

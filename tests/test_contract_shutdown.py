@@ -155,6 +155,7 @@ def test_two_runtimes_and_the_same_id(way: str) -> None:
     go(probe)
 
 
+@pytest.mark.parametrize("way", ["python", "native"], indirect=True)
 def test_ten_thousand_actors(way: str) -> None:
     async def probe() -> None:
         async with RingKernelRuntime(backend=way, shutdown_timeout=20) as runtime:

@@ -136,6 +136,21 @@ def test_a_late_reply_goes_to_nobody_else(kit: Any, run: Any) -> None:
     run(main())
 
 
+def test_requests_given_up_are_forgotten(kit: Any, run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime)
+            for _ in range(50):
+                with pytest.raises(QueueTimeoutError):
+                    await kernel.request(Task(SEVERAL, 0), timeout=0)
+            assert (await kernel.request(Task(SEND, 3))).value == 6
+            await kernel.send(Task(SEND, 1))
+            assert (await kernel.receive()).value == 2
+            assert not kernel._actor.replies.pending
+
+    run(main())
+
+
 def test_a_failure_reaches_every_caller(kit: Any, run: Any) -> None:
     async def main() -> None:
         async with RingKernelRuntime() as runtime:

@@ -201,8 +201,7 @@ class PythonEngine:
 
     def _locals_of(self, error: BaseException) -> dict[str, Any]:
         """The actor's variables where the error left it, when no message was in hand."""
-        code = getattr(self._coroutine, "cr_code", None)
-        trace = error.__traceback__
+        code, trace = getattr(self._coroutine, "cr_code", None), error.__traceback__
         while trace is not None and trace.tb_frame.f_code is not code:
             trace = trace.tb_next
         return {} if trace is None else snapshot(trace.tb_frame.f_locals, self._names)
@@ -268,6 +267,8 @@ class PythonEngine:
         self.holding, self.message = False, None
         meter, port = self.host.meter, self.inport
         meter.processed += 1
+        if self.replies.pending:
+            self.replies.handled(self.ordinal)
         if self.on_survival is not None:
             self.on_survival()
             self.on_survival = None
@@ -389,11 +390,11 @@ class PythonEngine:
             self.host.meter.unpark(perf_counter())
 
     def _wake_pausers(self) -> None:
-        if self._resting is not None:
-            self._resting.set_result(None)
-            self._resting = None
+        resting, self._resting = self._resting, None
+        if resting is not None:
+            resting.set_result(None)
 
     def _notify(self) -> None:
-        if self._changed is not None:
-            self._changed.set_result(None)
-            self._changed = None
+        changed, self._changed = self._changed, None
+        if changed is not None:
+            changed.set_result(None)
