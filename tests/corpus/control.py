@@ -243,3 +243,18 @@ async def membership(ctx: Any) -> None:
         if job.x not in (0.0, 0.5) and job.n not in range(-2, 2):
             codes += 100
         await ctx.send(Done(codes, float(not job.n in (0, 7))))  # noqa: E713
+
+
+@case(Job, output=Done)
+async def rotation(ctx: Any) -> None:
+    a, b, c = 1, 2, 3
+    x, y = 0.5, -1.5
+    while not ctx.should_terminate:
+        job = await ctx.receive()
+        if job.urgent:
+            a, b = b, a
+        else:
+            a, b, c = c, a, b
+        if job.n % 3 == 0:
+            c, (x, y) = job.n, (y, x)
+        await ctx.send(Done(a * 1_000_000 + b * 1000 + c, x))
