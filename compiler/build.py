@@ -19,7 +19,7 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from pydotcompute.compiler import ir
+from pydotcompute.compiler import build_enums, ir
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.diagnostics import DiagnosticError, Diagnostics, Location
 from pydotcompute.compiler.liveness import bound_names
@@ -255,6 +255,8 @@ class Builder(Scope):
         if value is None:
             return ir.none(loc)
         if isinstance(value, enum.Enum):
+            if value not in EnumType(type(value)).members:
+                return Static(value)  # several flags at once
             return ir.Const(loc, EnumType(type(value)), value)
         if isinstance(value, np.generic) and not isinstance(value, (float, str, bytes)):
             if value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
@@ -313,6 +315,8 @@ class Builder(Scope):
             return self.split(value, self.truth)
         if isinstance(value.type, MessageType):
             return ir.Const(value.loc, BOOL, True)
+        if isinstance(value.type, EnumType):
+            return build_enums.truth(value)
         if isinstance(value.type, TupleType):
             return ir.Const(value.loc, BOOL, bool(value.type.items))
         if isinstance(value.type, (ListType, DequeType, DictType)):

@@ -20,11 +20,13 @@ from pydotcompute.compiler.build_tables import keep
 from pydotcompute.compiler.build_texts import make_format, make_str
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.numpy_types import cast
+from pydotcompute.compiler.operators import helper
 from pydotcompute.compiler.scope import OperandError
 from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
+    ERROR,
     FLOAT,
     INT,
     NONE,
@@ -117,10 +119,14 @@ def _divmod(b: Builder, node: ast.Call) -> ir.Expr:
     return ir.Tuple(b.loc(node), TupleType(tuple(p.type for p in parts)), parts)
 
 
+_POWMOD = helper("powmod_i64", pow, 3, raises=True)
+
+
 def _pow(b: Builder, node: ast.Call) -> ir.Expr:
     args = arguments(b, node)
-    if len(args) != 2:
-        raise OperandError("`pow` with a modulus does not lower")
+    if len(args) == 3:
+        parts = tuple(b.convert(arg, INT) for arg in args)
+        return ir.Op(b.loc(node), INT, _POWMOD, parts)
     return apply(b, "**", args[0], args[1], b.loc(node))
 
 
@@ -132,6 +138,8 @@ def _isinstance(b: Builder, node: ast.Call) -> ir.Expr:
         b.fail("PDC103", node.args[1], "`isinstance` needs a class here")
     wanted = classes.value if isinstance(classes.value, tuple) else (classes.value,)
     loc = b.loc(node)
+    if value.type == ERROR:
+        return ir.IsError(loc, BOOL, value, wanted)
     result: ir.Expr = ir.Const(loc, BOOL, False)
     answers = {member: issubclass(_class_of(member), wanted) for member in members_of(value.type)}
     if len(set(answers.values())) == 1:

@@ -16,7 +16,7 @@ from pydotcompute.compiler.build_operators import apply, cast_operand, negate
 from pydotcompute.compiler.numpy_types import to_python
 from pydotcompute.compiler.operators import Deoptimise, Primitive
 from pydotcompute.compiler.scope import OperandError, raising
-from pydotcompute.compiler.synthetic import placed
+from pydotcompute.compiler.synthetic import placed, unplaced
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
@@ -340,6 +340,18 @@ _METHODS: dict[tuple[type[Type], str], Method] = {
     (DictType, "pop"): _dict_pop,
     (DictType, "clear"): _clear,
 }
+
+
+def joined_lists(b: Builder, node: ast.AST, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+    """``xs + ys``: a new list."""
+    names = []
+    for value in (left, right):
+        names.append(b.fresh_name("part"))
+        b.bind(names[-1], value)
+    whole = b.fresh_name("list")
+    text = f"{whole} = []\n{whole}.extend({names[0]})\n{whole}.extend({names[1]})\n"
+    b.statements([placed(statement, node) for statement in unplaced(text)])
+    return b.expression(placed(ast.Name(whole, ast.Load()), node))
 
 
 def list_display(b: Builder, node: ast.List) -> ir.Expr:

@@ -15,7 +15,13 @@ import numpy as np
 from pydotcompute.compiler import build_tables, containers, ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
 from pydotcompute.compiler.build_calls import call, is_static
-from pydotcompute.compiler.build_containers import list_display, make_list, op, subscript
+from pydotcompute.compiler.build_containers import (
+    joined_lists,
+    list_display,
+    make_list,
+    op,
+    subscript,
+)
 from pydotcompute.compiler.build_context import context_call
 from pydotcompute.compiler.build_iteration import (
     comprehension,
@@ -40,8 +46,10 @@ from pydotcompute.compiler.types import (
     STR,
     TEXT,
     ArrayType,
+    DequeType,
     DictType,
     EnumType,
+    ListType,
     MessageType,
     TupleType,
     Type,
@@ -128,6 +136,8 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
         constant = b.constant(known, b.loc(node))
         assert isinstance(constant, ir.Expr)
         return constant
+    if isinstance(base.type, DequeType) and node.attr == "maxlen":
+        return ir.Const(b.loc(node), INT, base.type.capacity)
     if isinstance(base, ir.Const) and isinstance(base.type, EnumType):
         value = b.constant(getattr(base.value, node.attr), b.loc(node))
         if isinstance(value, ir.Expr):
@@ -168,6 +178,8 @@ def _bin_op(b: Builder, node: ast.BinOp) -> ir.Expr:
     left, right = b.sequence([node.left, node.right])
     if symbol == "+" and left.type in (STR, TEXT) and right.type in (STR, TEXT):
         return concatenate(b, node, left, right)
+    if symbol == "+" and isinstance(left.type, ListType) and isinstance(right.type, ListType):
+        return joined_lists(b, node, left, right)
     return apply(b, symbol, left, right, b.loc(node))
 
 

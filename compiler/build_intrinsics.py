@@ -9,6 +9,7 @@ from typing import Any
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
+from pydotcompute.compiler.build_enums import as_base
 from pydotcompute.compiler.intrinsics import match, spelling
 from pydotcompute.compiler.numpy_types import quietly, to_python
 from pydotcompute.compiler.operators import Primitive, suffix
@@ -88,7 +89,8 @@ def _abs_scalar(b: Builder, value: ir.Expr) -> ir.Expr:
 
 
 def plain_number(b: Builder, value: ir.Expr) -> ir.Expr:
-    """A numpy scalar as the Python number it converts to."""
+    """A numpy scalar, or a member of an ``IntEnum``, as the Python number it converts to."""
+    value = as_base(value)
     if not isinstance(value.type, ScalarType):
         return value
     signature = to_python(value.type)

@@ -23,6 +23,7 @@ from pydotcompute.compiler.types import (
     CONTAINERS,
     INT,
     NEVER,
+    NONE,
     ArrayType,
     DequeType,
     DictType,
@@ -58,9 +59,9 @@ def run_over(b: Builder, node: ast.expr) -> Run:
             if isinstance(base, ir.Expr) and isinstance(base.type, DictType):
                 return _over_dict(b, node, base, node.func.attr)
         callee = b.evaluate(node.func) if isinstance(node.func, ast.Name) else None
+        if isinstance(callee, Static) and callee.value is enumerate and node.args:
+            return _enumerate(b, node)
         if isinstance(callee, Static) and not node.keywords:
-            if callee.value is enumerate and node.args:
-                return _enumerate(b, node)
             if callee.value is zip and node.args:
                 return _zip(b, node)
             if callee.value is reversed and len(node.args) == 1:
@@ -146,8 +147,11 @@ def _enumerate(b: Builder, node: ast.Call) -> Run:
     inner = run_over(b, node.args[0])
     loc = b.loc(node)
     start: ir.Expr = ir.Const(loc, INT, 0)
-    if len(node.args) > 1:
-        start = b.stable(b.convert(b.expression(node.args[1]), INT))
+    given = [*node.args[1:], *(k.value for k in node.keywords)]
+    if len(given) > 1 or any(k.arg != "start" for k in node.keywords):
+        raise OperandError("`enumerate` takes an iterable and a start")
+    if given:
+        start = b.stable(b.convert(b.expression(given[0]), INT))
     if inner.present is not None:
         raise OperandError("`enumerate` over a dict")
 
@@ -291,43 +295,56 @@ _REDUCTIONS = {
     "any": "{total} = False\n---\nif {item}:\n    {total} = True\n    break\n---\n",
     "all": "{total} = True\n---\nif not {item}:\n    {total} = False\n    break\n---\n",
     "min": "{total} = None\n---\nif {total} is None or {item} < {total}:\n    {total} = {item}\n"
-    "---\nif {total} is None:\n    raise ValueError\n",
+    "---\nif {total} is None:\n    raise ValueError(f'')\n",
     "max": "{total} = None\n---\nif {total} is None or {item} > {total}:\n    {total} = {item}\n"
-    "---\nif {total} is None:\n    raise ValueError\n",
+    "---\nif {total} is None:\n    raise ValueError(f'')\n",
 }
+"""``raise ValueError(f'')``: one whose text is not known here, but is Python's own."""
 
 
 def sliced(b: Builder, node: ast.Subscript) -> ir.Expr:
-    """``xs[low:high]``: a list of the items in between, as Python counts them."""
-    low, high = _slice_bounds(b, node)
+    """``xs[low:high:step]``: a list of the items in between, as Python counts them."""
+    if not isinstance(node.value, (ast.Name, ast.Attribute)):
+        name = b.fresh_name("whole")
+        b.bind(name, b.expression(node.value))
+        whole = ast.Name(name, ast.Load())
+        node = placed(ast.Subscript(whole, node.slice, ast.Load()), node)
+    low, high, step = _slice_bounds(b, node)
     at = b.fresh_name("at")
-    (loop,) = unplaced(f"[_[{at}] for {at} in range({low}, {high})]")
+    (loop,) = unplaced(f"[_[{at}] for {at} in range({low}, {high}, {step})]")
     found = loop.value  # type: ignore[attr-defined]
     found.elt.value = node.value
     return comprehension(b, placed(found, node))
 
 
-def _slice_bounds(b: Builder, node: ast.Subscript) -> tuple[str, str]:
-    """Names that hold the bounds of a slice, clamped as Python does."""
+def _slice_bounds(b: Builder, node: ast.Subscript) -> tuple[str, str, int]:
+    """Names that hold the bounds of a slice, clamped as Python does, and its step."""
     part = node.slice
     assert isinstance(part, ast.Slice)
-    if part.step is not None or not isinstance(node.value, (ast.Name, ast.Attribute)):
-        raise OperandError("a slice has no step here, and is of a named container")
+    found = b.expression(part.step) if part.step is not None else None
+    if found is None or found.type == NONE:
+        step = 1
+    elif isinstance(found, ir.Const) and found.type == INT and found.value:
+        step = found.value
+    else:
+        raise OperandError("a slice has a constant step here")
     size, low, high = (b.fresh_name(name) for name in ("size", "low", "high"))
-    text = f"{size} = len(_)\n{low} = 0\n{high} = {size}\n"
-    text += "".join(
-        f"if {name} < 0:\n    {name} = {name} + {size}\n    if {name} < 0:\n        {name} = 0\n"
-        f"elif {name} > {size}:\n    {name} = {size}\n"
-        for name in (low, high)
-    )
+    first, last = ("0", size) if step > 0 else ("-1", f"{size} - 1")
+    text = f"{size} = len(_)\n{low} = {first if step > 0 else last}\n"
+    text += f"{high} = {last if step > 0 else first}\n"
+    given = [(low, part.lower), (high, part.upper)]
+    for name, bound in given:
+        if bound is not None:
+            text += f"{name} = _\n"
+            text += f"if {name} < 0:\n    {name} = {name} + {size}\n"
+            text += f"    if {name} < {first}:\n        {name} = {first}\n"
+            text += f"elif {name} > {last}:\n    {name} = {last}\n"
     setup = unplaced(text)
     setup[0].value.args[0] = node.value  # type: ignore[attr-defined]
-    if part.lower is not None:
-        setup[1].value = part.lower  # type: ignore[attr-defined]
-    if part.upper is not None:
-        setup[2].value = part.upper  # type: ignore[attr-defined]
+    for place, (_, bound) in zip((3, 5), [g for g in given if g[1] is not None], strict=False):
+        setup[place].value = bound  # type: ignore[attr-defined]
     b.statements([placed(statement, node) for statement in setup])
-    return low, high
+    return low, high, step
 
 
 def store_slice(b: Builder, target: ast.Subscript, value: ast.expr) -> None:
@@ -341,9 +358,11 @@ def store_slice(b: Builder, target: ast.Subscript, value: ast.expr) -> None:
     else:
         b.bind(new, b.stable(b.expression(value)))
     whole = view_of((b.env or {}).get(new))
-    low, high = _slice_bounds(b, target)
+    low, high, step = _slice_bounds(b, target)
+    if step != 1:
+        raise OperandError("a slice with a step is assigned")
     if isinstance(whole, CONTAINERS):
-        text = f"if len({new}) != max({high} - {low}, 0):\n    raise ValueError\n"
+        text = f"if len({new}) != max({high} - {low}, 0):\n    raise ValueError(f'')\n"
         text += f"for {at} in range({low}, {high}):\n    _[{at}] = {new}[{at} - {low}]\n"
     else:
         text = f"for {at} in range({low}, {high}):\n    _[{at}] = {new}\n"

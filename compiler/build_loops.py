@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import MAX_PASSES, Builder, LoopFrame, TurnFrame
+from pydotcompute.compiler.build import MAX_PASSES, Builder, LoopFrame, Static, TurnFrame
 from pydotcompute.compiler.build_assignments import assign_to
 from pydotcompute.compiler.build_iteration import (
     Run,
@@ -118,7 +118,7 @@ def for_loop(b: Builder, node: ast.For) -> None:
     """``for``."""
     changed = mutated_names(node.body)
     looped = {n.id for n in ast.walk(node.iter) if isinstance(n, ast.Name)}
-    if changed & looped and not is_range(b, node.iter):
+    if changed & looped and not is_range(b, node.iter) and not _is_copy(b, node.iter):
         name = sorted(changed & looped)[0]
         b.fail("PDC021", node.iter, f"{name!r} changes while it is looped over",
                hint="collect the changes and make them after the loop")  # fmt: skip
@@ -158,6 +158,16 @@ def for_loop(b: Builder, node: ast.For) -> None:
         return ends[0], [env for env in exits if env is not None]
 
     _rounds(b, node, build)
+
+
+def _is_copy(b: Builder, node: ast.expr) -> bool:
+    """Whether a loop runs over a list of its own: ``for key in list(d)``."""
+    if isinstance(node, (ast.ListComp, ast.GeneratorExp)):
+        return isinstance(node, ast.ListComp)
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        return False
+    callee = b.evaluate(node.func)
+    return isinstance(callee, Static) and callee.value in (list, sorted)
 
 
 def jump(b: Builder, node: ast.Break | ast.Continue) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
 from pydotcompute.compiler.build_expressions import field_of
-from pydotcompute.compiler.build_operators import compare
+from pydotcompute.compiler.build_operators import compare, items_of
 from pydotcompute.compiler.build_tests import condition, either
 from pydotcompute.compiler.scope import Env, OperandError, Var
 from pydotcompute.compiler.types import (
@@ -18,6 +18,7 @@ from pydotcompute.compiler.types import (
     INT,
     STR,
     MessageType,
+    TupleType,
     Type,
     UnionType,
     members_of,
@@ -152,7 +153,33 @@ def _pattern(b: Builder, pattern: ast.pattern, subject: ir.Expr) -> Pattern:
             return _either(b, pattern, [_pattern(b, option, subject) for option in options])
         case ast.MatchClass():
             return _class(b, pattern, subject)
+        case ast.MatchSequence(patterns=parts) if isinstance(subject.type, TupleType):
+            return _sequence(b, parts, subject)
     b.fail("PDC024", pattern, f"the pattern `{ast.unparse(pattern)}` does not lower")
+
+
+def _sequence(b: Builder, parts: list[ast.pattern], subject: ir.Expr) -> Pattern:
+    """``(a, "x", _)`` of a tuple: its items, from left to right."""
+    values = items_of(b, subject)
+    test: ir.Expr = ir.Const(subject.loc, BOOL, len(parts) == len(values))
+    captures: list[tuple[str, ir.Expr]] = []
+    if len(parts) != len(values):
+        return Pattern(test)
+    for part, value in zip(parts, values, strict=True):
+        found, extra = _nested_pattern(b, part, value)
+        if extra:
+            raise OperandError("a pattern that takes statements to test")
+        captures += found.captures
+        test = _both(test, found.test)
+    return Pattern(test, captures)
+
+
+def _both(test: ir.Expr, other: ir.Expr) -> ir.Expr:
+    """``test and other``, short where one of them is constant."""
+    for one, rest in ((test, other), (other, test)):
+        if isinstance(one, ir.Const):
+            return rest if one.value else one
+    return ir.And(test.loc, BOOL, test, other)
 
 
 def _either(b: Builder, node: ast.pattern, options: list[Pattern]) -> Pattern:

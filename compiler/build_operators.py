@@ -11,6 +11,7 @@ from typing import Any
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
+from pydotcompute.compiler.build_enums import as_base, base_of, has_operators
 from pydotcompute.compiler.numpy_types import cast
 from pydotcompute.compiler.operators import NOT, Primitive, binary
 from pydotcompute.compiler.scope import NoneOperandError, OperandError, raising
@@ -41,6 +42,8 @@ def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> i
     if NEVER in (left.type, right.type):
         return raising(loc, NEVER, "PDC_DEOPT_TYPE")
     signature = binary(symbol, left.type, right.type)
+    if signature is None and (base_of(left.type) or base_of(right.type)):
+        return apply(b, symbol, as_base(left), as_base(right), loc)
     if signature is None:
         refusal = NoneOperandError if NONE in (left.type, right.type) else OperandError
         raise refusal(f"{left.type} {symbol} {right.type} is not supported")
@@ -85,6 +88,8 @@ def compare(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
         args = tuple(cast_operand(b, value, type_) for value, type_ in
                      zip((left, right), signature.operands, strict=True))  # fmt: skip
         return ir.Op(left.loc, BOOL, signature.primitive, args)
+    if symbol not in ("is", "is not") and (base_of(left.type) or base_of(right.type)):
+        return compare(b, symbol, as_base(left), as_base(right))
     return _unlike(b, symbol, left, right)
 
 
@@ -107,7 +112,9 @@ def _unlike(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     kinds = {type(left.type), type(right.type)}
     if unlike_none and symbol in ("is", "is not", "==", "!="):
         answer = symbol in ("is not", "!=")
-    elif symbol in ("==", "!=") and len(kinds) == 2 and not kinds & {MessageType, EnumType}:
+    elif symbol in ("==", "!=") and len(kinds) == 2 and not (
+        MessageType in kinds or any(_has_operators(t) for t in (left.type, right.type))
+    ):  # fmt: skip
         answer = symbol == "!="
     else:
         refusal = NoneOperandError if NONE in (left.type, right.type) else OperandError
@@ -118,6 +125,13 @@ def _unlike(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     text = f"((void){{0}}, (void){{1}}, {str(answer).lower()})"
     primitive = Primitive(f"always_{answer}", text, lambda *_: answer)
     return ir.Op(left.loc, BOOL, primitive, (left, right))
+
+
+def _has_operators(type_: Type) -> bool:
+    """Whether an enum may be equal to values of other types."""
+    return isinstance(type_, EnumType) and (
+        has_operators(type_.cls) or any(issubclass(type_.cls, c) for c in (int, float, str))
+    )
 
 
 def _tuples(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:

@@ -18,6 +18,7 @@ import numpy as np
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build_enums import as_base
 from pydotcompute.compiler.build_operators import compare, items_of
 from pydotcompute.compiler.diagnostics import Location
 from pydotcompute.compiler.numpy_types import to_python
@@ -161,7 +162,7 @@ def place(b: Builder, index: ir.Expr, size: int, code: str) -> ir.Expr:
         signature = to_python(index.type)
         assert signature is not None
         index = ir.Op(index.loc, signature.result, signature.primitive, (index,))
-    index = b.convert(index, INT)
+    index = b.convert(as_base(index), INT)
     if isinstance(index, ir.Const) and -size <= index.value < size:
         return ir.Const(index.loc, INT, index.value % size)
     primitive = Primitive(f"place_{size}", f"pdc_index({{e}}, {{0}}, {size}, {code})", python, True)

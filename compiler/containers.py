@@ -23,6 +23,7 @@ from pydotcompute.compiler.types import (
     ScalarType,
     StrType,
     Type,
+    UUIDType,
 )
 
 DICT_CAPACITY = 4096
@@ -125,7 +126,7 @@ def is_key(type_: Type) -> bool:
     """Whether a dict may have keys of a type: those that compare as their words do."""
     if isinstance(type_, ScalarType):
         return not type_.is_float
-    return isinstance(type_, (IntType, StrType, EnumType))
+    return isinstance(type_, (IntType, StrType, EnumType, UUIDType))
 
 
 def empty(type_: Type) -> Any:

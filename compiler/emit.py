@@ -60,9 +60,8 @@ class StatementEmitter(ExpressionEmitter):
     def __init__(self, c_types: CTypes, strings: dict[str, int], python: Lines,
                  codes: Mapping[int, type[BaseException]], file: str,
                  kernel: ir.Kernel | None) -> None:  # fmt: skip
-        super().__init__(c_types, strings)
+        super().__init__(c_types, strings, codes)
         self.python = python
-        self.codes = codes
         self.file = file_name(file)
         self.kernel = kernel
         self.handlers: list[str] = ["pdc_raised"]
@@ -328,12 +327,7 @@ class StatementEmitter(ExpressionEmitter):
         self.write(f"{after}:;")
 
     def _matches(self, clause: ir.Handler, caught: str) -> str:
-        if clause.classes is None:
-            return "true"
-        codes = sorted(c for c, cls in self.codes.items() if issubclass(cls, clause.classes))
-        if codes == sorted(self.codes):
-            return "true"
-        return " || ".join(f"{caught} == {code}" for code in codes) or "false"
+        return "true" if clause.classes is None else self.is_error(caught, clause.classes)
 
     # --- messages --------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ locals before it.  Parts that may only deoptimise need no order: the interpreter
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import singledispatchmethod
 
 from pydotcompute.compiler import ir
@@ -25,11 +25,13 @@ class ExpressionEmitter:
     Args:
         c_types: the structs of the kernel.
         strings: the kernel's constant strings; new ones are appended.
-        functions: C names of the kernel's functions.
+        codes: the exception class of each code.
     """
 
-    def __init__(self, c_types: CTypes, strings: dict[str, int]) -> None:
+    def __init__(self, c_types: CTypes, strings: dict[str, int],
+                 codes: Mapping[int, type[BaseException]]) -> None:  # fmt: skip
         self.c_types = c_types
+        self.codes = codes
         self.strings = strings
         self.lines: list[str] = []
         self.locals: dict[str, str] = {}
@@ -123,6 +125,17 @@ class ExpressionEmitter:
             return f"pdc_string({self.c_types.table('u32', [f'{n}u' for n in numbers])}[{index}])"
         texts = [literal(value, node.type) for value in node.values]
         return f"{self.c_types.table(self.c_types.spell(node.type), texts)}[{index}]"
+
+    @expr.register
+    def _(self, node: ir.IsError) -> str:
+        return f"({self.is_error(self.expr(node.base), node.classes)})"
+
+    def is_error(self, code: str, classes: tuple[type[BaseException], ...]) -> str:
+        """Whether a code is that of an exception of some classes."""
+        codes = sorted(c for c, cls in self.codes.items() if issubclass(cls, classes))
+        if codes == sorted(self.codes):
+            return "true"
+        return " || ".join(f"{code} == {known}" for known in codes) or "false"
 
     @expr.register
     def _(self, node: ir.Call) -> str:

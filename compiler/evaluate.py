@@ -352,6 +352,10 @@ class _Turn:
         return self.expr(node.left) or self.expr(node.right)
 
     @expr.register
+    def _(self, node: ir.IsError) -> Any:
+        return isinstance(self.expr(node.base), node.classes)
+
+    @expr.register
     def _(self, node: ir.Table) -> Any:
         return node.values[self.expr(node.index)]
 

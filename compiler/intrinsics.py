@@ -131,6 +131,8 @@ def _math_functions() -> Table:
             c_name = "mathpow_f64" if name == "pow" else f"{name}_f64"
             primitive = helper(c_name, function, count, raises=raises, fails=raises)
             table[function] = (Signature((FLOAT,) * count, primitive, FLOAT),)
+    hypot3 = helper("hypot3_f64", math.hypot, 3, fails=False)
+    table[math.hypot] += (Signature((FLOAT,) * 3, hypot3, FLOAT),)
     for name in _PREDICATES:
         function = getattr(math, name)
         primitive = helper(f"{name}_f64", function, 1, fails=False)

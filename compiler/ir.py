@@ -110,6 +110,14 @@ class Table(Expr):
 
 
 @dataclass(frozen=True, slots=True)
+class IsError(Expr):
+    """Whether a caught exception is of some classes."""
+
+    base: Expr
+    classes: tuple[type[BaseException], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Call(Expr):
     """A call of a lowered Python function of this kernel."""
 

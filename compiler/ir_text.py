@@ -164,6 +164,11 @@ def _(node: ir.Table) -> str:
 
 
 @expr_text.register
+def _(node: ir.IsError) -> str:
+    return f"({expr_text(node.base)} is a {' | '.join(cls.__name__ for cls in node.classes)})"
+
+
+@expr_text.register
 def _(node: ir.Call) -> str:
     return f"call {node.function}({_list(node.args)})"
 

@@ -6,7 +6,7 @@ In: ``ir.Kernel``.  Out: nothing, or ``VerifyError`` naming the node and its pla
 from __future__ import annotations
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.types import BOOL, FLOAT, INT, TupleType, UnionType
+from pydotcompute.compiler.types import BOOL, ERROR, FLOAT, INT, TupleType, UnionType
 
 
 class VerifyError(AssertionError):
@@ -108,6 +108,8 @@ def _expr(node: ir.Expr, functions: dict[str, ir.Function]) -> None:
             _require(node.test.type == BOOL, node, "the test is no bool")
             _require(node.then.type == node.orelse.type == node.type, node,
                      f"{node.then.type} and {node.orelse.type} for {node.type}")  # fmt: skip
+        case ir.IsError():
+            _require(node.base.type == ERROR, node, "no exception")
         case ir.Table():
             _require(node.index.type == INT and bool(node.values), node, "no place of a table")
         case ir.Call():
