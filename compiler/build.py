@@ -21,20 +21,13 @@ import numpy as np
 
 from pydotcompute.compiler import build_enums, ir
 from pydotcompute.compiler.containers import LENGTH
+from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.diagnostics import DiagnosticError, Diagnostics, Location
 from pydotcompute.compiler.liveness import bound_names
 from pydotcompute.compiler.operators import INT_MAX, INT_MIN, truth
 from pydotcompute.compiler.prints import Site
 from pydotcompute.compiler.schema import SchemaError, schema_of
-from pydotcompute.compiler.scope import (
-    FORGOTTEN,
-    Dropped,
-    Env,
-    OperandError,
-    Restart,
-    Scope,
-    raising,
-)
+from pydotcompute.compiler.scope import FORGOTTEN, Dropped, Env, Restart, Scope
 from pydotcompute.compiler.source import MISSING, FunctionSource
 from pydotcompute.compiler.types import (
     BOOL,

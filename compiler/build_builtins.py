@@ -19,9 +19,9 @@ from pydotcompute.compiler.build_operators import apply, compare, items_of
 from pydotcompute.compiler.build_tables import keep
 from pydotcompute.compiler.build_texts import make_format, make_str
 from pydotcompute.compiler.containers import LENGTH
+from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.numpy_types import cast
 from pydotcompute.compiler.operators import helper
-from pydotcompute.compiler.scope import OperandError
 from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import (
     BOOL,

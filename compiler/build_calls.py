@@ -15,8 +15,8 @@ from pydotcompute.compiler.build_intrinsics import apply_function, intrinsic
 from pydotcompute.compiler.build_messages import construct
 from pydotcompute.compiler.build_tables import get
 from pydotcompute.compiler.build_texts import carried, is_logging, text_method
+from pydotcompute.compiler.convert import NoAttributeError, OperandError
 from pydotcompute.compiler.intrinsics import NUMBER_METHODS, known
-from pydotcompute.compiler.scope import NoAttributeError, OperandError
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,

@@ -13,9 +13,9 @@ from pydotcompute.compiler import containers as c
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_operators import apply, cast_operand, negate
+from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.numpy_types import to_python
 from pydotcompute.compiler.operators import Deoptimise, Primitive
-from pydotcompute.compiler.scope import OperandError, raising
 from pydotcompute.compiler.synthetic import placed, unplaced
 from pydotcompute.compiler.types import (
     BOOL,

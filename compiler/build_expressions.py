@@ -34,8 +34,8 @@ from pydotcompute.compiler.build_iteration import (
 from pydotcompute.compiler.build_operators import apply, choose, compare, items_of, negate
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.build_texts import concatenate, joined
+from pydotcompute.compiler.convert import NoAttributeError, OperandError, raising
 from pydotcompute.compiler.operators import unary
-from pydotcompute.compiler.scope import NoAttributeError, OperandError, raising
 from pydotcompute.compiler.synthetic import placed, unplaced
 from pydotcompute.compiler.types import (
     BOOL,

@@ -10,10 +10,10 @@ from typing import Any
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_enums import as_base
+from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.intrinsics import match, spelling
 from pydotcompute.compiler.numpy_types import quietly, to_python
 from pydotcompute.compiler.operators import Primitive, suffix
-from pydotcompute.compiler.scope import OperandError
 from pydotcompute.compiler.types import FLOAT, NONE, ScalarType, UnionType
 
 

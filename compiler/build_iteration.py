@@ -15,8 +15,9 @@ from pydotcompute.compiler.build import Builder, Static
 from pydotcompute.compiler.build_containers import op
 from pydotcompute.compiler.build_operators import apply, compare, items_of
 from pydotcompute.compiler.build_tables import items, keep, rows_of
+from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.operators import Primitive
-from pydotcompute.compiler.scope import OperandError, raising, view_of
+from pydotcompute.compiler.scope import view_of
 from pydotcompute.compiler.synthetic import Renamed, copied, placed, unplaced
 from pydotcompute.compiler.types import (
     BOOL,

@@ -16,9 +16,10 @@ from pydotcompute.compiler.build import MAX_PASSES, Builder, TurnFrame, Unit, bu
 from pydotcompute.compiler.build_loops import end_turn
 from pydotcompute.compiler.build_operators import negate
 from pydotcompute.compiler.build_tests import condition
+from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.diagnostics import Diagnostics
 from pydotcompute.compiler.prints import contains_text
-from pydotcompute.compiler.scope import Env, OperandError, Var, view_of
+from pydotcompute.compiler.scope import Env, Var, view_of
 from pydotcompute.compiler.types import CONTAINERS, UNBOUND, Type, join
 
 

@@ -11,7 +11,8 @@ from pydotcompute.compiler.build import Builder, Static
 from pydotcompute.compiler.build_expressions import field_of
 from pydotcompute.compiler.build_operators import compare, items_of
 from pydotcompute.compiler.build_tests import condition, either
-from pydotcompute.compiler.scope import Env, OperandError, Var
+from pydotcompute.compiler.convert import OperandError
+from pydotcompute.compiler.scope import Env, Var
 from pydotcompute.compiler.types import (
     BOOL,
     FLOAT,

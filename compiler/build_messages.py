@@ -13,9 +13,10 @@ from typing import Any
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
+from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.operators import Primitive
 from pydotcompute.compiler.prints import contains_text
-from pydotcompute.compiler.scope import OperandError, Var
+from pydotcompute.compiler.scope import Var
 from pydotcompute.compiler.types import STR, TEXT, MessageType, Type, UnionType, in_body
 
 

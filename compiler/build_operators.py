@@ -12,9 +12,9 @@ from typing import Any
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_enums import as_base, base_of, has_operators
+from pydotcompute.compiler.convert import NoneOperandError, OperandError, raising
 from pydotcompute.compiler.numpy_types import cast
 from pydotcompute.compiler.operators import NOT, Primitive, binary
-from pydotcompute.compiler.scope import NoneOperandError, OperandError, raising
 from pydotcompute.compiler.types import (
     BOOL,
     FLOAT,

@@ -20,10 +20,10 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
 from pydotcompute.compiler.build_enums import as_base
 from pydotcompute.compiler.build_operators import compare, items_of
+from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.diagnostics import Location
 from pydotcompute.compiler.numpy_types import to_python
 from pydotcompute.compiler.operators import Primitive
-from pydotcompute.compiler.scope import OperandError, raising
 from pydotcompute.compiler.types import (
     BOOL,
     FLOAT,

@@ -14,9 +14,9 @@ from typing import Any
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.operators import ERROR_TEXT
 from pydotcompute.compiler.prints import Piece, Site, Text, Value, formatted
-from pydotcompute.compiler.scope import OperandError
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,

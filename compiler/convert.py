@@ -1,0 +1,239 @@
+"""Values as values of other types: what a join, a field or an operator asks for.
+
+``Converter`` writes into a block and makes locals; it knows no Python names (``scope`` does).
+``narrow`` goes from a union to a member, ``convert`` the ways that contract section 9.2 allows,
+``split`` applies a rule to each type that a value may have.
+
+A rule that does not lower for some operand types raises ``OperandError``; of a union's member,
+``split`` makes what Python does there: an exception at run time, or the interpreter's turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.containers import list_of
+from pydotcompute.compiler.diagnostics import Location
+from pydotcompute.compiler.numpy_types import field_cast
+from pydotcompute.compiler.operators import Deoptimise, Primitive, conversion, suffix
+from pydotcompute.compiler.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NEVER,
+    UNBOUND,
+    ListType,
+    LiteralType,
+    ScalarType,
+    TupleType,
+    Type,
+    UnionType,
+    in_body,
+    join,
+    members_of,
+)
+
+
+class OperandError(Exception):
+    """An operation that does not lower for these operand types; the text says which."""
+
+    code = "PDC_DEOPT_TYPE"
+    """What happens where a value of such a type is met among others: the interpreter decides."""
+
+
+class NoneOperandError(OperandError):
+    """An operation that Python refuses for ``None``."""
+
+    code = "PDC_TYPE_NONE"
+
+
+class NoAttributeError(OperandError):
+    """A value of this type has no such attribute, in Python."""
+
+    code = "PDC_ATTRIBUTE_NONE"
+
+
+class Converter:
+    """The locals and the block of one function, and conversions that may need them."""
+
+    def __init__(self) -> None:
+        self.block: list[ir.Stmt] = []
+        self._names: dict[tuple[str, Type], str] = {}
+        self._temporaries = 0
+
+    # --- locals ------------------------------------------------------------------------------
+
+    def local(self, name: str, type_: Type, loc: Location) -> ir.Local:
+        """The local of a Python name for values of one type: ``x``, later ``x%2``."""
+        known = self._names.get((name, type_))
+        if known is None:
+            count = sum(1 for other, _ in self._names if other == name)
+            known = name if count == 0 else f"{name}%{count + 1}"
+            self._names[name, type_] = known
+        return ir.Local(loc, type_, known)
+
+    def hole(self, loc: Location, type_: Type) -> ir.Local:
+        """A new local without a value yet."""
+        self._temporaries += 1
+        return ir.Local(loc, type_, f"%{self._temporaries}")
+
+    def temporary(self, value: ir.Expr) -> ir.Local:
+        """A new local that holds ``value`` from here on."""
+        target = self.hole(value.loc, value.type)
+        self.block.append(ir.Assign(value.loc, target, value))
+        return target
+
+    def stable(self, value: ir.Expr) -> ir.Expr:
+        """``value`` in a form that may be written twice: computed once."""
+        if isinstance(value, (ir.Const, ir.Local)):
+            return value
+        base = value
+        while isinstance(base, (ir.As, ir.Field)):
+            base = base.base
+        if isinstance(base, ir.Local):
+            return value
+        return self.temporary(value)
+
+    # --- conversions ---------------------------------------------------------------------------
+
+    def narrow(self, value: ir.Expr, target: Type) -> ir.Expr:
+        """A union's value that is known to be of type ``target``, a member or a smaller union."""
+        if value.type == target:
+            return value
+        if not isinstance(target, UnionType):
+            return ir.As(value.loc, target, value)
+        arms = [ir.Wrap(value.loc, target, ir.As(value.loc, member, value))
+                for member in target.members]  # fmt: skip
+        return self.chain(value, list(zip(target.members, arms, strict=True)))
+
+    def chain(self, value: ir.Expr, arms: list[tuple[Type, ir.Expr]]) -> ir.Expr:
+        """The arm for the member that ``value`` holds; the last one needs no test."""
+        result = arms[-1][1]
+        for member, arm in reversed(arms[:-1]):
+            test = ir.Is(value.loc, BOOL, value, member)
+            result = ir.Cond(value.loc, arm.type, test, arm, result)
+        return result
+
+    def split(self, value: ir.Expr, function: Callable[[ir.Expr], ir.Expr]) -> ir.Expr:
+        """``function`` of a value, for each type it may have; where one is met that ``function``
+        refuses, Python raises or the interpreter takes over, as the refusal's code says."""
+        members = members_of(value.type)
+        if len(members) == 1 and not isinstance(value.type, UnionType):
+            return function(value)
+        value = self.stable(value)
+        done: list[tuple[Type, ir.Expr]] = []
+        refused: list[tuple[Type, str]] = []
+        for member in members:
+            try:
+                if member == UNBOUND:
+                    refused.append((member, "PDC_UNBOUND_LOCAL"))
+                    continue
+                done.append((member, function(ir.As(value.loc, member, value))))
+            except OperandError as error:
+                refused.append((member, error.code))
+        if not done:
+            raise OperandError("no type this value may have supports the operation")
+        result = done[0][1].type
+        for _, arm in done[1:]:
+            result = join(result, arm.type)
+        arms = [(member, raising(value.loc, result, code)) for member, code in refused]
+        arms += [(member, self.convert(arm, result)) for member, arm in done]
+        return self.chain(value, arms)
+
+    def convert(self, value: ir.Expr, target: Type) -> ir.Expr:
+        """``value`` as ``target``, by the conversions of contract section 9.2.
+
+        Raises:
+            OperandError: there is none.
+        """
+        source = value.type
+        if isinstance(target, LiteralType):
+            return self.convert(value, target.base)
+        target = in_body(target)
+        if source == target:
+            return value
+        if source == NEVER:
+            return raising(value.loc, target, "PDC_UNBOUND_LOCAL")
+        if isinstance(source, UnionType):
+            if isinstance(target, UnionType) and set(source.members) <= set(target.members):
+                value = self.stable(value)
+                return self.chain(value, [
+                    (m, ir.Wrap(value.loc, target, ir.As(value.loc, m, value)))
+                    for m in source.members
+                ])  # fmt: skip
+            return self.split(value, lambda part: self.convert(part, target))
+        if isinstance(target, UnionType):
+            return self._into_union(value, target)
+        if primitive := conversion(source, target):
+            if isinstance(value, ir.Const):
+                return ir.Const(value.loc, target, primitive.python(value.value))
+            return ir.Op(value.loc, target, primitive, (value,))
+        if source == ScalarType("float64") and target == FLOAT:
+            # numpy's float64 is a subclass of Python's float.
+            return ir.Op(value.loc, FLOAT, Primitive("float_of_f64", "{0}", float), (value,))
+        if isinstance(target, ScalarType):
+            return self._into_scalar(value, target)
+        if isinstance(source, ListType) and isinstance(target, ListType):
+            return self._into_list(value, source, target)
+        if isinstance(source, TupleType) and isinstance(target, TupleType):
+            return self._into_tuple(value, source, target)
+        raise OperandError(f"{source} is no {target}")
+
+    def _into_union(self, value: ir.Expr, target: UnionType) -> ir.Expr:
+        if value.type in target.members:
+            return ir.Wrap(value.loc, target, value)
+        for member in target.members:
+            try:
+                return ir.Wrap(value.loc, target, self.convert(value, member))
+            except OperandError:
+                continue
+        raise OperandError(f"{value.type} is no {target}")
+
+    def _into_scalar(self, value: ir.Expr, target: ScalarType) -> ir.Expr:
+        source = value.type
+        allowed = {BOOL, INT, FLOAT} if target.is_float else {BOOL, INT}
+        if target.dtype.kind == "b":
+            allowed = {BOOL}
+        if source not in allowed or (primitive := field_cast(source, target)) is None:
+            raise OperandError(f"{source} is no {target}")
+        return ir.Op(value.loc, target, primitive, (value,))
+
+    def _into_list(self, value: ir.Expr, source: ListType, target: ListType) -> ir.Expr:
+        if source.item != target.item and (source.item, target.item) != (INT, FLOAT):
+            if source.item != NEVER:
+                raise OperandError(f"{source} is no {target}")
+            return self.convert(ir.Local(value.loc, target, value.name), target)  # type: ignore[attr-defined]
+        primitive = list_of(source, target, suffix(target.item))
+        return ir.Op(value.loc, target, primitive, (value,))
+
+    def _into_tuple(self, value: ir.Expr, source: TupleType, target: TupleType) -> ir.Expr:
+        if len(source.items) != len(target.items):
+            raise OperandError("tuples of different lengths")
+        value = value if isinstance(value, ir.Tuple) else self.stable(value)
+        parts = (
+            value.items if isinstance(value, ir.Tuple)
+            else [ir.Item(value.loc, t, value, n) for n, t in enumerate(source.items)]
+        )  # fmt: skip
+        items = tuple(self.convert(p, t) for p, t in zip(parts, target.items, strict=True))
+        return ir.Tuple(value.loc, target, items)
+
+
+_RAISED: dict[str, type[Exception]] = {
+    "PDC_TYPE_NONE": TypeError,
+    "PDC_ATTRIBUTE_NONE": AttributeError,
+    "PDC_UNBOUND_LOCAL": UnboundLocalError,
+    "PDC_INDEX_TUPLE": IndexError,
+    "PDC_KEY_ERROR": KeyError,
+    "PDC_DEOPT_TYPE": Deoptimise,
+}
+
+
+def raising(loc: Location, type_: Type, code: str) -> ir.Expr:
+    """An expression that raises instead of having a value."""
+
+    def python() -> None:
+        raise _RAISED[code]
+
+    primitive = Primitive(f"raise_{code}", f"pdc_raising<{{type}}>({{e}}, {code})", python, True)
+    return ir.Op(loc, type_, primitive, ())
