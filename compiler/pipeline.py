@@ -29,10 +29,11 @@ from pydotcompute.compiler.error_codes import TABLE, describe
 from pydotcompute.compiler.ir_text import to_text
 from pydotcompute.compiler.prints import Site, resolve, texts_of
 from pydotcompute.compiler.prints import emit as emit_prints
+from pydotcompute.compiler.prologue import static_values
 from pydotcompute.compiler.render import render
 from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.source import FunctionSource, read_source
-from pydotcompute.compiler.state import StateLayout, of_value, static_values
+from pydotcompute.compiler.state import StateLayout, of_value
 from pydotcompute.compiler.types import Type, UnsupportedTypeError
 from pydotcompute.compiler.unsupported import scan
 from pydotcompute.compiler.verify import verify

@@ -1,13 +1,11 @@
 """The state of an actor: types of its variables, their record, and the way in and out of it.
 
-Input: the values that the prologue left (``of_value``), or what can be said of them without
-running it (``static_values``).  Output: ``StateLayout``, which packs a dict of Python values into
-the record that compiled code works on, and unpacks it again.
+Input: the values that the prologue left (``of_value``).  Output: ``StateLayout``, which packs a
+dict of Python values into the record that compiled code works on, and unpacks it again.
 """
 
 from __future__ import annotations
 
-import ast
 import enum
 import uuid
 from collections import deque
@@ -19,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler import schema as schemas
-from pydotcompute.compiler.actor_shape import ActorShape
 from pydotcompute.compiler.containers import DICT_CAPACITY, STATE_LIST_CAPACITY, is_key
 from pydotcompute.compiler.operators import INT_MAX, INT_MIN
 from pydotcompute.compiler.source import MISSING
@@ -105,99 +102,6 @@ def _joined(values: Iterable[Any]) -> Type:
             raise UnsupportedTypeError("containers inside containers have no compiled form")
         result = join(result, own)
     return result
-
-
-# --- without running the prologue ------------------------------------------------------------
-
-
-class _Unknown(Exception):
-    """The value of an expression cannot be said without running the actor."""
-
-
-def static_values(shape: ActorShape) -> dict[str, Any]:
-    """State values that the text of the prologue alone determines.
-
-    Only assignments of constants, arithmetic on them, and names of the module are followed; a
-    name that the prologue binds otherwise is left out.
-    """
-    known: dict[str, Any] = {}
-    for statement in shape.prologue:
-        targets: list[ast.expr] = []
-        value: ast.expr | None = None
-        if isinstance(statement, ast.Assign):
-            targets, value = statement.targets, statement.value
-        elif isinstance(statement, ast.AnnAssign):
-            targets, value = [statement.target], statement.value
-        try:
-            result = _constant(shape, value, known) if value is not None else MISSING
-        except _Unknown:
-            result = MISSING
-        for name in _names(targets if targets else [statement]):
-            known.pop(name, None)
-        if result is not MISSING:
-            for target in targets:
-                _bind(target, result, known)
-    return known
-
-
-def _names(nodes: list[Any]) -> list[str]:
-    return [n.id for node in nodes for n in ast.walk(node)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]  # fmt: skip
-
-
-def _bind(target: ast.expr, value: Any, known: dict[str, Any]) -> None:
-    if isinstance(target, ast.Name):
-        known[target.id] = value
-    elif isinstance(target, ast.Tuple) and isinstance(value, tuple):
-        for part, item in zip(target.elts, value, strict=False):
-            _bind(part, item, known)
-
-
-_ARITHMETIC = (ast.List, ast.Dict, ast.keyword, ast.BinOp, ast.UnaryOp, ast.Tuple,
-               ast.Constant, ast.Name, ast.Attribute,
-               ast.operator, ast.unaryop, ast.expr_context, ast.Call)  # fmt: skip
-_CALLABLE = (int, float, bool, str, abs, min, max, round, tuple, list, dict, set, deque, np.zeros,
-             np.ones, np.full, np.array, np.empty, np.arange)  # fmt: skip
-
-
-def _constant(shape: ActorShape, node: ast.expr, known: Mapping[str, Any]) -> Any:
-    """Evaluates arithmetic on constants; anything that could run the user's code is unknown."""
-    scope: dict[str, Any] = {}
-    for part in ast.walk(node):
-        if not isinstance(part, _ARITHMETIC) or isinstance(
-            part, (ast.Pow, ast.LShift, ast.MatMult)
-        ):
-            raise _Unknown
-        if isinstance(part, ast.Name):
-            value = known.get(part.id, MISSING)
-            if value is MISSING and part.id not in shape.source.local_names:
-                value = shape.source.lookup(part.id)
-            if value is MISSING:
-                raise _Unknown
-            scope[part.id] = value
-    for part in ast.walk(node):
-        if isinstance(part, ast.Call) and not _is_safe_call(part, scope):
-            raise _Unknown
-    try:
-        return eval(compile(ast.Expression(node), shape.source.filename, "eval"), scope)
-    except Exception:
-        raise _Unknown from None
-
-
-def _is_safe_call(node: ast.Call, scope: Mapping[str, Any]) -> bool:
-    target: Any = node.func
-    path: list[str] = []
-    while isinstance(target, ast.Attribute):
-        path.insert(0, target.attr)
-        target = target.value
-    if not isinstance(target, ast.Name):
-        return False
-    value = scope.get(target.id)
-    for name in path:
-        value = getattr(value, name, None)
-    if isinstance(value, type) and issubclass(value, np.generic):
-        return True
-    return any(value is known for known in _CALLABLE)
 
 
 # --- the record ------------------------------------------------------------------------------
