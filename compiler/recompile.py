@@ -11,7 +11,7 @@ import ast
 import functools
 import linecache
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -46,7 +46,7 @@ def compile_node(source_of: FunctionType, node: FunctionNode) -> CodeType:
     )  # fmt: skip
     ast.copy_location(outer, node)
     # CPython calls attributes of imported names by other instructions than those of other names.
-    names = sorted(_imported(_text(source_of)).intersection(code.co_names))
+    names = sorted(_imported(_text(source_of)).intersection(_all_names(code)))
     imports = [ast.Import(names=[ast.alias(name=name)]) for name in names]
     module = ast.fix_missing_locations(ast.Module(body=[*imports, outer], type_ignores=[]))
     compiled = compile(
@@ -54,6 +54,14 @@ def compile_node(source_of: FunctionType, node: FunctionNode) -> CodeType:
     )
     made = _nested(_nested(compiled, "outer"), code.co_qualname)
     return made.replace(co_name=code.co_name, co_firstlineno=code.co_firstlineno)
+
+
+def _all_names(code: CodeType) -> Iterator[str]:
+    """The names of globals and attributes in a code and in what is nested in it."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _all_names(constant)
 
 
 def _text(function: FunctionType) -> str:

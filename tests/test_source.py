@@ -291,3 +291,8 @@ def test_future_annotations_and_generic_functions() -> None:
 def test_calls_of_imported_names(imports: str) -> None:
     text = f"{imports}\ndef f(x):\n    return math.sqrt(x) + x.math() + math(x)\n"
     assert read_source(define(text, "f")).name == "f"
+
+
+def test_calls_of_imported_names_inside_a_generator_only() -> None:
+    text = "import math\ndef f(xs):\n    return sum(math.sqrt(x) for x in xs)\n"
+    assert read_source(define(text, "f")).name == "f"
