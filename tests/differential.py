@@ -8,8 +8,8 @@ a ``receive(timeout=...)`` raise).  Output: nothing, or ``Disagreement``.
 - ``rings.Library`` calls ``pdc_burst`` of the compiled library over rings, in bursts of any
   length, with queues of any size.
 
-What is compared after each message: outputs (to the last bit, and in type), the state, how the
-actor ended, the class of an exception.  Compiled code that fails or deoptimises hands the message
+What is compared after each message: outputs (to the last bit, and in type), printed and logged
+text, the state, how the actor ended, the class of an exception.  Compiled code that fails or deoptimises hands the message
 over; it is then set to the interpreter's state after it and goes on, so that one overflow does not
 end a stream.
 """
@@ -38,6 +38,7 @@ from pydotcompute.decorator import RingKernelFunction
 from pydotcompute.errors import ActorExit, LoweringError, QueueTimeoutError
 from pydotcompute.lowering import lower_actor
 from pydotcompute.testing import same
+from tests.captured import Captured
 from tests.rings import Library
 
 
@@ -81,6 +82,8 @@ class Step:
     after: dict[str, Any] = field(default_factory=dict)
     error: BaseException | None = None
     ended: bool = False
+    printed: str = ""
+    """What it printed and logged."""
     deoptimises: bool = False
     """The IR has no value for it."""
 
@@ -170,11 +173,10 @@ class Interpreter:
         """Lets the actor handle one item."""
         step = Step(item, dict(self.state))
         self.sent = step.outputs
+        captured = Captured()
         try:
-            if self.coroutine is None:
-                self.coroutine = self.subject.parts.resume(_Context(self), kept(self.state))
-                self.coroutine.send(None)
-            self.coroutine.send(item)
+            with captured:
+                self._send(item)
         except StopIteration:
             step.ended = True
         except Exception as error:
@@ -182,9 +184,17 @@ class Interpreter:
             step.after = dict(self.state)
             self.coroutine = None
             return step
+        finally:
+            step.printed = captured.text
         self.state = dict(self._seen)
         step.after = dict(self.state)
         return step
+
+    def _send(self, item: Item) -> None:
+        if self.coroutine is None:
+            self.coroutine = self.subject.parts.resume(_Context(self), kept(self.state))
+            self.coroutine.send(None)
+        self.coroutine.send(item)
 
 
 def interpret(subject: Subject, items: Sequence[Item], *, terminate: bool = False) -> list[Step]:
@@ -206,16 +216,20 @@ def interpret(subject: Subject, items: Sequence[Item], *, terminate: bool = Fals
     return steps
 
 
-def epilogue(subject: Subject, state: Mapping[str, Any]) -> tuple[list[Any], Exception | None]:
-    """What the epilogue sends, from a state, and the exception that leaves it."""
+def epilogue(
+    subject: Subject, state: Mapping[str, Any]
+) -> tuple[list[Any], str, Exception | None]:
+    """What the epilogue sends and prints, from a state, and the exception that leaves it."""
     interpreter = Interpreter(subject, state)
     coroutine = subject.parts.epilogue(_Context(interpreter), kept(state))
+    captured = Captured()
     try:
-        coroutine.send(None)
+        with captured:
+            coroutine.send(None)
     except StopIteration:
-        return interpreter.sent, None
+        return interpreter.sent, captured.text, None
     except Exception as error:
-        return interpreter.sent, error
+        return interpreter.sent, captured.text, error
     raise AssertionError("an epilogue that waits")
 
 
@@ -310,11 +324,13 @@ def check_evaluator(subject: Subject, steps: Sequence[Step]) -> Tally:
             tally.handled += 1
             if last and outcome.status == "idle":
                 outcome.status = "left"
+            printed = _printed(subject, outcome.printed)
             if outcome.status == "left":
-                _same_end(where, subject, step, outcome.outputs, outcome.state)
+                _same_end(where, subject, step, outcome.outputs, printed, outcome.state)
             else:
                 _same_step(where, subject, step, outcome.outputs, outcome.state,
                            ended=outcome.status == "returned")  # fmt: skip
+                _same_text(where, printed, step.printed)
     return tally
 
 
@@ -335,10 +351,24 @@ def _same_step(where: str, subject: Subject, step: Step, outputs: Sequence[Any],
         _same_state(where, subject, state, step.after)
 
 
-def _same_end(where: str, subject: Subject, step: Step, outputs: Sequence[Any],
+def _printed(subject: Subject, calls: Sequence[tuple[int, tuple[Any, ...]]]) -> str:
+    """What comes of the calls of ``print`` and ``logging`` that the IR makes."""
+    with Captured() as captured:
+        for site, values in calls:
+            subject.kernel.ir.prints[site].call(values)
+    return captured.text
+
+
+def _same_text(where: str, text: str, python: str) -> None:
+    if text != python:
+        raise Disagreement(f"{where}: printed {text!r}, and Python {python!r}")
+
+
+def _same_end(where: str, subject: Subject, step: Step, outputs: Sequence[Any], printed: str,
               state: Mapping[str, Any]) -> None:  # fmt: skip
     """The loop is left: then the epilogue runs, from the compiled code's state."""
-    sent, error = epilogue(subject, {**step.before, **state})
+    sent, text, error = epilogue(subject, {**step.before, **state})
+    _same_text(where, printed + text, step.printed)
     if type(error) is not type(step.error) or (error is None and not step.ended):
         raise Disagreement(f"{where}: left, epilogue {error!r}, and Python {step.error!r}")
     if not same([*outputs, *sent], step.outputs):
@@ -373,6 +403,7 @@ class _NativeRun:
         self.tally = Tally()
         self.loaded = False
         self.expected: list[Any] = []
+        self.text = ""
 
     def _load(self) -> bool:
         """Starts from the interpreter's state, if compiled code can hold it."""
@@ -431,6 +462,7 @@ class _NativeRun:
             if step.error is not None or step.ended:
                 raise Disagreement(f"{where}: {status!r}, and Python ended, {step.error!r}")
             self.expected += step.outputs
+            self.text += step.printed
         self._outputs(where)
         if steps:
             _same_state(where, self.subject, self.library.variables(), steps[-1].after)
@@ -442,7 +474,8 @@ class _NativeRun:
         got, self.library.received = self.library.received, []
         if not same(got, self.expected):
             raise Disagreement(f"{where}: sent {got}, and Python {self.expected}")
-        self.expected = []
+        _same_text(where, self.library.take_printed(), self.text)
+        self.expected, self.text = [], ""
 
     def _end(self, where: str, status: Status, steps: Sequence[Step]) -> None:
         """The last of ``steps`` ended the loop; the others did not."""
@@ -450,18 +483,20 @@ class _NativeRun:
             if step.error is not None or step.ended:
                 raise Disagreement(f"{where}: went on where Python ended, {step.error!r}")
             self.expected += step.outputs
+            self.text += step.printed
         self.library.drain_all()
         if not steps:
             raise Disagreement(f"{where}: {status!r}, and Python went on")
-        before = len(self.expected)
-        got = self.library.received
-        self.library.received = got[:before]
+        sent, text = len(self.expected), len(self.text)
+        got, printed = self.library.received, self.library.take_printed()
+        self.library.received, self.library.printed = got[:sent], printed[:text]
         self._outputs(where)
         step, state = steps[-1], self.library.variables()
         if status is Status.LEFT:
-            _same_end(where, self.subject, step, got[before:], state)
+            _same_end(where, self.subject, step, got[sent:], printed[text:], state)
         else:
-            _same_step(where, self.subject, step, got[before:], state, ended=True)
+            _same_step(where, self.subject, step, got[sent:], state, ended=True)
+            _same_text(where, printed[text:], step.printed)
         self.loaded = False
         self.next = len(self.steps)
 

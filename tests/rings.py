@@ -18,6 +18,7 @@ from pydotcompute.codec import codec_of
 from pydotcompute.compiler.abi import ACTOR, PORT, Status
 from pydotcompute.compiler.pipeline import KernelSource
 from pydotcompute.compiler.schema import STRINGS
+from tests.captured import Captured
 
 
 def _aligned(size: int) -> np.ndarray[Any, Any]:
@@ -130,6 +131,12 @@ class Library:
         ):  # fmt: skip
             self.actor[name] = address
         self.received: list[Any] = []
+        self.printed = ""
+        self._grow_log(chance.choice([8, 64, 4096]))
+
+    def _grow_log(self, size: int) -> None:
+        self.log = _aligned(size)
+        self.actor["log"], self.actor["log_size"] = self.log.ctypes.data, size
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Sets the actor's variables."""
@@ -143,8 +150,14 @@ class Library:
     def burst(self, limit: int) -> Status:
         """One burst; what is in its way is cleared and it is called again."""
         while True:
+            first = int(self.actor["produced"])
             status = Status(self._burst(self.words.ctypes.data, limit))
-            if status is Status.GROW:
+            empty = not self.actor["log_used"]
+            self._read_log(first)
+            if status is Status.LOG_FULL:
+                if empty:
+                    self._grow_log(2 * len(self.log))
+            elif status is Status.GROW:
                 self.output.resize(2 * int(self.output.port["capacity"]))
             elif status is Status.PREEMPTED:
                 self.actor["fuel"] = 2 * max(1024, int(self.actor["fuel"]))
@@ -152,6 +165,26 @@ class Library:
                 self.drain(self.chance.randint(1, self.output.depth))
             else:
                 return status
+
+    def _read_log(self, first: int) -> None:
+        """What the host does after a burst: it makes strings, publishes what waits for them, and
+        prints."""
+        port, log = self.output.port, memoryview(self.log)[: int(self.actor["log_used"])]
+        if self.kernel.makes_texts:
+            last, size = int(self.actor["produced"]), self.output.slot.itemsize
+            places = [(n & int(port["mask"])) * size for n in range(first, last)]
+            slots = [self.output.slots[at : at + size].view(self.output.slot)[0] for at in places]
+            self.kernel.resolve(log, [np.asarray(slot) for slot in slots])
+            port["head"] = max(int(port["head"]), min(last, int(port["tail"] + port["bound"])))
+        with Captured() as captured:
+            self.kernel.emit(log)
+        self.printed += captured.text
+        self.actor["log_used"] = 0
+
+    def take_printed(self) -> str:
+        """What the actor printed since the last time."""
+        printed, self.printed = self.printed, ""
+        return printed
 
     def drain(self, count: int) -> None:
         """Reads outputs."""

@@ -28,9 +28,9 @@ class Mutation:
 _INT, _FLOAT = "templates/pyops_int.h.j2", "templates/pyops_float.h.j2"
 _CONVERT, _ROUND = "templates/pyops_convert.h.j2", "templates/pyops_round.h.j2"
 _NUMPY, _OPERATORS = "templates/pyops_numpy.h.j2", "compiler/operators.py"
-_EMIT, _EXPRESSIONS = "compiler/emit.py", "compiler/emit_expressions.py"
+_EXPRESSIONS = "compiler/emit_expressions.py"
 _BURST, _TURN = "templates/burst.h.j2", "templates/turn.h.j2"
-_SCOPE = "compiler/scope.py"
+_SCOPE, _STATEMENTS = "compiler/scope.py", "compiler/emit_statements.py"
 
 HELPERS = (
     Mutation("floor division truncates", _INT, "return q - ((r != 0) & ((r ^ b) < 0));",
@@ -127,20 +127,20 @@ EMITTER = (
              'return f"({test} ? {then} : {orelse})"', 'return f"({test} ? {orelse} : {then})"'),
     Mutation("terminating before the last time-out", _EXPRESSIONS,
              " && pdc_t->actor->event == 0)", ")"),
-    Mutation("what raises is bound", _EMIT,
+    Mutation("what raises is bound", _STATEMENTS,
              "if len(self.handlers) > 1 and may_raise(node.value):\n            # A handler",
              "if False:\n            # A handler"),
-    Mutation("a return leaves its try unseen", _EMIT,
+    Mutation("a return leaves its try unseen", _STATEMENTS,
              "if len(self.handlers) > 1 and may_raise(node.value):\n                text",
              "if False:\n                text"),
-    Mutation("the first handler catches all", _EMIT,
-             'return " || ".join(f"{caught} == {code}" for code in codes) or "false"',
+    Mutation("the first handler catches all", _EXPRESSIONS,
+             'return " || ".join(f"{code} == {known}" for known in codes) or "false"',
              'return "true"'),
-    Mutation("handlers catch deoptimisation", _EMIT,
+    Mutation("handlers catch deoptimisation", _STATEMENTS,
              'self.write(f"if (pdc_t->error.code >= {DEOPTIMISE}) goto {outer};")', "pass"),
-    Mutation("handlers match no subclass", _EMIT, "if issubclass(cls, clause.classes))",
-             "if cls in clause.classes)"),
-    Mutation("break runs the else of the loop", _EMIT, 'goto {self.loops[-1][1]};")',
+    Mutation("handlers match no subclass", _EXPRESSIONS, "if issubclass(cls, classes))",
+             "if cls in classes)"),
+    Mutation("break runs the else of the loop", _STATEMENTS, 'goto {self.loops[-1][1]};")',
              'goto {self.loops[-1][0]};")'),
     Mutation("range takes one step more", _TURN,
              "return start < stop ? ((u64)stop - (u64)start - 1) / (u64)step + 1 : 0;",
@@ -179,8 +179,8 @@ BUILDER = (
     Mutation("alternatives all have to match", "compiler/build_match.py",
              "test = ir.Or(test.loc, BOOL, test, option.test)",
              "test = ir.And(test.loc, BOOL, test, option.test)"),
-    Mutation("an unbound name is zero", _SCOPE, 'refused.append((member, "PDC_UNBOUND_LOCAL"))',
-             "pass"),
+    Mutation("an unbound name is zero", "compiler/convert.py",
+             'refused.append((member, "PDC_UNBOUND_LOCAL"))', "pass"),
     Mutation("a handler sees no assignment of the body", _SCOPE,
              "self.block.append(ir.Assign(value.loc, shadow.local, wide))", "pass"),
     Mutation("one end of a turn counts", "compiler/build_kernel.py",
