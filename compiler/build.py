@@ -24,7 +24,7 @@ from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.diagnostics import DiagnosticError, Diagnostics, Location
 from pydotcompute.compiler.liveness import bound_names
-from pydotcompute.compiler.operators import INT_MAX, INT_MIN, truth
+from pydotcompute.compiler.operators import int_type, truth
 from pydotcompute.compiler.prints import Site
 from pydotcompute.compiler.schema import SchemaError, schema_of
 from pydotcompute.compiler.scope import FORGOTTEN, Dropped, Env, Restart, Scope
@@ -143,6 +143,8 @@ class Builder(Scope):
     EXPRESSIONS: ClassVar[dict[type[ast.expr], Callable[[Builder, Any], ir.Expr | Static]]] = {}
     STATEMENTS: ClassVar[dict[type[ast.stmt], Callable[[Builder, Any], None]]] = {}
     """One rule for each AST class; ``build_expressions`` and ``build_statements`` fill them."""
+    FUSED: ClassVar[Callable[[Builder, Sequence[ast.stmt]], Sequence[ast.stmt]]]
+    """Makes one statement of two that belong together; ``build_statements`` sets it."""
 
     def __init__(self, unit: Unit, source: FunctionSource, ctx: str | None = None) -> None:
         super().__init__()
@@ -221,12 +223,18 @@ class Builder(Scope):
             self.fail("PDC021", node, "a format specification that is computed")
         return "".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
 
-    def sequence(self, nodes: Sequence[ast.expr]) -> list[ir.Expr]:
-        """Values in Python's order: what a later one does cannot change an earlier one."""
+    def sequence(self, nodes: Sequence[ast.expr],
+                 build: Callable[[ast.expr], ir.Expr] | None = None) -> list[ir.Expr]:  # fmt: skip
+        """Values in Python's order: what a later one does cannot change an earlier one.
+
+        Args:
+            nodes: what they are the values of.
+            build: builds one; None: as any expression.
+        """
         values: list[ir.Expr] = []
         for node in nodes:
             mark = len(self.block)
-            value = self.expression(node)
+            value = self.expression(node) if build is None else build(node)
             later = self.block[mark:]
             if later and any(not isinstance(v, ir.Const) for v in values):
                 del self.block[mark:]
@@ -255,9 +263,10 @@ class Builder(Scope):
             if value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
                 return ir.Const(loc, ScalarType(value.dtype.name), value)
             return Static(value)
-        if type(value) is int and not INT_MIN <= value <= INT_MAX:
-            return Static(value)
-        plain = {bool: BOOL, int: INT, float: FLOAT, str: STR}.get(type(value))
+        if type(value) is int:
+            type_ = int_type(value)
+            return Static(value) if type_ is None else ir.Const(loc, type_, value)
+        plain = {bool: BOOL, float: FLOAT, str: STR}.get(type(value))
         if plain is not None:
             return ir.Const(loc, plain, value)
         if type(value) is tuple:
@@ -326,7 +335,7 @@ class Builder(Scope):
 
     def statements(self, nodes: Sequence[ast.stmt]) -> None:
         """Builds ``nodes`` into the block; reports every statement that does not lower."""
-        for node in nodes:
+        for node in self.FUSED(self, nodes):
             if self.env is None:  # unreachable
                 return
             rule = self.STATEMENTS.get(type(node))

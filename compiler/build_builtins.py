@@ -32,6 +32,7 @@ from pydotcompute.compiler.types import (
     NONE,
     STR,
     UUID,
+    WIDE,
     ArrayType,
     ScalarType,
     TupleType,
@@ -151,8 +152,8 @@ def _isinstance(b: Builder, node: ast.Call) -> ir.Expr:
 
 
 def _class_of(type_: Type) -> type:
-    plain: dict[Type, type] = {BOOL: bool, INT: int, FLOAT: float, STR: str, NONE: type(None),
-                               UUID: uuid.UUID}  # fmt: skip
+    plain: dict[Type, type] = {BOOL: bool, INT: int, WIDE: int, FLOAT: float, STR: str,
+                               NONE: type(None), UUID: uuid.UUID}  # fmt: skip
     if isinstance(type_, ScalarType):
         return type_.dtype.type
     if isinstance(type_, TupleType):
@@ -182,7 +183,7 @@ def _scalar_class(cls: type) -> Callable[[Builder, ast.Call], ir.Expr]:
                 return part
             if part.type == FLOAT and not target.is_float:
                 part = apply_function(b, int, [part], node)
-            if not (part.type in (BOOL, INT, FLOAT) or isinstance(part.type, ScalarType)):
+            if not (part.type in (BOOL, INT, WIDE, FLOAT) or isinstance(part.type, ScalarType)):
                 raise OperandError(f"{part.type} is no number")
             primitive = cast(part.type, target)
             assert primitive is not None

@@ -23,6 +23,7 @@ from pydotcompute.compiler.types import (
     FLOAT,
     INT,
     NEVER,
+    WIDE,
     ArrayType,
     DequeType,
     DictType,
@@ -298,7 +299,7 @@ def sort(b: Builder, node: ast.AST, place: ir.Expr, reverse: bool) -> None:
     """Sorts a local list of numbers."""
     assert isinstance(place.type, ListType)
     item = place.type.item
-    if item not in (INT, FLOAT, BOOL) and not isinstance(item, (ScalarType, NeverType)):
+    if item not in (INT, WIDE, FLOAT, BOOL) and not isinstance(item, (ScalarType, NeverType)):
         raise OperandError(f"a list of {item} is not sorted in compiled code")
     primitive = Primitive(
         f"sort_{reverse}", f"pdc_sort(pdc_t, {{0}}, {str(reverse).lower()})",

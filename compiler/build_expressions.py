@@ -34,6 +34,7 @@ from pydotcompute.compiler.build_iteration import (
 from pydotcompute.compiler.build_operators import apply, choose, compare, items_of, negate
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.build_texts import concatenate, joined
+from pydotcompute.compiler.build_wide import shortened
 from pydotcompute.compiler.convert import NoAttributeError, OperandError, raising
 from pydotcompute.compiler.operators import unary
 from pydotcompute.compiler.synthetic import placed, unplaced
@@ -45,6 +46,7 @@ from pydotcompute.compiler.types import (
     NONE,
     STR,
     TEXT,
+    WIDE,
     ArrayType,
     DequeType,
     DictType,
@@ -74,8 +76,8 @@ _COMPARE: dict[type[ast.cmpop], str] = {
 def _constant(b: Builder, node: ast.Constant) -> ir.Expr | Static:
     value = b.constant(node.value, b.loc(node))
     if isinstance(value, Static) and isinstance(node.value, int):
-        b.fail("PDC111", node, f"the constant {node.value} does not fit 64 bits",
-               hint="compiled ints have 64 bits; keep such a constant out of the loop")  # fmt: skip
+        b.fail("PDC111", node, f"the constant {node.value} does not fit 128 bits",
+               hint="compiled ints have 128 bits at most; keep such a constant out of the loop")
     return value
 
 
@@ -175,6 +177,8 @@ def _bin_op(b: Builder, node: ast.BinOp) -> ir.Expr:
         b.fail("PDC021", node, "`@` does not lower")
     if isinstance(node.left, ast.List) and isinstance(node.op, ast.Mult):
         return _repeated(b, node)
+    if (short := shortened(b, node)) is not None:
+        return short
     left, right = b.sequence([node.left, node.right])
     if symbol == "+" and left.type in (STR, TEXT) and right.type in (STR, TEXT):
         return concatenate(b, node, left, right)
@@ -208,6 +212,10 @@ def _unary_op(b: Builder, node: ast.UnaryOp) -> ir.Expr:
         signature = unary(symbol, value.type)
         if signature is None:
             raise OperandError(f"{symbol}{value.type} is not supported")
+        if isinstance(value, ir.Const) and type(value.value) is int:
+            result = b.constant(signature.primitive.python(value.value), b.loc(node))
+            assert isinstance(result, ir.Expr)
+            return result
         arg = b.convert(value, signature.operands[0])
         return ir.Op(b.loc(node), signature.result, signature.primitive, (arg,))
 
@@ -275,7 +283,7 @@ def _in_range(b: Builder, node: ast.Compare) -> ir.Expr:
         raise OperandError("`in range(...)` needs a constant step of 1 or more")
 
     def test(part: ir.Expr) -> ir.Expr:
-        if part.type not in (INT, BOOL):
+        if part.type not in (INT, BOOL, WIDE):
             raise OperandError(f"`in range(...)` of a {part.type}")
         result = ir.And(loc, BOOL, compare(b, "<=", start, part), compare(b, "<", part, stop))
         if step.value == 1:

@@ -18,6 +18,7 @@ from pydotcompute.compiler.types import (
     FLOAT,
     INT,
     STR,
+    WIDE,
     MessageType,
     TupleType,
     Type,
@@ -25,6 +26,7 @@ from pydotcompute.compiler.types import (
     members_of,
 )
 
+_INTS: dict[type, tuple[Type, ...]] = {int: (BOOL, WIDE)}
 _BUILTIN: dict[type, Type] = {bool: BOOL, int: INT, float: FLOAT, str: STR}
 
 
@@ -123,7 +125,7 @@ def _members(b: Builder, pattern: ast.MatchClass, type_: Type) -> list[Type]:
         if isinstance(member, MessageType):
             if issubclass(member.cls, cls):
                 keep.append(member)
-        elif cls in _BUILTIN and (_BUILTIN[cls] == member or (cls is int and member == BOOL)):
+        elif cls in _BUILTIN and member in (_BUILTIN[cls], *_INTS.get(cls, ())):
             keep.append(member)
     return keep
 

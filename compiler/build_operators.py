@@ -7,14 +7,17 @@
 from __future__ import annotations
 
 import ast
+import operator
 from typing import Any
+
+import numpy as np
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_enums import as_base, base_of, has_operators
 from pydotcompute.compiler.convert import NoneOperandError, OperandError, raising
 from pydotcompute.compiler.numpy_types import cast
-from pydotcompute.compiler.operators import NOT, Primitive, binary
+from pydotcompute.compiler.operators import NOT, Primitive, binary, folded, int_type
 from pydotcompute.compiler.types import (
     BOOL,
     FLOAT,
@@ -22,6 +25,7 @@ from pydotcompute.compiler.types import (
     NEVER,
     NONE,
     UNBOUND,
+    WIDE,
     EnumType,
     MessageType,
     ScalarType,
@@ -41,6 +45,8 @@ def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> i
         return b.split(right, lambda part: apply(b, symbol, left, part, loc))
     if NEVER in (left.type, right.type):
         return raising(loc, NEVER, "PDC_DEOPT_TYPE")
+    if (known := _short(b, symbol, left, right, loc)) is not None:
+        return known
     signature = binary(symbol, left.type, right.type)
     if signature is None and (base_of(left.type) or base_of(right.type)):
         return apply(b, symbol, as_base(left), as_base(right), loc)
@@ -52,6 +58,28 @@ def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> i
     return ir.Op(loc, signature.result, signature.primitive, args)
 
 
+_AND_LOW = Primitive("and_low", "(i64)({0}.lo & (u64){1})", operator.and_)
+_SHIFT_HIGH = Primitive("shift_high", "({0}.hi >> ({1} - 64))", operator.rshift)
+
+
+def _short(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> ir.Expr | None:
+    """Operators on constants, and those whose result has 64 bits for certain."""
+    if isinstance(left, ir.Const) and isinstance(right, ir.Const):
+        value = folded(symbol, left.value, right.value)
+        if value is not None:
+            if (type_ := int_type(value)) is None:
+                raise OperandError("the constant has more than 128 bits")
+            return ir.Const(loc, type_, value)
+    if WIDE not in (left.type, right.type) or not isinstance(right, ir.Const):
+        swapped = symbol == "&" and isinstance(left, ir.Const) and left.type == INT
+        return _short(b, symbol, right, left, loc) if swapped and right.type == WIDE else None
+    if symbol == "&" and right.type == INT and right.value >= 0:
+        return ir.Op(loc, INT, _AND_LOW, (left, right))
+    if symbol == ">>" and left.type == WIDE and right.type == INT and 64 <= right.value < 128:
+        return ir.Op(loc, INT, _SHIFT_HIGH, (left, right))
+    return None
+
+
 def cast_operand(b: Builder, value: ir.Expr, target: Type) -> ir.Expr:
     """An operand in the type its operation works in; numpy scalars widen as numpy does."""
     if value.type == target:
@@ -59,6 +87,10 @@ def cast_operand(b: Builder, value: ir.Expr, target: Type) -> ir.Expr:
     if isinstance(target, ScalarType):
         primitive = cast(value.type, target)
         assert primitive is not None
+        if isinstance(value, ir.Const) and value.type in (INT, WIDE) and not target.is_float:
+            info = np.iinfo(target.dtype)
+            if info.min <= value.value <= info.max:
+                return ir.Const(value.loc, target, target.dtype.type(value.value))
         return ir.Op(value.loc, target, primitive, (value,))
     return b.convert(value, target)
 

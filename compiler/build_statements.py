@@ -15,6 +15,7 @@ from pydotcompute.compiler.build_loops import for_loop, jump, return_statement, 
 from pydotcompute.compiler.build_match import match_statement
 from pydotcompute.compiler.build_operators import computes, negate
 from pydotcompute.compiler.build_tests import condition
+from pydotcompute.compiler.build_wide import fused
 from pydotcompute.compiler.error_codes import BY_NAME
 
 
@@ -69,3 +70,4 @@ STATEMENTS: dict[type[ast.stmt], Callable[[Builder, Any], None]] = {
 }
 
 Builder.STATEMENTS.update(STATEMENTS)
+Builder.FUSED = staticmethod(fused)

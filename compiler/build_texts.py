@@ -26,6 +26,7 @@ from pydotcompute.compiler.types import (
     NONE,
     STR,
     TEXT,
+    WIDE,
     EnumType,
     MessageType,
     ScalarType,
@@ -104,7 +105,9 @@ def error_text(value: ir.Expr) -> ir.Expr:
     return ir.Op(value.loc, STR, ERROR_TEXT, (value,))
 
 
-_SAMPLES: dict[Type, Any] = {BOOL: True, INT: 1, FLOAT: 1.5, STR: "a", TEXT: "a", NONE: None}
+_SAMPLES: dict[Type, Any] = {
+    BOOL: True, INT: 1, WIDE: 1, FLOAT: 1.5, STR: "a", TEXT: "a", NONE: None,
+}  # fmt: skip
 
 
 def _check_format(b: Builder, node: ast.AST, piece: Piece, type_: Type) -> None:

@@ -29,6 +29,7 @@ from pydotcompute.compiler.types import (
     TEXT,
     UNBOUND,
     UUID,
+    WIDE,
     ArrayType,
     DequeType,
     DictType,
@@ -145,6 +146,8 @@ class CTypes:
     def _define(self, type_: Type) -> str:
         if type_ in (BOOL, INT, FLOAT) or isinstance(type_, ScalarType):
             return suffix(type_)
+        if type_ == WIDE:
+            return "pdc_wide"
         if type_ in (STR, TEXT) or isinstance(type_, EnumType):
             return "u32"
         if type_ in (NONE, UNBOUND, NEVER):
@@ -303,6 +306,8 @@ def literal(value: Any, type_: Type) -> str:
     if isinstance(type_, ScalarType):
         inner = _float(float(value)) if type_.is_float else _int(int(value))
         return f"({suffix(type_)}){inner}"
+    if type_ == WIDE:
+        return f"pdc_wide{{{value & (2**64 - 1):#x}ULL, {_int(value >> 64)}}}"
     assert type_ == INT, type_
     return _int(value)
 

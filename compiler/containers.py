@@ -24,6 +24,7 @@ from pydotcompute.compiler.types import (
     StrType,
     Type,
     UUIDType,
+    WideType,
 )
 
 DICT_CAPACITY = 4096
@@ -96,12 +97,12 @@ ARRAY_SUM = Primitive("array_sum", "pdc_np_sum({0})", lambda xs: xs.sum())
 SET_ITEM = Primitive("set_item", "pdc_set_item(pdc_t, {0}, {1}, {2})", _set_flat, raises=True)
 
 
-def list_of(source: ListType, target: ListType, c_item: str) -> Primitive:
+def list_of(source: ListType, target: ListType) -> Primitive:
     """A list as a list of another capacity or item type."""
     convert: Callable[[Any], Any] = float if str(target.item) == "float" else lambda x: x
     return Primitive(
         f"list_of_{source.capacity}_{target.capacity}",
-        f"pdc_list_of<{c_item}, {target.capacity}>({{e}}, {{0}})",
+        "pdc_list_of<{type}>({e}, {0})",
         lambda xs: [convert(x) for x in xs],
     )
 
@@ -126,7 +127,7 @@ def is_key(type_: Type) -> bool:
     """Whether a dict may have keys of a type: those that compare as their words do."""
     if isinstance(type_, ScalarType):
         return not type_.is_float
-    return isinstance(type_, (IntType, StrType, EnumType, UUIDType))
+    return isinstance(type_, (IntType, WideType, StrType, EnumType, UUIDType))
 
 
 def empty(type_: Type) -> Any:

@@ -16,13 +16,14 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.containers import list_of
 from pydotcompute.compiler.diagnostics import Location
 from pydotcompute.compiler.numpy_types import field_cast
-from pydotcompute.compiler.operators import Deoptimise, Primitive, conversion, suffix
+from pydotcompute.compiler.operators import NARROW, Deoptimise, Primitive, conversion
 from pydotcompute.compiler.types import (
     BOOL,
     FLOAT,
     INT,
     NEVER,
     UNBOUND,
+    WIDE,
     ListType,
     LiteralType,
     ScalarType,
@@ -165,7 +166,7 @@ class Converter:
             return self.split(value, lambda part: self.convert(part, target))
         if isinstance(target, UnionType):
             return self._into_union(value, target)
-        if primitive := conversion(source, target):
+        if primitive := NARROW if (source, target) == (WIDE, INT) else conversion(source, target):
             if isinstance(value, ir.Const):
                 return ir.Const(value.loc, target, primitive.python(value.value))
             return ir.Op(value.loc, target, primitive, (value,))
@@ -180,9 +181,18 @@ class Converter:
             return self._into_tuple(value, source, target)
         raise OperandError(f"{source} is no {target}")
 
+    def widen(self, value: ir.Expr, target: Type) -> ir.Expr:
+        """``value`` in the type of a join, which keeps it as it is; only an int gets more bits."""
+        wanted = set(members_of(target))
+        missing = set(members_of(value.type)) - wanted
+        assert missing <= ({INT, NEVER} if WIDE in wanted else {NEVER}), f"{value.type} in {target}"
+        return self.convert(value, target)
+
     def _into_union(self, value: ir.Expr, target: UnionType) -> ir.Expr:
         if value.type in target.members:
             return ir.Wrap(value.loc, target, value)
+        if value.type == INT and WIDE in target.members:
+            return ir.Wrap(value.loc, target, self.convert(value, WIDE))
         for member in target.members:
             try:
                 return ir.Wrap(value.loc, target, self.convert(value, member))
@@ -192,7 +202,7 @@ class Converter:
 
     def _into_scalar(self, value: ir.Expr, target: ScalarType) -> ir.Expr:
         source = value.type
-        allowed = {BOOL, INT, FLOAT} if target.is_float else {BOOL, INT}
+        allowed = {BOOL, INT, FLOAT} if target.is_float else {BOOL, INT, WIDE}
         if target.dtype.kind == "b":
             allowed = {BOOL}
         if source not in allowed or (primitive := field_cast(source, target)) is None:
@@ -200,11 +210,13 @@ class Converter:
         return ir.Op(value.loc, target, primitive, (value,))
 
     def _into_list(self, value: ir.Expr, source: ListType, target: ListType) -> ir.Expr:
-        if source.item != target.item and (source.item, target.item) != (INT, FLOAT):
+        if source.item != target.item and (source.item, target.item) not in (
+            (INT, FLOAT), (INT, WIDE),
+        ):  # fmt: skip
             if source.item != NEVER:
                 raise OperandError(f"{source} is no {target}")
             return self.convert(ir.Local(value.loc, target, value.name), target)  # type: ignore[attr-defined]
-        primitive = list_of(source, target, suffix(target.item))
+        primitive = list_of(source, target)
         return ir.Op(value.loc, target, primitive, (value,))
 
     def _into_tuple(self, value: ir.Expr, source: TupleType, target: TupleType) -> ir.Expr:

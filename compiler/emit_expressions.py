@@ -114,7 +114,7 @@ class ExpressionEmitter:
         texts = self.in_order(node.args)
         template = node.primitive.c
         if "{type}" in template:
-            return template.format(e="&pdc_t->error", type=self.c_types.spell(node.type))
+            return template.format(*texts, e="&pdc_t->error", type=self.c_types.spell(node.type))
         return template.format(*texts, e="&pdc_t->error")
 
     @expr.register

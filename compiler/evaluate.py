@@ -17,7 +17,6 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.containers import APPEND, empty
 from pydotcompute.compiler.operators import ERROR_TEXT, Deoptimise
 from pydotcompute.compiler.schema import schema_of
-from pydotcompute.compiler.state import of_value
 from pydotcompute.compiler.types import (
     CONTAINERS,
     MISSING_VALUE,
@@ -26,6 +25,7 @@ from pydotcompute.compiler.types import (
     MessageType,
     ScalarType,
 )
+from pydotcompute.compiler.values import is_of
 
 
 @dataclass
@@ -384,7 +384,7 @@ class _Turn:
         value = self.expr(node.base)
         if value is MISSING_VALUE:
             return node.member == UNBOUND
-        return node.member == of_value(value)
+        return is_of(value, node.member)
 
     @expr.register
     def _(self, node: ir.As) -> Any:

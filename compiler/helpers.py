@@ -29,6 +29,7 @@ FILES = (
     "pyops_math.h.j2",
     "pyops_math_special.h.j2",
     "pyops_numpy.h.j2",
+    "pyops_wide.h.j2",
 )
 """In order: a section may only use sections before it."""
 

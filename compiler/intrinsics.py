@@ -18,9 +18,10 @@ from pydotcompute.compiler.operators import (
     Signature,
     conversion,
     exact,
+    exact_wide,
     helper,
 )
-from pydotcompute.compiler.types import BOOL, FLOAT, INT, Type
+from pydotcompute.compiler.types import BOOL, FLOAT, INT, WIDE, Type
 
 Table = dict[Callable[..., Any], tuple[Signature, ...]]
 
@@ -51,15 +52,19 @@ _BUILTINS: Table = {
     abs: (
         Signature((INT,), helper("abs_i64", _exact(abs), 1), INT),
         Signature((FLOAT,), helper("abs_f64", abs, 1, fails=False), FLOAT),
+        Signature((WIDE,), helper("abs_wide", lambda n: exact_wide(abs(n)), 1), WIDE),
     ),
     int: (
         _convert(BOOL, INT),
         _identity("int_i64", INT),
+        _identity("int_wide", WIDE),
         Signature((FLOAT,), helper("int_f64", _exact(int), 1, raises=True), INT),
     ),
-    float: (_convert(BOOL, FLOAT), _convert(INT, FLOAT), _identity("float_f64", FLOAT)),
+    float: (_convert(BOOL, FLOAT), _convert(INT, FLOAT), _convert(WIDE, FLOAT),
+            _identity("float_f64", FLOAT)),
     round: (
         _identity("round_i64", INT),
+        _identity("round_wide", WIDE),
         Signature((FLOAT,), helper("round_f64", _exact(round), 1, raises=True), INT),
         Signature((INT, INT), helper("round_i64_n", _round_int), INT),
         Signature((FLOAT, INT), helper("round_f64_n", _round_float, raises=True), FLOAT),
@@ -80,8 +85,8 @@ _BUILTINS: Table = {
 
 NUMBER_METHODS: dict[str, tuple[Callable[..., Any], tuple[Type, ...]]] = {
     "is_integer": (float.is_integer, (FLOAT,)),
-    "bit_length": (int.bit_length, (INT, BOOL)),
-    "bit_count": (int.bit_count, (INT, BOOL)),
+    "bit_length": (int.bit_length, (INT, BOOL, WIDE)),
+    "bit_count": (int.bit_count, (INT, BOOL, WIDE)),
 }
 """Methods of numbers without arguments, and the types that have them in every Python."""
 
@@ -91,9 +96,11 @@ _BUILTINS.update({
     ),
     int.bit_length: (
         Signature((INT,), helper("bit_length_i64", int.bit_length, 1, fails=False), INT),
+        Signature((WIDE,), helper("bit_length_wide", int.bit_length, 1, fails=False), INT),
     ),
     int.bit_count: (
         Signature((INT,), helper("bit_count_i64", int.bit_count, 1, fails=False), INT),
+        Signature((WIDE,), helper("bit_count_wide", int.bit_count, 1, fails=False), INT),
     ),
 })  # fmt: skip
 
@@ -170,7 +177,7 @@ def match(function: Callable[..., Any], operands: tuple[Type, ...]) -> Signature
             return signature
     for signature in candidates:
         if len(signature.operands) == len(operands) and all(
-            have == want or conversion(have, want)
+            have == want or conversion(have, want) or (have, want) == (WIDE, INT)
             for have, want in zip(operands, signature.operands, strict=True)
         ):
             return signature

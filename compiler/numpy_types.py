@@ -16,13 +16,12 @@ import numpy as np
 
 from pydotcompute.compiler.operators import (
     COMPARISONS,
-    INT_MAX,
     Deoptimise,
     Primitive,
     Signature,
     suffix,
 )
-from pydotcompute.compiler.types import BOOL, FLOAT, INT, ScalarType, Type
+from pydotcompute.compiler.types import BOOL, FLOAT, INT, WIDE, ScalarType, Type
 
 _OPERATORS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "+": ("add", operator.add), "-": ("sub", operator.sub), "*": ("mul", operator.mul),
@@ -35,7 +34,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt, "<=": operator.le, "==": operator.eq,
     "!=": operator.ne, ">=": operator.ge, ">": operator.gt,
 }  # fmt: skip
-_PLAIN: dict[Type, Any] = {BOOL: True, INT: 1, FLOAT: 1.0}
+_PLAIN: dict[Type, Any] = {BOOL: True, INT: 1, WIDE: 1, FLOAT: 1.0}
 
 
 def _sample(type_: Type) -> Any:
@@ -75,13 +74,19 @@ def cast(source: Type, target: ScalarType) -> Primitive | None:
         # A Python int must fit: numpy raises OverflowError.
         return Primitive(f"{c_type}_of_i64", f"pdc_np_of_i64<{c_type}>({{e}}, {{0}})",
                          quietly(target.dtype.type), raises=True)  # fmt: skip
+    if source == WIDE:
+        if target.is_float:
+            text = f"({c_type})pdc_f64_of_wide({{0}})"
+            return Primitive(f"{c_type}_of_wide", text, quietly(target.dtype.type))
+        return Primitive(f"{c_type}_of_wide", f"pdc_np_of_wide<{c_type}>({{e}}, {{0}})",
+                         quietly(target.dtype.type), raises=True)  # fmt: skip
     name = f"{c_type}_of_{suffix(source)}"
     return Primitive(name, f"({c_type})({{0}})", quietly(target.dtype.type))
 
 
 def field_cast(source: Type, target: ScalarType) -> Primitive | None:
     """The conversion of a Python number to a field; one out of range is the interpreter's."""
-    if source != INT or target.is_float:
+    if source not in (INT, WIDE) or target.is_float:
         return cast(source, target)
     info = np.iinfo(target.dtype)
 
@@ -91,6 +96,10 @@ def field_cast(source: Type, target: ScalarType) -> Primitive | None:
         return target.dtype.type(value)
 
     c_type = suffix(target)
+    if source == WIDE:
+        text = ("pdc_u64_of_wide({e}, {0})" if c_type == "u64" else
+                f"pdc_np_field<{c_type}>({{e}}, pdc_i64_of_wide({{e}}, {{0}}))")  # fmt: skip
+        return Primitive(f"{c_type}_field_wide", text, fit)
     return Primitive(f"{c_type}_field", f"pdc_np_field<{c_type}>({{e}}, {{0}})", fit)
 
 
@@ -103,6 +112,8 @@ _INTEGER_TEXT = {
 def _comparison(symbol: str, left: Type, right: Type) -> Signature | None:
     """Integers compare by value; floats in the type they promote to, Python floats being weak."""
     if None in (_sample(left), _sample(right)):
+        return None
+    if WIDE in (left, right):
         return None
     floats = [t for t in (left, right) if t == FLOAT or (isinstance(t, ScalarType) and t.is_float)]
     python = quietly(lambda a, b: bool(_COMPARE[symbol](a, b)))
@@ -158,14 +169,6 @@ def to_python(source: ScalarType) -> Signature | None:
         primitive = Primitive(f"float_{suffix(source)}", "(f64)({0})", float)
         return Signature((source,), primitive, FLOAT)
     if source == ScalarType("uint64"):
-        primitive = Primitive(
-            "int_u64", "pdc_i64_of_np({e}, {0})", lambda v: _fits_int(int(v))
-        )
-        return Signature((source,), primitive, INT)
+        primitive = Primitive("wide_u64", "pdc_wide_u64({0})", int)
+        return Signature((source,), primitive, WIDE)
     return Signature((source,), Primitive(f"int_{suffix(source)}", "(i64)({0})", int), INT)
-
-
-def _fits_int(value: int) -> int:
-    if value > INT_MAX:
-        raise Deoptimise(f"int {value} is outside 64 bits")
-    return value

@@ -22,6 +22,7 @@ from pydotcompute.compiler.types import (
     NONE,
     STR,
     UUID,
+    WIDE,
     EnumType,
     ErrorType,
     ScalarType,
@@ -29,6 +30,7 @@ from pydotcompute.compiler.types import (
 )
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+WIDE_MIN, WIDE_MAX = -(2**127), 2**127 - 1
 
 
 class Deoptimise(Exception):
@@ -77,6 +79,17 @@ def _exact(function: Callable[..., int]) -> Callable[..., int]:
     return lambda *args: exact(function(*args))
 
 
+def exact_wide(value: int) -> int:
+    """``value`` if it has 128 bits."""
+    if WIDE_MIN <= value <= WIDE_MAX:
+        return value
+    raise Deoptimise("an int is outside 128 bits")
+
+
+def _exact_wide(function: Callable[..., int]) -> Callable[..., int]:
+    return lambda *args: exact_wide(function(*args))
+
+
 def helper(name: str, python: Callable[..., Any], args: int = 2, *, raises: bool = False,
            fails: bool = True) -> Primitive:  # fmt: skip
     """A primitive that is a named C helper, ``pdc_<name>``."""
@@ -96,6 +109,20 @@ def _lshift(value: int, count: int) -> int:
     if count > 64 and value:
         raise Deoptimise("the shifted int is outside 64 bits")
     return exact(value << count if value or count < 0 else 0)
+
+
+def _pow_wide(base: int, exponent: int) -> int:
+    if exponent < 0 and base:
+        raise Deoptimise("int ** negative int is a float")
+    if abs(base) > 1 and exponent > 128:
+        raise Deoptimise("the power is outside 128 bits")
+    return exact_wide(base**exponent)
+
+
+def _lshift_wide(value: int, count: int) -> int:
+    if count > 128 and value:
+        raise Deoptimise("the shifted int is outside 128 bits")
+    return exact_wide(value << count if value or count < 0 else 0)
 
 
 def _pow_float(base: float, exponent: float) -> float:
@@ -128,6 +155,29 @@ _FLOAT: dict[str, tuple[Primitive, Type]] = {
     "%": (helper("mod_f64", operator.mod, raises=True), FLOAT),
     "**": (helper("pow_f64", _pow_float, raises=True), FLOAT),
 }
+_WIDE: dict[str, Signature] = {
+    "+": Signature((WIDE, WIDE), helper("add_wide", _exact_wide(operator.add)), WIDE),
+    "-": Signature((WIDE, WIDE), helper("sub_wide", _exact_wide(operator.sub)), WIDE),
+    "*": Signature((WIDE, WIDE), helper("mul_wide", _exact_wide(operator.mul)), WIDE),
+    "//": Signature(
+        (WIDE, WIDE), helper("floordiv_wide", _exact_wide(operator.floordiv), raises=True), WIDE
+    ),
+    "%": Signature((WIDE, WIDE), helper("mod_wide", operator.mod, raises=True), WIDE),
+    "/": Signature((WIDE, WIDE), helper("truediv_wide128", operator.truediv, raises=True), FLOAT),
+    "**": Signature((WIDE, INT), helper("pow_wide", _pow_wide), WIDE),
+    "<<": Signature((WIDE, INT), helper("lshift_wide", _lshift_wide, raises=True), WIDE),
+    ">>": Signature((WIDE, INT), helper("rshift_wide", operator.rshift, raises=True), WIDE),
+    "&": Signature((WIDE, WIDE), helper("and_wide", operator.and_, fails=False), WIDE),
+    "|": Signature((WIDE, WIDE), helper("or_wide", operator.or_, fails=False), WIDE),
+    "^": Signature((WIDE, WIDE), helper("xor_wide", operator.xor, fails=False), WIDE),
+}
+"""Of two ints of which one has 128 bits."""
+_WIDE_BY_INT: dict[str, Signature] = {
+    "//": Signature(
+        (WIDE, INT), helper("floordiv_wide_i64", _exact_wide(operator.floordiv), raises=True), WIDE
+    ),
+    "%": Signature((WIDE, INT), helper("mod_wide_i64", operator.mod, raises=True), INT),
+}
 _BOOL: dict[str, tuple[Primitive, Type]] = {
     "&": (Primitive("and_bool", "({0} & {1})", operator.and_), BOOL),
     "|": (Primitive("or_bool", "({0} | {1})", operator.or_), BOOL),
@@ -139,6 +189,8 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }  # fmt: skip
 _COMPARE_NAME = {"<": "lt", "<=": "le", "==": "eq", "!=": "ne", ">=": "ge", ">": "gt"}
 
+_MIRRORED = {"<": ">", "<=": ">=", "==": "==", "!=": "!=", ">=": "<=", ">": "<"}
+
 COMPARISONS = frozenset(_COMPARE)
 
 
@@ -147,7 +199,7 @@ def suffix(type_: Type) -> str:
     if isinstance(type_, ScalarType):
         kind = {"b": "bool", "i": "i", "u": "u", "f": "f"}[type_.dtype.kind]
         return kind if kind == "bool" else f"{kind}{type_.dtype.itemsize * 8}"
-    return {BOOL: "bool", INT: "i64", FLOAT: "f64"}[type_]
+    return {BOOL: "bool", INT: "i64", FLOAT: "f64", WIDE: "wide"}[type_]
 
 
 # --- conversions -----------------------------------------------------------------------------
@@ -156,7 +208,12 @@ _CONVERT: dict[tuple[Type, Type], Primitive] = {
     (BOOL, INT): Primitive("int_bool", "(i64)({0})", int),
     (BOOL, FLOAT): Primitive("float_bool", "(f64)({0})", float),
     (INT, FLOAT): Primitive("float_i64", "(f64)({0})", float),
+    (BOOL, WIDE): Primitive("wide_bool", "pdc_wide_u64({0})", int),
+    (INT, WIDE): Primitive("wide_i64", "pdc_wide_i64({0})", int),
+    (WIDE, FLOAT): helper("f64_of_wide", float, 1, fails=False),
 }
+NARROW = helper("i64_of_wide", exact, 1)
+"""An int of 128 bits where one of 64 is wanted; a longer one deoptimises."""
 
 
 def conversion(source: Type, target: Type) -> Primitive | None:
@@ -175,6 +232,11 @@ def _compare(symbol: str, operand: Type) -> Signature:
 
 def _compare_mixed(symbol: str, left: Type, right: Type) -> Signature:
     """An int against a float: exact, as CPython compares them, without rounding the int."""
+    if left == FLOAT and right == WIDE:
+        mirrored = _MIRRORED[symbol]
+        name = f"{_COMPARE_NAME[mirrored]}_wide_f64"
+        primitive = Primitive(name, f"pdc_{name}({{1}}, {{0}})", _COMPARE[symbol])
+        return Signature((left, right), primitive, BOOL)
     name = f"{_COMPARE_NAME[symbol]}_{suffix(left)}_{suffix(right)}"
     primitive = helper(name, _COMPARE[symbol], fails=False)
     return Signature((left, right), primitive, BOOL)
@@ -209,16 +271,21 @@ def binary(symbol: str, left: Type, right: Type) -> Signature | None:
         return numpy_binary(symbol, left, right)
     if found := _same_identity(symbol, left, right):
         return found
-    if not {left, right} <= {BOOL, INT, FLOAT} or symbol in ("is", "is not"):
+    if not {left, right} <= {BOOL, INT, WIDE, FLOAT} or symbol in ("is", "is not"):
         return None
     if symbol in COMPARISONS:
         wide = [INT if t == BOOL else t for t in (left, right)]
+        if WIDE in wide and FLOAT not in wide:
+            wide = [WIDE, WIDE]
         if wide[0] != wide[1]:
             return _compare_mixed(symbol, *wide)
         return _compare(symbol, wide[0])
     if left == right == BOOL and symbol in _BOOL:
         primitive, result = _BOOL[symbol]
         return Signature((BOOL, BOOL), primitive, result)
+    if WIDE in (left, right) and FLOAT not in (left, right):
+        by_int = _WIDE_BY_INT if left == WIDE and right in (INT, BOOL) else {}
+        return by_int.get(symbol) or _WIDE.get(symbol)
     operand = FLOAT if FLOAT in (left, right) else INT
     table = _FLOAT if operand == FLOAT else _INT
     if symbol not in table:
@@ -231,6 +298,9 @@ _UNARY: dict[tuple[str, Type], Signature] = {
     ("-", INT): Signature((INT,), helper("neg_i64", _exact(operator.neg), 1), INT),
     ("+", INT): Signature((INT,), Primitive("pos_i64", "{0}", operator.pos), INT),
     ("~", INT): Signature((INT,), Primitive("invert_i64", "(~{0})", operator.invert), INT),
+    ("-", WIDE): Signature((WIDE,), helper("neg_wide", _exact_wide(operator.neg), 1), WIDE),
+    ("+", WIDE): Signature((WIDE,), Primitive("pos_wide", "{0}", operator.pos), WIDE),
+    ("~", WIDE): Signature((WIDE,), helper("invert_wide", operator.invert, 1, fails=False), WIDE),
     ("-", FLOAT): Signature((FLOAT,), Primitive("neg_f64", "(-{0})", operator.neg), FLOAT),
     ("+", FLOAT): Signature((FLOAT,), Primitive("pos_f64", "{0}", operator.pos), FLOAT),
 }
@@ -246,12 +316,45 @@ def unary(symbol: str, operand: Type) -> Signature | None:
     return _UNARY.get((symbol, INT if operand == BOOL else operand))
 
 
+# --- constants -------------------------------------------------------------------------------
+
+_FOLDED: dict[str, Callable[[int, int], int]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "//": operator.floordiv,
+    "%": operator.mod, "&": operator.and_, "|": operator.or_, "^": operator.xor,
+    "<<": operator.lshift, ">>": operator.rshift, "**": operator.pow,
+}  # fmt: skip
+_LONGEST = 4096
+"""Bits of a constant that is computed while compiling."""
+
+
+def folded(symbol: str, left: object, right: object) -> int | None:
+    """The value of an operator on two constant ints; None if it has none, or too long a one."""
+    if symbol not in _FOLDED or type(left) is not int or type(right) is not int:
+        return None
+    if symbol in ("<<", "**") and not 0 <= right <= _LONGEST:
+        return None
+    if symbol == "**" and left.bit_length() * right > _LONGEST:
+        return None
+    try:
+        return _FOLDED[symbol](left, right)
+    except (ArithmeticError, ValueError):
+        return None
+
+
+def int_type(value: int) -> Type | None:
+    """The type of a constant int; None if it has more than 128 bits."""
+    if INT_MIN <= value <= INT_MAX:
+        return INT
+    return WIDE if WIDE_MIN <= value <= WIDE_MAX else None
+
+
 ERROR_TEXT = Primitive("error_text", "pdc_error_text(pdc_t, {0})", str)
 """``str(error)``; one whose text depends on values deoptimises."""
 
 
 _TRUTH: dict[Type, Primitive] = {
     INT: Primitive("truth_i64", "({0} != 0)", bool),
+    WIDE: Primitive("truth_wide", "({0} != pdc_wide_u64(0))", bool),
     FLOAT: Primitive("truth_f64", "({0} != 0.0)", bool),
     STR: Primitive("truth_str", "({0} != 0)", bool),
 }

@@ -60,7 +60,7 @@ def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
         C++17 for NVRTC and for the host compiler.
     """
     known = helpers.table()
-    types = [c_type for c_type, _ in parts.turn_locals]
+    types = [c_type for c_type, _ in (*parts.turn_locals, *parts.state)]
     text = "\n".join([*parts.structs, *parts.functions, *types, *parts.turn])
     used = sorted(set(_HELPER.findall(text)) & known.keys())
     return _environment().get_template("kernel.cu.j2").render(

@@ -27,7 +27,6 @@ from pydotcompute.compiler.types import (
     ListType,
     Type,
     join,
-    members_of,
 )
 
 
@@ -139,10 +138,10 @@ class Scope(Converter):
         for frame in self.tries:
             frame.assigned.setdefault(name, []).append(value.type)
             if shadow := frame.shadows.get(name):
-                if not set(members_of(value.type)) <= set(members_of(shadow.view)):
-                    self.try_types[frame.key, name] = join(shadow.view, value.type)
+                if (wider := join(shadow.view, value.type)) != shadow.view:
+                    self.try_types[frame.key, name] = wider
                     raise Restart
-                wide = self.convert(ir.Local(value.loc, target.type, target.name), shadow.view)
+                wide = self.widen(ir.Local(value.loc, target.type, target.name), shadow.view)
                 self.block.append(ir.Assign(value.loc, shadow.local, wide))
 
     def raise_here(self, value: ir.Expr) -> None:
@@ -252,7 +251,7 @@ class Scope(Converter):
                 value = ir.Const(loc, UNBOUND, None)
             else:
                 raise OperandError(f"{name!r} changes its type inside a `try`")
-            value = self.convert(value, wanted.view)
+            value = self.widen(value, wanted.view)
             if value != wanted.local:
                 self.block.append(ir.Assign(loc, wanted.local, value))
         self.env = dict(target)

@@ -18,13 +18,12 @@ import numpy as np
 
 from pydotcompute.compiler import schema as schemas
 from pydotcompute.compiler.containers import DICT_CAPACITY, STATE_LIST_CAPACITY, is_key
-from pydotcompute.compiler.operators import INT_MAX, INT_MIN
+from pydotcompute.compiler.operators import int_type
 from pydotcompute.compiler.source import MISSING
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
     FLOAT,
-    INT,
     NEVER,
     NONE,
     STR,
@@ -44,7 +43,7 @@ from pydotcompute.compiler.types import (
 from pydotcompute.compiler.values import load, storage, store
 
 _PLAIN: dict[type, Type] = {
-    bool: BOOL, int: INT, float: FLOAT, str: STR, type(None): NONE, uuid.UUID: UUID,
+    bool: BOOL, float: FLOAT, str: STR, type(None): NONE, uuid.UUID: UUID,
 }  # fmt: skip
 
 
@@ -55,8 +54,10 @@ def of_value(value: Any) -> Type:
         UnsupportedTypeError: compiled code has no such values.
     """
     cls = type(value)
-    if cls is int and not INT_MIN <= value <= INT_MAX:
-        raise UnsupportedTypeError("its value does not fit 64 bits")
+    if cls is int:
+        if (type_ := int_type(value)) is None:
+            raise UnsupportedTypeError("its value does not fit 128 bits")
+        return type_
     if cls in _PLAIN:
         return _PLAIN[cls]
     if isinstance(value, enum.Enum):

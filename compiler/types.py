@@ -64,6 +64,14 @@ class IntType(Type):
 
 
 @dataclass(frozen=True)
+class WideType(Type):
+    """Python ``int``, carried in 128 bits, where it is known to need more than 64."""
+
+    def __str__(self) -> str:
+        return "int128"
+
+
+@dataclass(frozen=True)
 class FloatType(Type):
     """Python ``float``: IEEE 754 binary64."""
 
@@ -251,9 +259,9 @@ class UnionType(Type):
         return " | ".join(map(str, self.members))
 
 
-BOOL, INT, FLOAT, NONE, STR, UUID, UNBOUND, ERROR, NEVER, TEXT = (
-    BoolType(), IntType(), FloatType(), NoneType(), StrType(), UUIDType(), UnboundType(),
-    ErrorType(), NeverType(), TextType(),
+BOOL, INT, WIDE, FLOAT, NONE, STR, UUID, UNBOUND, ERROR, NEVER, TEXT = (
+    BoolType(), IntType(), WideType(), FloatType(), NoneType(), StrType(), UUIDType(),
+    UnboundType(), ErrorType(), NeverType(), TextType(),
 )  # fmt: skip
 
 CONTAINERS = (ListType, DequeType, DictType, ArrayType)
@@ -285,7 +293,12 @@ def join(left: Type, right: Type) -> Type:
     if left == NEVER:
         return right
     members = dict.fromkeys((*members_of(left), *members_of(right)))
+    if WIDE in members:  # both are Python's int
+        members.pop(INT, None)
+    if len(members) == 1:
+        return next(iter(members))
     return UnionType(tuple(sorted(members, key=str)))
+
 
 _PLAIN: dict[Any, Type] = {
     bool: BOOL, int: INT, float: FLOAT, str: STR, uuid.UUID: UUID,

@@ -14,6 +14,7 @@ import numpy as np
 
 from pydotcompute.compiler import schema as schemas
 from pydotcompute.compiler.containers import DICT_CAPACITY
+from pydotcompute.compiler.operators import INT_MAX, INT_MIN
 from pydotcompute.compiler.source import MISSING
 from pydotcompute.compiler.types import (
     BOOL,
@@ -26,6 +27,7 @@ from pydotcompute.compiler.types import (
     TEXT,
     UNBOUND,
     UUID,
+    WIDE,
     ArrayType,
     DequeType,
     DictType,
@@ -47,6 +49,8 @@ def storage(type_: Type) -> np.dtype[Any]:
         return np.dtype("u1")
     if type_ == TEXT:
         return np.dtype("<u4")
+    if type_ == WIDE:
+        return np.dtype([("lo", "<u8"), ("hi", "<i8")], align=True)
     if isinstance(type_, ArrayType):
         return np.dtype((type_.item.dtype, (int(np.prod(type_.shape)),)))
     if isinstance(type_, ListType):
@@ -103,6 +107,8 @@ def store(record: Any, name: Any, type_: Type, value: Any) -> None:
         store(record, name, type_.base, value)
     elif type_ == UUID:
         record[name]["hi"], record[name]["lo"] = value.int >> 64, value.int & (2**64 - 1)
+    elif type_ == WIDE:
+        record[name]["hi"], record[name]["lo"] = value >> 64, value & (2**64 - 1)
     elif isinstance(type_, EnumType):
         record[name] = type_.members.index(value)
     elif type_ == STR:
@@ -185,7 +191,7 @@ def _member(type_: UnionType, value: Any) -> int:
 
 
 _CLASSES: dict[Type, type] = {
-    BOOL: bool, INT: int, FLOAT: float, STR: str, NONE: type(None), UUID: uuid.UUID,
+    BOOL: bool, INT: int, WIDE: int, FLOAT: float, STR: str, NONE: type(None), UUID: uuid.UUID,
 }  # fmt: skip
 
 
@@ -201,6 +207,8 @@ def is_of(value: Any, type_: Type) -> bool:
         return type(value) is tuple and len(value) == len(type_.items) and all(
             is_of(item, part) for item, part in zip(value, type_.items, strict=True)
         )  # fmt: skip
+    if type_ == INT:
+        return type(value) is int and INT_MIN <= value <= INT_MAX
     return type(value) is _CLASSES.get(type_)
 
 
@@ -229,6 +237,8 @@ def load(stored: Any, type_: Type) -> Any:
         return load(stored["value"], type_.item) if stored["present"] else None
     if isinstance(type_, LiteralType):
         return load(stored, type_.base)
+    if type_ == WIDE:
+        return int(stored["hi"]) << 64 | int(stored["lo"])
     if type_ == UUID:
         return uuid.UUID(int=int(stored["hi"]) << 64 | int(stored["lo"]))
     return stored.item()

@@ -28,7 +28,7 @@ from pydotcompute.compiler.intrinsics import INTRINSICS, spelling
 from pydotcompute.compiler.numpy_types import result_type
 from pydotcompute.compiler.operators import Deoptimise, Signature, binary, unary
 from pydotcompute.compiler.schema import MAX_RECORD_BYTES, STRINGS
-from pydotcompute.compiler.types import BOOL, FLOAT, INT, STR, UUID, ScalarType, Type
+from pydotcompute.compiler.types import BOOL, FLOAT, INT, STR, UUID, WIDE, ScalarType, Type
 from pydotcompute.compiler.unsupported import TABLE as UNSUPPORTED
 from pydotcompute.testing import HARD_FLOATS, HARD_INTS
 
@@ -48,6 +48,7 @@ def code(text: str) -> str:
 _FEW = (-308, -2, -1, 0, 1, 3, 25, 70)
 _SAMPLES: dict[Type, tuple[Any, ...]] = {
     BOOL: (False, True), INT: HARD_INTS, FLOAT: HARD_FLOATS, STR: ("a", "b"), UUID: (1, 2),
+    WIDE: (-(2**127), -1, 0, 1, 2**64, 2**127 - 1),
 }  # fmt: skip
 
 
@@ -85,6 +86,12 @@ def operators(page: str) -> str:
             signature = binary(symbol, left, right)
             if signature is not None and signature.operands == (left, right):
                 rows.append(_operator(f"{left} {symbol} {right}", signature, "a", "b"))
+    for symbol in ("*", ">>", "&"):
+        signature = binary(symbol, WIDE, WIDE)
+        assert signature is not None
+        few = symbol == ">>"
+        shown = f"{signature.operands[0]} {symbol} {signature.operands[1]}"
+        rows.append(_operator(shown, signature, "a", "b", few=few))
     for symbol in ("-", "+", "~"):
         for operand in (INT, FLOAT):
             if (signature := unary(symbol, operand)) is not None:
@@ -96,10 +103,10 @@ def operators(page: str) -> str:
     return table(("Python", "result", "C", "instead of a value"), rows)
 
 
-def _operator(text: str, signature: Signature, *names: str) -> list[str]:
+def _operator(text: str, signature: Signature, *names: str, few: bool = False) -> list[str]:
     made = signature.primitive.c.format(*names, e="e").strip("()")
     made = made + ")" if made.count("(") > made.count(")") else made
-    return [code(text), code(str(signature.result)), code(made), met(signature)]
+    return [code(text), code(str(signature.result)), code(made), met(signature, few=few)]
 
 
 def functions(page: str) -> str:
@@ -159,7 +166,7 @@ def scalars(page: str) -> str:
 def limits(page: str) -> str:
     """What compiled code has room for."""
     rows = [
-        ("an `int`", "64 bits", "deoptimises"),
+        ("an `int`", "64 bits, or 128", "deoptimises"),
         ("entries of a `dict` in the state", f"{DICT_CAPACITY:,}", "deoptimises"),
         ("items of a list made in a turn", f"{LOCAL_CAPACITY:,}", "deoptimises"),
         ("items of a list, deque or array in the state", f"{STATE_LIST_CAPACITY:,}", "PDC108"),

@@ -16,7 +16,7 @@ from tests.differential import Subject
 from tests.practitioners import PRACTICE
 
 INTERPRETED = frozenset({
-    "batches", "baskets", "fnv1", "heartbeat", "labels", "luma", "matrix_product", "ranked",
+    "batches", "baskets", "heartbeat", "labels", "luma", "matrix_product", "ranked",
     "register_bits", "rms_with_numpy", "routes", "unique_players",
 })  # fmt: skip
 """Actors that do not lower."""

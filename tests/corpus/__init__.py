@@ -13,11 +13,12 @@ from tests.corpus import (
     numbers,
     numpy_scalars,
     states,
+    wide,
     words,
 )
 from tests.corpus.case import CASES, Case
 
 __all__ = [
     "CASES", "Case", "containers", "control", "errors", "filters", "finance", "hashing", "numbers",
-    "numpy_scalars", "states", "words",
+    "numpy_scalars", "states", "wide", "words",
 ]  # fmt: skip
