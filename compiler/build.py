@@ -143,8 +143,8 @@ class Builder(Scope):
     EXPRESSIONS: ClassVar[dict[type[ast.expr], Callable[[Builder, Any], ir.Expr | Static]]] = {}
     STATEMENTS: ClassVar[dict[type[ast.stmt], Callable[[Builder, Any], None]]] = {}
     """One rule for each AST class; ``build_expressions`` and ``build_statements`` fill them."""
-    FUSED: ClassVar[Callable[[Builder, Sequence[ast.stmt]], Sequence[ast.stmt]]]
-    """Makes one statement of two that belong together; ``build_statements`` sets it."""
+    FUSIONS: ClassVar[list[Callable[[Builder, Sequence[ast.stmt]], Sequence[ast.stmt]]]] = []
+    """What makes one statement of two that belong together; ``build_statements`` fills it."""
 
     def __init__(self, unit: Unit, source: FunctionSource, ctx: str | None = None) -> None:
         super().__init__()
@@ -335,7 +335,9 @@ class Builder(Scope):
 
     def statements(self, nodes: Sequence[ast.stmt]) -> None:
         """Builds ``nodes`` into the block; reports every statement that does not lower."""
-        for node in self.FUSED(self, nodes):
+        for fused in self.FUSIONS:
+            nodes = fused(self, nodes)
+        for node in nodes:
             if self.env is None:  # unreachable
                 return
             rule = self.STATEMENTS.get(type(node))

@@ -70,4 +70,4 @@ STATEMENTS: dict[type[ast.stmt], Callable[[Builder, Any], None]] = {
 }
 
 Builder.STATEMENTS.update(STATEMENTS)
-Builder.FUSED = staticmethod(fused)
+Builder.FUSIONS.append(fused)
