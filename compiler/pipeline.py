@@ -13,7 +13,7 @@ Each stage takes frozen data and makes frozen data.  A stage that cannot go on r
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError, Diagn
 from pydotcompute.compiler.emit import emit
 from pydotcompute.compiler.error_codes import TABLE, describe
 from pydotcompute.compiler.ir_text import to_text
-from pydotcompute.compiler.prints import Site, resolve, texts_of
+from pydotcompute.compiler.prints import Site, Texts, resolve
 from pydotcompute.compiler.prints import emit as emit_prints
 from pydotcompute.compiler.prologue import static_values
 from pydotcompute.compiler.render import render
@@ -95,17 +95,15 @@ class KernelSource:
         """Whether outputs may hold strings that the host has to make, and then publish."""
         return any(site.makes_text for site in self.ir.prints)
 
-    def resolve(self, log: memoryview, records: Iterable[Any]) -> None:
+    def resolve(self, log: memoryview, slots: np.ndarray[Any, Any]) -> None:
         """Makes the strings that a log asks for, and puts their ids into outputs.
 
         Args:
             log: what the actor wrote.
-            records: output slots, as 0-d structured arrays that can be written.
+            slots: output slots that can be written, one axis.
         """
-        texts = texts_of(self.ir.prints, log)
-        for record in records:
-            slot = record["value"] if self.ir.headers else record
-            resolve(self.output_types, slot, texts)
+        values = slots["value"] if self.ir.headers else slots
+        resolve(self.output_types, values, Texts(self.ir.prints, log))
 
     def why(self, code: int, line: int) -> str:
         """What a report of the compiled code means: ``an int beyond 64 bits, line 12``."""

@@ -13,8 +13,10 @@ rolled back has written nothing.
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,13 +32,14 @@ from pydotcompute.compiler.types import (
     Type,
     UnionType,
 )
-from pydotcompute.compiler.values import load, storage
+from pydotcompute.compiler.values import decoder, load, storage
 
 _log = logging.getLogger("pydotcompute.actor")
 
 PENDING = 1 << 31
 """Marks the id of a string that the host has yet to make; the rest is its place in the log, in
 units of 8 bytes."""
+_HEAD = struct.Struct("<II")
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,21 @@ class Site:
     values: TupleType
     makes_text: bool = False
 
+    @cached_property
+    def record(self) -> np.dtype[Any]:
+        """The carried values in the log."""
+        return storage(self.values)
+
+    @cached_property
+    def decode(self) -> Callable[[Any], tuple[Any, ...]] | None:
+        """Makes the values of a record's ``item()``, where that can be done."""
+        return decoder(self.values)
+
+    @cached_property
+    def texts(self) -> tuple[int, ...]:
+        """Which values may be strings that are yet to be made."""
+        return tuple(n for n, type_ in enumerate(self.values.items) if type_ == TEXT)
+
     def call(self, values: Sequence[Any]) -> Any:
         """Makes the call."""
         arguments = [_made(part, values) for part in self.arguments]
@@ -88,69 +106,92 @@ class Site:
 
 def emit(sites: Sequence[Site], log: memoryview) -> None:
     """Makes the calls that a log holds; one that raises is logged and does not stop the others."""
-    for site, values in _calls(sites, log, {}):
+    if all(site.makes_text for site in sites):
+        return
+    texts = Texts(sites, log)
+    for at, site in _records(sites, log):
+        if site.makes_text:
+            continue
         try:
-            site.call(values)
+            site.call(texts.values_at(at, site))
         except Exception:
             _log.exception("a print or log call of an actor raised")
 
 
-def texts_of(sites: Sequence[Site], log: memoryview) -> dict[int, str]:
-    """The strings that a log asks for, by the id that stands for each."""
-    texts: dict[int, str] = {}
-    for _ in _calls(sites, log, texts):
-        pass
-    return texts
-
-
-def _calls(sites: Sequence[Site], log: memoryview,
-           texts: dict[int, str]) -> Iterator[tuple[Site, list[Any]]]:  # fmt: skip
-    """The calls of a log that make no text; the texts made on the way go to ``texts``."""
+def _records(sites: Sequence[Site], log: memoryview) -> Iterator[tuple[int, Site]]:
+    """The place and the site of each record of a log."""
     at = 0
     while at < len(log):
-        number, size = np.frombuffer(log, "<u4", 2, at)
-        site = sites[int(number)]
-        record = np.frombuffer(log, storage(site.values), 1, at + 8).reshape(())
-        values = [texts.get(value, value) if type_ == TEXT else value for value, type_ in
-                  zip(load(record, site.values), site.values.items, strict=True)]  # fmt: skip
-        if site.makes_text:
-            texts[PENDING | at // 8] = site.call(values)
-        else:
-            yield site, values
-        at += int(size)
+        number, size = _HEAD.unpack_from(log, at)
+        yield at, sites[number]
+        at += size
 
 
-def resolve(classes: Sequence[type], record: Any, texts: dict[int, str]) -> None:
-    """Puts the ids of made strings into an output.
+class Texts(dict[int, str]):
+    """The strings that a log asks for, by the id that stands for each; made when asked for.
+
+    Args:
+        sites: those of the kernel.
+        log: what the actor wrote.
+    """
+
+    def __init__(self, sites: Sequence[Site], log: memoryview) -> None:
+        super().__init__()
+        self._sites, self._log = sites, log
+
+    def __missing__(self, text: int) -> str:
+        at = (text & ~PENDING) * 8
+        site = self._sites[_HEAD.unpack_from(self._log, at)[0]]
+        made: str = site.call(self.values_at(at, site))
+        self[text] = made
+        return made
+
+    def values_at(self, at: int, site: Site) -> Sequence[Any]:
+        """The values of the record at a place of the log, strings in place of their ids."""
+        record = np.frombuffer(self._log, site.record, 1, at + 8)
+        read = site.decode
+        values = load(record[0], site.values) if read is None else read(record.item())
+        if site.texts:
+            values = [self[value] if n in site.texts and value & PENDING else value
+                      for n, value in enumerate(values)]  # fmt: skip
+        return values
+
+
+def resolve(classes: Sequence[type], slots: np.ndarray[Any, Any], texts: Texts) -> None:
+    """Puts the ids of made strings into outputs.
 
     Args:
         classes: the message classes of the port.
-        record: a slot, as a 0-d structured array that can be written.
-        texts: what ``texts_of`` made of the log.
+        slots: output slots that can be written, one axis.
+        texts: those of the log.
     """
-    cls = classes[0]
-    if len(classes) > 1:
-        cls = classes[int(record["tag"])]
+    if len(classes) == 1:
+        _resolve_fields(slots, MessageType(classes[0]), texts)
+        return
+    for number, cls in enumerate(classes):
         dtype = schema_of(cls).dtype
-        record = record["value"].reshape(1).view(np.uint8)[: dtype.itemsize].view(dtype)[0]
-    _resolve_fields(record, MessageType(cls), texts)
+        for place in np.flatnonzero(slots["tag"] == number).tolist():
+            held = slots["value"][place : place + 1].view(np.uint8)[: dtype.itemsize]
+            _resolve_fields(held.view(dtype), MessageType(cls), texts)
 
 
-def _resolve_fields(record: Any, type_: MessageType, texts: dict[int, str]) -> None:
+def _resolve_fields(slots: Any, type_: MessageType, texts: Texts) -> None:
     for field in schema_of(type_.cls).fields:
-        _resolve_field(record, field.name, field.type, texts)
+        _resolve_field(slots, field.name, field.type, texts)
 
 
-def _resolve_field(record: Any, name: str, type_: Type, texts: dict[int, str]) -> None:
+def _resolve_field(slots: Any, name: str, type_: Type, texts: Texts) -> None:
     if isinstance(type_, LiteralType):
         type_ = type_.base
+    column = slots[name]
     if isinstance(type_, OptionalType):
-        if record[name]["present"]:
-            _resolve_field(record[name], "value", type_.item, texts)
+        for place in np.flatnonzero(column["present"]).tolist():
+            _resolve_field(column[place : place + 1], "value", type_.item, texts)
     elif isinstance(type_, MessageType):
-        _resolve_fields(record[name], type_, texts)
-    elif type_ == STR and int(record[name]) & PENDING:
-        record[name] = STRINGS.intern(texts[int(record[name])])
+        _resolve_fields(column, type_, texts)
+    elif type_ == STR:
+        for place in np.flatnonzero(column & PENDING).tolist():
+            column[place] = STRINGS.intern(texts[int(column[place])])
 
 
 def contains_text(type_: Type) -> bool:
@@ -166,10 +207,10 @@ def _made(part: Any, values: Sequence[Any]) -> Any:
     if isinstance(part, Value):
         return values[part.index]
     if isinstance(part, Text):
-        return "".join(
+        return "".join([
             piece if isinstance(piece, str) else formatted(piece, values[piece.index])
             for piece in part.pieces
-        )
+        ])  # fmt: skip
     return part
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,7 @@ from pydotcompute.compiler.types import (
 )
 
 
+@cache
 def storage(type_: Type) -> np.dtype[Any]:
     """The record of a local of any type, laid out as the generated C struct."""
     if type_ in (NONE, UNBOUND, NEVER):
@@ -210,6 +213,41 @@ def is_of(value: Any, type_: Type) -> bool:
     if type_ == INT:
         return type(value) is int and INT_MIN <= value <= INT_MAX
     return type(value) is _CLASSES.get(type_)
+
+
+@cache
+def decoder(type_: Type) -> Callable[[Any], Any] | None:
+    """What makes a Python value of ``storage(type_)`` as ``numpy.ndarray.item`` gives it.
+
+    Returns:
+        The function; None for types that only ``load`` reads.
+    """
+    if type_ in (BOOL, INT, FLOAT, TEXT):
+        return _same
+    if type_ == NONE:
+        return lambda _: None
+    if type_ == STR:
+        return schemas.STRINGS.texts.__getitem__
+    if isinstance(type_, ScalarType):
+        return type_.dtype.type
+    if isinstance(type_, EnumType):
+        return type_.members.__getitem__
+    if isinstance(type_, LiteralType):
+        return decoder(type_.base)
+    if isinstance(type_, (TupleType, UnionType)):
+        parts = [decoder(t) for t in (
+            type_.items if isinstance(type_, TupleType) else type_.members)]  # fmt: skip
+        known = [part for part in parts if part is not None]
+        if len(known) < len(parts):
+            return None
+        if isinstance(type_, UnionType):
+            return lambda item: known[item[0]](item[item[0] + 1])
+        return lambda item: tuple([part(v) for part, v in zip(known, item, strict=False)])
+    return None
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def load(stored: Any, type_: Type) -> Any:

@@ -12,7 +12,7 @@ import ctypes
 import functools
 import platform
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,11 +94,11 @@ def _words_at(address: int, size: int) -> memoryview:
     return memoryview((ctypes.c_char * size).from_address(address)).cast("B").cast("Q")
 
 
-def _record_at(address: int, dtype: np.dtype[Any]) -> Any:
-    """Memory as a record that can be written."""
+def _slots_at(address: int, first: int, count: int, dtype: np.dtype[Any]) -> Any:
+    """Slots of a ring, as records that can be written."""
     size = dtype.itemsize
-    memory = memoryview((ctypes.c_char * size).from_address(address)).cast("B")
-    return np.frombuffer(memory, dtype, 1).reshape(())
+    memory = memoryview((ctypes.c_char * (count * size)).from_address(address + first * size))
+    return np.frombuffer(memory, dtype, count)
 
 
 def _power(least: int) -> int:
@@ -191,7 +191,7 @@ class NativeBlock:
         size = program.output_slot.itemsize
         self.output = Slots(self.output_words, size, spread + spare + 1, sourced=True)
 
-    def _leave_texts_to_host(self, resolve: Callable[[memoryview, Iterable[Any]], None]) -> None:
+    def _leave_texts_to_host(self, resolve: Callable[[memoryview, Any], None]) -> None:
         """After each burst, make the strings its outputs wait for, and publish the outputs."""
 
         def finished(run: Callable[..., int]) -> Callable[..., int]:
@@ -200,13 +200,12 @@ class NativeBlock:
                 status = run(address, limit)
                 last = self.q8[PRODUCED]
                 port = _words_at(self.q8[OUTPUT], PORT.itemsize)
-                if last != first:
-                    slot = self.program.output_slot
-                    resolve(
-                        self.log.bytes[: self.q8[LOG_USED]],
-                        [_record_at(port[SLOTS] + (n & port[MASK]) * slot.itemsize, slot)
-                         for n in range(first, last)],
-                    )  # fmt: skip
+                log = self.log.bytes[: self.q8[LOG_USED]]
+                while first != last:
+                    at = first & port[MASK]
+                    count = min(last - first, port[MASK] + 1 - at)
+                    resolve(log, _slots_at(port[SLOTS], at, count, self.program.output_slot))
+                    first += count
                 room = last if self.policy is Policy.DROP_OLDEST else port[TAIL] + port[BOUND]
                 port[HEAD] = max(port[HEAD], min(last, room))
                 return status

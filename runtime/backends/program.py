@@ -6,7 +6,7 @@ where the runtime meets the compiler's results.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class NativeProgram:
     strings: tuple[str, ...] = ()
     journal_size: int = 0
     headers: tuple[HeaderSite, ...] = ()
-    resolve: Callable[[memoryview, Iterable[Any]], None] | None = None
+    resolve: Callable[[memoryview, Any], None] | None = None
 
 
 def program_of(lowering: Any, anatomy: Anatomy) -> NativeProgram:
