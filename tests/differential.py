@@ -9,9 +9,9 @@ a ``receive(timeout=...)`` raise).  Output: nothing, or ``Disagreement``.
   length, with queues of any size.
 
 What is compared after each message: outputs (to the last bit, and in type), printed and logged
-text, the state, how the actor ended, the class of an exception.  Compiled code that fails or deoptimises hands the message
-over; it is then set to the interpreter's state after it and goes on, so that one overflow does not
-end a stream.
+text, the state, how the actor ended, the class of an exception.  Compiled code that fails or
+deoptimises hands the message over; it is then set to the interpreter's state after it and goes on,
+so that one overflow does not end a stream.
 """
 
 from __future__ import annotations

@@ -14,10 +14,13 @@ from pydotcompute.errors import LoweringError
 from pydotcompute.testing import assert_backends_agree
 from tests.differential import Subject
 from tests.practitioners import PRACTICE
+from tests.profiles import examples
 
 INTERPRETED = frozenset({
-    "batches", "baskets", "heartbeat", "labels", "luma", "matrix_product", "ranked",
-    "register_bits", "rms_with_numpy", "routes", "unique_players",
+    "batches", "baskets", "candles", "chatty", "heartbeat", "k_means",
+    "labels", "life", "luma", "ma_cross", "matrix_product", "ranked", "reflow_oven",
+    "register_bits", "rms_with_numpy", "roman", "routes", "sharpe", "sip_round",
+    "tic_tac_toe", "unique_players",
 })  # fmt: skip
 """Actors that do not lower."""
 
@@ -27,10 +30,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("name", sorted(PRACTICE.keys() - INTERPRETED))
 def test_backends_agree(name: str) -> None:
     practice = PRACTICE[name]
-    for seed in range(5):
+    for seed in range(examples(2)):
         random = Random(f"{name} {seed}")
-        hard = 0.0 if seed < 2 else 0.2
-        count = 150 if seed < 2 else 30
+        hard = 0.2 if seed % 2 else 0.0
+        count = 40 if seed % 2 else 200
         makers = [practice.hard if random.random() < hard else practice.make for _ in range(count)]
         assert_backends_agree(practice.actor, [make(random) for make in makers])
 

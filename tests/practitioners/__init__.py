@@ -1,6 +1,32 @@
 """Actors written by practitioners of several trades; ``PRACTICE`` has them by name."""
 
-from tests.practitioners import numerics, protocols, services, signals, trading
+from tests.practitioners import (
+    bits,
+    control,
+    limits,
+    machines,
+    money,
+    numerics,
+    protocols,
+    services,
+    signals,
+    stats,
+    trading,
+)
 from tests.practitioners.practice import PRACTICE, Practice
 
-__all__ = ["PRACTICE", "Practice", "numerics", "protocols", "services", "signals", "trading"]
+__all__ = [
+    "PRACTICE",
+    "Practice",
+    "bits",
+    "control",
+    "limits",
+    "machines",
+    "money",
+    "numerics",
+    "protocols",
+    "services",
+    "signals",
+    "stats",
+    "trading",
+]
