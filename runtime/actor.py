@@ -20,7 +20,7 @@ from pydotcompute.backends.base import Engine, Failure
 from pydotcompute.backends.choice import Plan, choose
 from pydotcompute.backends.python import PythonEngine
 from pydotcompute.backpressure import BackpressureStrategy, KernelState
-from pydotcompute.channel import CLOSED, SPECIAL, Channel
+from pydotcompute.channel import CLOSED, DROPS, SPECIAL, Channel
 from pydotcompute.errors import ActorFailedError, KernelClosedError, LoweringError, describe
 from pydotcompute.fallback import tell
 from pydotcompute.lifecycle import Termination, check
@@ -132,6 +132,26 @@ class Actor:
             self.outbox.set_gate(get=SPECIAL)
         else:
             self.outbox.clear_gate(get=SPECIAL)
+        if self.spec.backpressure is not BackpressureStrategy.DROP_OLDEST:
+            return
+        if self.replies.pending:
+            self.inbox.set_gate(put=DROPS)
+            self.inbox.on_drop = self._tell_dropped
+        else:
+            self.inbox.clear_gate(put=DROPS)
+            self.inbox.on_drop = None
+
+    def _tell_dropped(self, tail: int) -> None:
+        """A message was put into a queue that drops its oldest, while requests are under way.
+
+        Args:
+            tail: the ordinal of the oldest message before that.
+        """
+        port = self.inbox.port
+        if not isinstance(port, InputRing):
+            self.replies.drop(tail, port.tail)
+        elif self.engine is not None:
+            self.engine.note_drops()
 
     # --- launching -------------------------------------------------------------------------
 

@@ -36,6 +36,8 @@ ROOM = 4
 """The producer waits for room: whoever takes a message must say so."""
 SPECIAL = 8
 """Messages must pass through the kernel: a type to be learnt, replies to be sorted out."""
+DROPS = 16
+"""Somebody must be told of each message that DROP_OLDEST drops: ``Channel.on_drop``."""
 
 
 class Channel:
@@ -49,8 +51,8 @@ class Channel:
     """
 
     __slots__ = (
-        "_closed", "getters", "label", "loop", "on_room", "policy", "port", "promised", "putters",
-        "rejected", "timeouts",
+        "_closed", "getters", "label", "loop", "on_drop", "on_room", "policy", "port", "promised",
+        "putters", "rejected", "timeouts",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +64,7 @@ class Channel:
         self.promised = 0
         self.rejected = self.timeouts = 0
         self.on_room: Callable[[], object] | None = None
+        self.on_drop: Callable[[int], object] | None = None
         self._closed: Callable[[int], Exception] | None = None
 
     # --- gates -----------------------------------------------------------------------------
@@ -135,11 +138,13 @@ class Channel:
         await self._park_putter(putter, timeout)
 
     def _put_now(self, message: Any, admitted: Callable[[int], None] | None) -> bool:
-        ordinal = self.port.head
+        ordinal, tail = self.port.head, self.port.tail
         if not self.port.try_put(message):
             return False
         if admitted is not None:
             admitted(ordinal)
+        if self.on_drop is not None:
+            self.on_drop(tail)
         return True
 
     async def put_batch(self, batch: Any, timeout: float | None = None) -> int:
@@ -160,7 +165,10 @@ class Channel:
             raise self._closed(0)
         total, done = len(batch), 0
         if not self.putters:
+            tail = self.port.tail
             done = self.port.put_batch(batch, 0)
+            if self.on_drop is not None:
+                self.on_drop(tail)
             if done < total and self._pulled_room():
                 done += self.port.put_batch(batch, done)
         if done >= total:

@@ -9,6 +9,8 @@ The text of the functions is kept (``Codec.source``) and registered with ``linec
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,8 @@ from pydotcompute.field_errors import (
 )
 from pydotcompute.fields import convert_message, loose_copier
 from pydotcompute.generated import define
-from pydotcompute.header import share_header
+from pydotcompute.header import given as given_header
+from pydotcompute.header import received, share_header
 from pydotcompute.records import bytes_of, check_records, wrong_batch
 
 __all__ = [
@@ -56,6 +59,8 @@ class Codec:
         unpack_from: ``(buffer, offset)``: the message there, built without its constructor.
         copy: ``(message)``: the message as ``unpack_from`` would give it, header included.
             Raises ``FieldTypeError``, ``FieldValueError``.
+        give: ``(message)``: the same of a message that an actor sends, with the header that the
+            actor gave it.
         pack_many: ``(buffer, messages)``: records one behind the other; an error's ``index``
             says which message it was.
         unpack_many: ``(buffer, count)``: the list of messages.
@@ -63,7 +68,7 @@ class Codec:
     """
 
     __slots__ = (
-        "cls", "copy", "pack_into", "pack_many", "record_size", "schema", "source",
+        "cls", "copy", "give", "pack_into", "pack_many", "record_size", "schema", "source",
         "unpack_from", "unpack_many",
     )  # fmt: skip
 
@@ -73,11 +78,16 @@ class Codec:
         self.record_size = schema.dtype.itemsize
         space = new_space()
         space |= {"Message": schema.cls, "slow_pack": self._slow_pack, "slow_copy": self._slow_copy}
+        space["received"] = received
         self.source = _generate(schema, space)
         define(self.source, "pack_into", f"{self.cls.__module__}.{self.cls.__qualname__}", space)
         self.pack_into: Callable[[Any, int, Any], None] = space["pack_into"]
         self.unpack_from: Callable[[Any, int], Any] = space["unpack_from"]
-        self.copy: Callable[[Any], Any] = space["copy"]
+        copy = space["copy"]
+        self.copy: Callable[[Any], Any] = copy
+        self.give: Callable[[Any], Any] = FunctionType(
+            copy.__code__, space, "give", (given_header,)
+        )
         self.pack_many: Callable[[Any, Iterable[Any]], None] = space["pack_many"]
         self.unpack_many: Callable[[Any, int], list[Any]] = space["unpack_many"]
 
@@ -112,8 +122,8 @@ class Codec:
         # False: what the rules have made exact must pack, or something is broken
         self.pack_into(buffer, offset, convert_message(self.cls, message), False)  # type: ignore
 
-    def _slow_copy(self, message: Any) -> Any:
-        return share_header(message, convert_message(self.cls, message))
+    def _slow_copy(self, message: Any, header: Callable[[Any], Any]) -> Any:
+        return share_header(message, convert_message(self.cls, message), header)
 
 
 def codec_of(cls: type) -> Codec:
@@ -129,24 +139,27 @@ def codec_of(cls: type) -> Codec:
     return codec
 
 
-def copier_of(cls: type) -> Callable[[Any], Any]:
+def copier_of(cls: type, *, giving: bool = False) -> Callable[[Any], Any]:
     """What a ``send`` does to a message where no record is made: check, convert, copy.
 
     Args:
         cls: an ``@message`` class; one without a record is copied as far as its fields allow,
             and the others pass by reference.
+        giving: it is an actor that sends.
 
     Returns:
         A function of a message that raises ``FieldTypeError`` and ``FieldValueError``.
     """
     try:
-        return codec_of(cls).copy
+        codec = codec_of(cls)
+        return codec.give if giving else codec.copy
     except SchemaError:
-        copier: Callable[[Any], Any] | None = cls.__dict__.get(_COPIER)
-        if copier is None:
-            copier = loose_copier(cls)
-            setattr(cls, _COPIER, staticmethod(copier))
-        return copier.__func__ if isinstance(copier, staticmethod) else copier
+        held = cls.__dict__.get(_COPIER)
+        if held is None:
+            held = staticmethod(loose_copier(cls))
+            setattr(cls, _COPIER, held)
+        copier: Callable[..., Any] = held.__func__
+        return partial(copier, header=given_header) if giving else copier
 
 
 _TEMPLATE = """\
@@ -161,12 +174,12 @@ def unpack_from(buffer, offset):
 {unpack}
     return {unpacked}
 
-def copy(v):
+def copy(v, header=received):
     try:
 {copy}
         return {copied}
     except slow_errors:
-        return slow_copy(v)
+        return slow_copy(v, header)
 
 def pack_many(buffer, messages):
     offset = 0
@@ -200,7 +213,7 @@ def _generate(schema: Schema, space: dict[str, Any]) -> str:
     pack.put(f"{pack.struct}.pack_into(buffer, offset{values})")
     unpacked = unpack_message(unpack, schema, 0)
     targets = "".join(f"{name}, " for name in unpack.values(size))
-    copied = copy_message(copy, schema, "v")
+    copied = copy_message(copy, schema, "v", headed=True)
     head = [f"    {targets}= {unpack.struct}.unpack_from(buffer, offset)"] if targets else []
     body = ["    " + line for line in unpack.lines]
     if targets and not unpack.moving:

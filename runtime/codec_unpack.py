@@ -171,8 +171,11 @@ def copy_value(w: Writer, t: Type, v: str) -> str:
     return v
 
 
-def copy_message(w: Writer, schema: Schema, v: str) -> str:
-    """Copy the message in the local ``v``, header included."""
+def copy_message(w: Writer, schema: Schema, v: str, *, headed: bool = False) -> str:
+    """Copy the message in the local ``v``, header included if ``headed``: one in a field has none.
+
+    The local ``header`` says which header the copy gets.
+    """
     w.put(f"if {v}.__class__ is not {w.keep('Class', schema.cls)}: raise Bail")
     values = []
     for part in schema.fields:
@@ -180,11 +183,14 @@ def copy_message(w: Writer, schema: Schema, v: str) -> str:
         w.put(f"{local} = {v}.{part.name}")
         values.append(copy_value(w, part.type, local))
     made, held = build(w, schema, values), w.name("h")
+    if not headed:
+        return made
     plain = plain_setattr(schema.cls)
     default = schema.cls.__dict__.get(HEADER, 0) is None or getattr(schema.cls, HEADER) is None
     w.put(
         f"{held} = {v}.{HEADER}" if default else f"{held} = getattr_({v}, {HEADER!r}, None)",
         f"if {held} is None: {held} = {v}",
+        f"else: {held} = header({held})",
         f"{made}.{HEADER} = {held}" if plain else f"set_({made}, {HEADER!r}, {held})",
     )
     return made

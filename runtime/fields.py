@@ -38,7 +38,7 @@ from pydotcompute.compiler.schema import INT_MAX, INT_MIN, field_type, schema_of
 from pydotcompute.compiler.types import Type
 from pydotcompute.errors import describe, given
 from pydotcompute.field_errors import FieldError, FieldTypeError, FieldValueError, wrong_class
-from pydotcompute.header import share_header
+from pydotcompute.header import received, share_header
 
 
 class _Wrong(Exception):
@@ -283,12 +283,11 @@ def _(t: types.MessageType, value: Any) -> Any:
     if type(value) is not t.cls:
         raise _type_error(t, value)
     try:
-        made = convert_message(t.cls, value)
+        return convert_message(t.cls, value)
     except FieldError as error:
         wrong = _Wrong(type(error), error.expected, error.given)
         wrong.path = f".{error.field}"
         raise wrong from None
-    return share_header(value, made)
 
 
 def loose_copier(cls: type) -> Callable[[Any], Any]:
@@ -309,7 +308,7 @@ def loose_copier(cls: type) -> Callable[[Any], Any]:
             t = None
         known.append((field.name, t))
 
-    def copy(message: Any) -> Any:
+    def copy(message: Any, header: Callable[[Any], Any] = received) -> Any:
         if type(message) is not cls:
             raise wrong_class(cls, message)
         made = object.__new__(cls)
@@ -320,6 +319,6 @@ def loose_copier(cls: type) -> Callable[[Any], Any]:
             if t is not None:
                 value = convert(cls, name, t, value)
             object.__setattr__(made, name, value)
-        return share_header(message, made)
+        return share_header(message, made, header)
 
     return copy

@@ -4,18 +4,24 @@ What belongs here: how the header is stored (nothing at all until one of its par
 read), its checks, and the descriptors ``@message`` puts on a class.  The header is no dataclass
 field: ``repr``, ``==``, ``asdict`` and the record know nothing of it.
 
-The attribute ``HEADER`` of an instance holds one of three things: nothing or None (all default),
-a ``Header``, or another message: the one this was copied from, whose id is this one's too.  That
-link is what lets a copy made by ``send`` share an id that nobody has asked for yet.
+The attribute ``HEADER`` of an instance holds one of four things: nothing or None (all default),
+a ``Header``, another message: the one this was copied from, whose id is this one's too, or
+``Received``.  The link is what lets a copy made by ``send`` share an id that nobody has asked for
+yet.
+
+What an actor sends has a header of its own, on every backend: an actor that sends on the message
+it has received sends its fields.  So a copy in an actor's hands has a link or is ``Received``, and
+``given`` leaves those out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
-from pydotcompute.errors import MessageTypeError, MessageValueError, given
+from pydotcompute.errors import MessageTypeError, MessageValueError
+from pydotcompute.errors import given as described
 
 HEADER = "__pydotcompute_header__"
 HEADER_NAMES = ("message_id", "priority", "correlation_id")
@@ -50,6 +56,34 @@ class Header:
         return Header, (self.message_id, self.priority, correlation)
 
 
+class Received:
+    """The header of a message in the hands of an actor: that of the message it is a copy of.
+
+    Args:
+        header: the other message's.
+    """
+
+    __slots__ = ("header",)
+
+    def __init__(self, header: Header) -> None:
+        self.header = header
+
+    @property
+    def message_id(self) -> UUID:
+        """The other message's id, made now if nobody has read it."""
+        return _id_in(self.header)
+
+
+def received(held: Any) -> Any:
+    """What a copy gets whose original holds ``held``, on its way to an actor."""
+    return Received(held) if held.__class__ is Header else held
+
+
+def given(held: Any) -> Any:
+    """What a copy gets whose original holds ``held``, on its way from an actor."""
+    return held if held.__class__ is Header else None
+
+
 def set_header(message: Any, parts: Mapping[str, Any]) -> None:
     """Set parts of a message's header; the others keep their values.
 
@@ -77,19 +111,22 @@ def header_of(message: Any) -> Header:
         message: an instance of a message class.
     """
     held = _held(message)
+    if isinstance(held, Received):
+        held = held.header
     if isinstance(held, Header):
         return held
     return Header() if held is None else Header(message_id=held.message_id)
 
 
-def share_header(message: Any, copy: Any) -> Any:
+def share_header(message: Any, copy: Any, header: Callable[[Any], Any] = received) -> Any:
     """Give a copy the header of its original; returns the copy.
 
     Args:
         message, copy: instances of the same message class.
+        header: ``received`` or ``given``.
     """
     held = getattr(message, HEADER, None)
-    object.__setattr__(copy, HEADER, message if held is None else held)
+    object.__setattr__(copy, HEADER, message if held is None else header(held))
     return copy
 
 
@@ -111,12 +148,12 @@ def _check(cls: type, name: str, value: Any) -> None:
         raise TypeError(f"{cls.__name__}.__init__() got an unexpected keyword argument {name!r}")
     if name == "priority":
         if type(value) is not int:
-            raise MessageTypeError(f"priority of {cls.__name__} takes int, got {given(value)}")
+            raise MessageTypeError(f"priority of {cls.__name__} takes int, got {described(value)}")
         if not 0 <= value <= 255:
             raise MessageValueError(f"priority of {cls.__name__} takes 0 to 255, got {value}")
     elif not isinstance(value, UUID) and not (value is None and name == "correlation_id"):
         expected = "UUID" if name == "message_id" else "UUID or None"
-        raise MessageTypeError(f"{name} of {cls.__name__} takes {expected}, got {given(value)}")
+        raise MessageTypeError(f"{name} of {cls.__name__} takes {expected}, got {described(value)}")
 
 
 def _held(message: Any) -> Any:
@@ -130,18 +167,26 @@ def _message_id(self: Any) -> Any:
         object.__setattr__(self, HEADER, held)
     elif held.__class__ is not Header:
         return held.message_id  # of the original
-    if held.message_id is None:
-        held.message_id = uuid4()
-    return held.message_id
+    return _id_in(held)
+
+
+def _id_in(header: Header) -> UUID:
+    if header.message_id is None:
+        header.message_id = uuid4()
+    return header.message_id
 
 
 def _priority(self: Any) -> Any:
     held = _held(self)
+    if held.__class__ is Received:
+        held = held.header
     return held.priority if held.__class__ is Header else DEFAULT_PRIORITY
 
 
 def _correlation_id(self: Any) -> Any:
     held = _held(self)
+    if held.__class__ is Received:
+        held = held.header
     if held.__class__ is not Header:
         return None
     source = held.correlation_id

@@ -19,6 +19,7 @@ from pydotcompute.errors import (
     ActorFailedError,
     KernelClosedError,
     KernelStateError,
+    QueueFullError,
     QueueTimeoutError,
 )
 from pydotcompute.lifecycle import Termination
@@ -230,7 +231,8 @@ class RingKernel:
             The first message the actor sends for it, with its id as ``correlation_id``.
 
         Raises:
-            As ``send``, and ``KernelClosedError`` if the actor ends without having answered.
+            As ``send``, and ``KernelClosedError`` if the actor ends without having answered, and
+            ``QueueFullError`` if DROP_OLDEST drops the message before the actor has taken it.
         """
         self._credit -= 1
         if self._credit <= 0:
@@ -269,10 +271,7 @@ class RingKernel:
         if request.ordinal not in actor.replies.pending:
             raise actor.error()
         request.future = actor.loop.create_future()
-        if deadline is None:
-            await request.future
-            return
-        timer = actor.loop.call_at(deadline, _expire, request.future)
+        timer = deadline and actor.loop.call_at(deadline, _expire, request.future)
         try:
             if not await request.future:
                 actor.meter.timeouts += 1
@@ -280,7 +279,13 @@ class RingKernel:
                     f"no reply from kernel {self.kernel_id!r} within {max(0.0, timeout or 0):g} s"
                 )
         finally:
-            timer.cancel()
+            if timer:
+                timer.cancel()
+        if request.dropped:
+            raise QueueFullError(
+                f"the request was dropped: the {self._inbox.label} was full "
+                f"({self._inbox.port.bound} messages) and drops its oldest"
+            )
 
     async def send_many(self, batch: Any, *, timeout: float | None = None) -> int:
         """Put a whole batch into the input queue; one larger than the queue is fed through it.

@@ -23,12 +23,12 @@ class Request:
         message: what was sent; its id becomes the reply's correlation id.
     """
 
-    __slots__ = ("answered", "future", "handled", "message", "ordinal", "reply")
+    __slots__ = ("answered", "dropped", "future", "handled", "message", "ordinal", "reply")
 
     def __init__(self, message: Any) -> None:
         self.message = message
         self.future: Future[Any] | None = None
-        self.answered = self.handled = False
+        self.answered = self.handled = self.dropped = False
         self.reply: Any = None
         self.ordinal = -1
 
@@ -92,6 +92,23 @@ class Replies:
     def _forget(self, ordinal: int) -> None:
         del self.pending[ordinal]
         if not self.pending:
+            self._changed()
+
+    def drop(self, first: int, last: int) -> None:
+        """Tell the callers that messages were dropped.
+
+        Args:
+            first: ordinal of the first of them.
+            last: ordinal of the message after them.
+        """
+        gone = [ordinal for ordinal in self.pending if first <= ordinal < last]
+        for ordinal in gone:
+            request = self.pending.pop(ordinal)
+            if request is not None:
+                request.dropped = True
+                if request.future is not None and not request.future.done():
+                    request.future.set_result(True)
+        if gone and not self.pending:
             self._changed()
 
     def prune(self, consumed: int) -> None:

@@ -339,11 +339,13 @@ class OutputRing(_Ring):
             self.skip()
             first = self.tail
             count = min(limit, self.published() - first)
-            records = self.slots.batch(self, first, count)
+            records = np.empty(count * self.size, np.uint8)
+            self.copy_out(first, count, records.data)
             if not self.drop_oldest or self.published() - first <= self.bound:
-                break
-        self.advance(len(records))
-        return records
+                break  # what was copied was whole: only now may it be looked at
+        batch = self.slots.batch(records)
+        self.advance(len(batch))
+        return batch
 
     def advance(self, count: int) -> None:
         """Consume ``count`` messages that were read in place."""

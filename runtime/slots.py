@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pydotcompute.codec import FieldError, codec_of, copier_of, wrap_field_error
 from pydotcompute.compiler.schema import SchemaError, StringTableFullError
 from pydotcompute.errors import MessageTypeError, describe
-
-if TYPE_CHECKING:
-    from pydotcompute.ring import OutputRing
 
 
 class ForeignMessage(Exception):
@@ -87,7 +84,9 @@ class Values:
         cls = type(message)
         if self.classes and not isinstance(message, self.classes):
             raise wrong_type(self.kernel_id, self.verb, self.classes, message)
-        copier: Callable[[Any], Any] = copier_of(cls) if is_message(cls) else _same
+        copier: Callable[[Any], Any] = _same
+        if is_message(cls):
+            copier = copier_of(cls, giving=self.verb == "sends")
         self._copiers[cls] = copier
         return copier
 
@@ -264,13 +263,13 @@ class RecordSlots:
     def _class_of(self, batch: np.ndarray[Any, Any]) -> Any:
         return next(cls for cls in self.classes if _has_dtype(cls, batch.dtype))
 
-    def batch(self, ring: OutputRing, first: int, count: int) -> np.ndarray[Any, Any]:
-        """Up to ``count`` messages from ordinal ``first`` on, as long as they are of one class."""
+    def batch(self, records: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The messages in the bytes of slots, as long as they are of one class."""
         if self.cls is not None:
-            records: np.ndarray[Any, Any] = np.empty(count, self.dtype)
-            ring.copy_out(first, count, records.view(np.uint8).data)
-            return records
-        messages = ring.read(first, count)
+            typed: np.ndarray[Any, Any] = records.view(self.dtype)
+            return typed
+        buffer = records.data
+        messages = [self.unpack(buffer, offset) for offset in range(0, len(records), self.size)]
         cls = type(messages[0])
-        alike = next((n for n, each in enumerate(messages) if type(each) is not cls), count)
+        alike = next((n for n, each in enumerate(messages) if type(each) is not cls), None)
         return as_batch(cls, messages[:alike])

@@ -11,9 +11,11 @@ from pydotcompute import (
     ActorFailedError,
     BackpressureStrategy,
     KernelClosedError,
+    QueueFullError,
     QueueTimeoutError,
     RingKernelRuntime,
 )
+from pydotcompute.backends.native_life import BUSY
 from tests.native_actor.kit import FAIL, LEAVE, SEND, SEVERAL, SPIN, Task
 
 STRATEGIES = list(BackpressureStrategy)
@@ -198,5 +200,105 @@ def test_outputs_from_before_a_request_are_no_replies(kit: Any, run: Any) -> Non
                 got = [(await kernel.receive()).value for _ in range(round_)]
                 assert got == [2 * n for n in range(round_)]
                 await kernel.terminate()
+
+    run(main())
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("backend", ["native"], indirect=True)
+def test_a_request_that_comes_while_a_worker_runs(
+    kit: Any, run: Any, backend: str, strategy: BackpressureStrategy
+) -> None:
+    """The burst under way may handle it, and its reply is no output for whoever receives."""
+
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime, queue_size=64, backpressure=strategy)
+            engine = kernel._actor.engine
+            for _ in range(8):
+                await kernel.request(Task(SPIN, 1_000_000))
+            engine.pace.cost = 1e-4  # a burst takes some messages, one of which will be a request
+            for round_ in range(20):
+                for n in range(4):
+                    await kernel.send(Task(SPIN, 300_000 + n))
+                while not engine.gate & BUSY:
+                    await asyncio.sleep(0)
+                for _ in range(round_):
+                    await asyncio.sleep(0)
+                receiving = asyncio.create_task(kernel.receive())
+                replies = await asyncio.gather(
+                    *(kernel.request(Task(SEND, n)) for n in range(round_, round_ + 3))
+                )
+                assert [reply.value for reply in replies] == [2 * round_ + 2 * n for n in range(3)]
+                got = [await receiving, *[await kernel.receive() for _ in range(3)]]
+                assert [each.value for each in got] == [300_000 + n for n in range(4)]
+            assert kernel.statistics().dropped == 0
+
+    run(main())
+
+
+def dropped(size: int) -> str:
+    """The text of the error."""
+    return (
+        f"the request was dropped: the input queue of kernel 'kit' was full ({size} messages) "
+        "and drops its oldest"
+    )
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_dropped_request_is_told_at_once(kit: Any, run: Any, size: int) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            strategy = BackpressureStrategy.DROP_OLDEST
+            kernel = await kit(runtime, active=False, queue_size=size, backpressure=strategy)
+            calls = [asyncio.create_task(kernel.request(Task(SEND, n))) for n in range(size)]
+            await asyncio.sleep(0)
+            await kernel.send(Task(SEND, 100))
+            with pytest.raises(QueueFullError) as caught:
+                await calls[0]
+            assert str(caught.value) == dropped(size)
+            assert not any(call.done() for call in calls[1:])
+            await kernel.activate()
+            assert [(await call).value for call in calls[1:]] == [2 * n for n in range(1, size)]
+            assert (await kernel.receive()).value == 200
+            await kernel.deactivate()
+            call = asyncio.create_task(kernel.request(Task(SEND, 1), timeout=10))
+            await asyncio.sleep(0)
+            await kernel.send_many([Task(SEND, n) for n in range(2 * size + 1)])
+            with pytest.raises(QueueFullError):
+                await call
+            assert not kernel._actor.replies.pending
+            await kernel.reactivate()
+            got = [(await kernel.receive()).value for _ in range(size)]
+            assert got == [2 * n for n in range(size + 1, 2 * size + 1)]
+            assert kernel.statistics().dropped == 1 + 1 + size + 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("backend", ["native"], indirect=True)
+def test_a_request_dropped_while_a_worker_runs(kit: Any, run: Any, backend: str) -> None:
+    """What a burst under way has in hand is answered; what it never sees is dropped."""
+
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime, queue_size=2, backpressure=BackpressureStrategy.DROP_OLDEST)
+            engine = kernel._actor.engine
+            for _ in range(8):
+                await kernel.request(Task(SPIN, 1_000_000))
+            for round_ in range(20):
+                in_hand = asyncio.create_task(kernel.request(Task(SPIN, 2_000_000 + round_)))
+                while not engine.gate & BUSY:
+                    await asyncio.sleep(0)
+                later = [asyncio.create_task(kernel.request(Task(SEND, n))) for n in range(4)]
+                outcomes = await asyncio.gather(in_hand, *later, return_exceptions=True)
+                assert [str(each) for each in outcomes if isinstance(each, Exception)] == (
+                    [dropped(2)] * len([each for each in outcomes if isinstance(each, Exception)])
+                )
+                answered = [each.value for each in outcomes if not isinstance(each, Exception)]
+                assert answered in ([2_000_000 + round_, 4, 6], [4, 6])
+                with pytest.raises(QueueTimeoutError):
+                    await kernel.receive(timeout=0)
+            assert not kernel._actor.replies.pending
 
     run(main())

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from pydotcompute import BackpressureStrategy, RingKernelRuntime
-from pydotcompute.backends.block import NativeBlock
+from pydotcompute.backends.block import Memory, NativeBlock
 from pydotcompute.backends.native import NativeEngine
-from pydotcompute.compiler.abi import Policy
-from pydotcompute.ring import HEAD, InputRing
+from pydotcompute.compiler.abi import PORT, Policy
+from pydotcompute.compiler.pipeline import slot_dtype
+from pydotcompute.ring import BOUND, HEAD, MASK, InputRing, OutputRing
 from pydotcompute.slots import RecordSlots
 from tests.native_actor import kit as native_kit
-from tests.native_actor.kit import SEND, SEVERAL, Task
+from tests.native_actor.kit import SEND, SEVERAL, Result, Task
 
 
 class Later:
@@ -101,3 +102,34 @@ def test_a_large_batch_while_a_worker_reads(kit: Any, run: Any) -> None:
             assert all(a < b for a, b in pairwise(seen))
 
     run(main())
+
+
+def test_a_batch_of_several_classes_is_looked_at_only_when_it_is_whole() -> None:
+    """DROP_OLDEST: the producer writes a tag while the slot is read, and publishes later."""
+    bound, count = 2, 8
+    slots = RecordSlots("kit", (Task, Result), slot_dtype((Task, Result)), "sends", declared=True)
+    words = Memory(PORT.itemsize).bytes.cast("Q")
+    buffer = memoryview(bytearray(slots.size * count))
+    words[BOUND], words[MASK] = bound, count - 1
+    looks = 0
+
+    def put(first: int, last: int) -> None:
+        for n in range(first, last):
+            slots.pack(buffer, n % count * slots.size, Result(n, n))
+        words[HEAD] = last
+
+    def producer() -> None:
+        """Runs whenever the consumer orders its accesses."""
+        nonlocal looks
+        looks += 1
+        if looks == 4:  # the consumer knows how much there is, and is about to read
+            buffer[:4] = buffer[slots.size : slots.size + 4] = b"\xff\xff\xff\xff"
+        if looks == 5:  # it has read
+            put(2, 10)
+
+    ring = OutputRing(words, buffer, slots, producer, drop_oldest=True)
+    put(0, 2)
+    batch = ring.get_batch(8)
+    assert looks > 5
+    assert batch["value"].tolist() == [8, 9]
+    assert ring.dropped == 8

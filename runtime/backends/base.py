@@ -124,3 +124,7 @@ class Engine(Protocol):
     def settle(self) -> None:
         """Bring the meter up to date."""
         ...
+
+    def note_drops(self) -> None:
+        """Tell callers of ``request`` whose messages were overtaken in a ring."""
+        ...

@@ -5,6 +5,9 @@ Output: replies go to their callers, the rest to the ring's ``spill``, in order.
 
 While requests are under way the compiled code is shown another bound than the queue's: a reply
 takes no room in the queue, and what is in ``spill`` does.
+
+A worker's burst always says what its outputs answer, since a request may come while it runs; and
+until they are sorted clients see the queue as it was before (``unveil``).
 """
 
 from __future__ import annotations
@@ -26,7 +29,10 @@ class Carry:
         replies: who waits for what.
     """
 
-    __slots__ = ("_block", "_inport", "_outport", "_replies", "_since", "on")
+    __slots__ = (
+        "_block", "_first", "_handled", "_inport", "_outport", "_replies", "_since", "_veiled",
+        "on",
+    )  # fmt: skip
 
     def __init__(
         self, block: NativeBlock, inport: InputRing, outport: OutputRing, replies: Replies
@@ -35,22 +41,28 @@ class Carry:
         self._replies = replies
         self.on = False
         self._since = 0  # outputs before this one do not say what they answer
+        self._first = self._handled = 0
+        self._veiled = False
 
-    def open(self, limit: int) -> int:
+    def open(self, limit: int, *, worker: bool = False) -> int:
         """Before a burst: show the compiled code the room there is.
 
         Args:
             limit: how many messages the burst is meant to handle.
+            worker: the burst runs on a worker thread, so that requests may come meanwhile.
 
         Returns:
             How many it may handle.
         """
         pending, spill = self._replies.pending, self._outport.spill
-        if not pending and not spill:
+        if worker:
+            self._veil()
+        elif not pending and not spill:
             if self.on:
                 self._close()
             return limit
         block, out = self._block, self._block.output_words
+        self._first, self._handled = block.input_words[TAIL], block.q8[words.PROCESSED]
         if not self.on:
             self.on = True
             block.u4[words.CARRY] = 1
@@ -61,6 +73,7 @@ class Carry:
             out[BOUND] = free
         elif block.policy is Policy.DROP_OLDEST:  # dropped here, where replies are known
             out[BOUND], out[POLICY] = block.bound, int(Policy.BLOCK)
+            return 1 if worker else limit  # which messages were overtaken, and which handled
         else:  # the first output of a request's message is its reply and takes no room
             out[BOUND] = free + (self._block.input_words[TAIL] in pending)
             return 1
@@ -72,6 +85,21 @@ class Carry:
         out = self._block.output_words
         out[BOUND], out[POLICY] = self._block.bound, int(self._block.policy)
 
+    def _veil(self) -> None:
+        """Show clients what is in the ring now, until ``unveil``."""
+        port = self._outport
+        if not self._veiled:
+            self._veiled = True
+            port.words = memoryview(bytearray(port.words)).cast("Q")
+
+    def unveil(self) -> None:
+        """Show clients the ring itself again."""
+        if self._veiled:
+            self._veiled = False
+            port, words_ = self._outport, self._block.output_words
+            port.words = words_
+            words_[TAIL] = port.tail
+
     def sort(self, full: bool) -> None:
         """After a burst: give replies to their callers and keep the rest in order.
 
@@ -80,6 +108,8 @@ class Carry:
         """
         block, port = self._block, self._outport
         out, spill = block.output_words, port.spill
+        if not self._replies.pending and not spill and out[POLICY] == int(block.policy):
+            return  # a worker's burst, and nobody has asked meanwhile
         sources, mask = block.sources(), port.mask
         drop = block.policy is Policy.DROP_OLDEST
         if drop and not full:
@@ -101,3 +131,6 @@ class Carry:
         while drop and len(spill) > block.bound:
             spill.popleft()
             port.dropped += 1
+        if drop:
+            handled = block.q8[words.PROCESSED] - self._handled
+            self._replies.drop(self._first, block.input_words[TAIL] - handled)

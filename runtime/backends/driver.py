@@ -11,6 +11,7 @@ leaked on purpose: it stays suspended for the life of the process.
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import types
 from collections.abc import Coroutine, Generator
@@ -27,13 +28,25 @@ class Driver:
         coroutine: what to run.
     """
 
-    __slots__ = ("abandoned", "coroutine", "forced", "result")
+    __slots__ = ("_frozen", "abandoned", "coroutine", "forced", "result")
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self.coroutine = coroutine
         self.forced = False
         self.abandoned = False
         self.result: Any = None
+        self._frozen: asyncio.Future[None] | None = None
+
+    def freeze(self) -> None:
+        """Do not go on with the coroutine, whatever it waits for, until ``thaw``."""
+        if self._frozen is None:
+            self._frozen = asyncio.get_running_loop().create_future()
+
+    def thaw(self) -> None:
+        """Go on."""
+        frozen, self._frozen = self._frozen, None
+        if frozen is not None and not frozen.done():
+            frozen.set_result(None)
 
     def abandon(self) -> None:
         """Leave the coroutine where it is, for ever."""
@@ -66,10 +79,18 @@ class Driver:
                 self.abandon()
                 raise
             except BaseException as caught:  # cancellation, passed on to the actor
-                if self.forced:
-                    self.abandon()
-                    return False
                 error = caught
+            if self._frozen is not None and not isinstance(error, asyncio.CancelledError):
+                try:
+                    yield from self._frozen
+                except GeneratorExit:
+                    self.abandon()
+                    raise
+                except asyncio.CancelledError as caught:
+                    error = caught
+            if error is not None and self.forced:
+                self.abandon()
+                return False
 
 
 @types.coroutine

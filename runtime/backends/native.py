@@ -138,6 +138,7 @@ class NativeEngine(NativeLife):
         if self._carry.on:
             self._carry.sort(status == Status.FULL)
             host.replies.prune(tail)
+            self.note_drops()
         if host.inbox.putters:
             host.inbox.admit()
         if host.outbox.getters:
@@ -165,6 +166,13 @@ class NativeEngine(NativeLife):
             self.host.outbox.on_room = self._room
         elif not self.inport.armed:  # replies found their way, or somebody made room meanwhile
             self.poke()
+
+    def note_drops(self) -> None:
+        """Tell callers of ``request`` whose messages were overtaken; a burst under way may still
+        handle one of them, so then it is told after the burst."""
+        inport = self.inport
+        if inport.drop_oldest and self.host.replies.pending and not self.gate & BUSY:
+            self.host.replies.drop(inport.consumed(), inport.head - inport.bound)
 
     def _sampled(self) -> None:
         """The message that is being timed has been handled."""
@@ -208,6 +216,9 @@ class NativeEngine(NativeLife):
             block.u4[words.EVENT] = Event.TIMEOUT
             self._step()
 
+    def _unveil(self) -> None:
+        self._carry.unveil()
+
     # --- long work -------------------------------------------------------------------------
 
     def _preempted(self) -> None:
@@ -221,7 +232,7 @@ class NativeEngine(NativeLife):
         """Let a worker run the next burst."""
         block = self.block
         assert block is not None
-        limit = self._carry.open(self.pace.worker_limit())
+        limit = self._carry.open(self.pace.worker_limit(), worker=True)
         block.i8[words.FUEL] = -1
         self.gate |= BUSY
         self.inport.armed = 1
@@ -236,6 +247,7 @@ class NativeEngine(NativeLife):
     def _worked(self, block: NativeBlock, status: int, seconds: float) -> None:
         if block in abandoned:
             abandoned.remove(block)
+        self._carry.unveil()
         if self.block is not block or self.gate & AWAY:
             return
         self.gate &= ~BUSY

@@ -71,6 +71,10 @@ class NativeLife(EngineStorage):
         """Run no bursts any more: print what is to be printed, set no timers."""
         raise self._abstract()
 
+    def _unveil(self) -> None:
+        """Let clients see all outputs, those of a burst under way included."""
+        raise self._abstract()
+
     def _abstract(self) -> Exception:
         return InternalError(f"{type(self).__name__} runs no bursts")
 
@@ -292,6 +296,7 @@ class NativeLife(EngineStorage):
             if self.gate & BUSY:
                 block.u4[words.STOP] = 1
                 abandoned.append(block)
+                self._unveil()
             self.gate |= AWAY
         return []
 

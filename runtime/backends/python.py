@@ -24,6 +24,8 @@ from pydotcompute.port import EMPTY, ObjectPort
 from pydotcompute.telemetry import next_sample
 from pydotcompute.waiting import LATE
 
+PATIENCE = 0.1
+"""Seconds ``pause`` waits for the message in hand, before the actor is stopped in the middle."""
 FAIR = 512
 """Calls of its context an actor makes at most before other tasks get their turn."""
 _PATIENCE = 8
@@ -207,7 +209,7 @@ class PythonEngine:
         return {} if trace is None else snapshot(trace.tb_frame.f_locals, self._names)
 
     async def pause(self) -> None:
-        """Stop between two messages."""
+        """Stop between two messages; an actor that waits for something else stops there."""
         self.paused, self.usual = True, False
         self.host.inbox.interrupt()
         while self.paused and not self._parked and self._task and not self._task.done():
@@ -215,12 +217,17 @@ class PythonEngine:
                 return
             if self._resting is None:
                 self._resting = self.host.loop.create_future()
-            await asyncio.shield(self._resting)
+            await asyncio.wait([self._resting], timeout=PATIENCE)
+            if self._resting is not None and self.paused and self._driver is not None:
+                self._driver.freeze()
+                return
 
     def unpause(self) -> None:
         """Go on."""
         self.paused = False
         self.usual = self._exit == _STAY
+        if self._driver is not None:
+            self._driver.thaw()
         self._notify()
 
     def begin_exit(self, *, drain: bool) -> None:
@@ -252,6 +259,9 @@ class PythonEngine:
 
     def settle(self) -> None:
         """Nothing to bring up to date: the meter is written as things happen."""
+
+    def note_drops(self) -> None:
+        """Nothing to tell: its queue says what it drops."""
 
     # --- the actor's side ------------------------------------------------------------------
 
