@@ -15,11 +15,12 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, Literal, NoReturn
 
 import numpy as np
 
 from pydotcompute.compiler import build_enums, ir
+from pydotcompute.compiler.borrowing import changing, looked_at
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.diagnostics import DiagnosticError, Diagnostics, Location
@@ -81,15 +82,24 @@ class Unit:
     outputs: tuple[type, ...] | None
     signals: Mapping[str, type[BaseException]]
     sent: dict[type, None] = field(default_factory=dict)
-    functions: dict[tuple[Any, tuple[Type, ...]], ir.Function] = field(default_factory=dict)
+    functions: dict[tuple[Any, ...], ir.Function] = field(default_factory=dict)
     building: list[Any] = field(default_factory=list)
     raised: dict[tuple[type[BaseException], str | None], int] = field(default_factory=dict)
     prints: list[Site] = field(default_factory=list)
     headers: list[ir.HeaderSite] = field(default_factory=list)
-    converted: dict[tuple[type, str], None] = field(default_factory=dict)
-    """Message fields that were given a value of another type than theirs."""
-    read: dict[tuple[type, str], tuple[FunctionSource, ast.AST]] = field(default_factory=dict)
-    """Message fields that are read, and where."""
+    converted: dict[tuple[type, str], bool] = field(default_factory=dict)
+    """Message fields that were given a value of another type than theirs; whether the message in
+    hand was."""
+    read: dict[tuple[type, str, bool], tuple[FunctionSource, ast.AST]] = field(
+        default_factory=dict
+    )
+    """Message fields that are read, whether of the message in hand, and where."""
+    shared: set[str] = field(default_factory=set)
+    """Variables of the state whose message has other names, too, at the end of some turn."""
+    makers: set[str] = field(default_factory=set)
+    """Functions whose result is a message that they made."""
+    kept: set[tuple[str, str]] = field(default_factory=set)
+    """Functions and those of their parameters that they keep, or make part of something."""
     state: frozenset[str] = frozenset()
     """Names of the variables that live between turns."""
     containers: dict[str, Type] = field(default_factory=dict)
@@ -158,10 +168,22 @@ class Builder(Scope):
         self.effects = False
         self.nevers = 0
         """How many expressions were built that raise for certain."""
+        self.statics: dict[str, Any] = {}
+        """Parameters that are no values of compiled code: functions, classes."""
+        self.looked = looked_at(source.node)
+        self.changing = changing(source.node)
+        self.lent: dict[str, ir.Local] = {}
+        """Parameters that are messages: they are the caller's own, who may see them change."""
+        self.changed: set[str] = set()
+        """Those that the function changes."""
+        self.kept: set[str] = set()
+        """Those that the function gives another name, or makes part of something."""
+        self.made_all = True
+        """Whether each result is a message made here."""
         self.header_of: dict[str, int] = {}
         """Names bound to a message with a header of its own, and which."""
-        self.sending = False
-        """What is being built is sent at once, and kept by nobody."""
+        self.sending: Literal["", "now", "later"] = ""
+        """What is being built is sent, at once or later, and kept by nobody."""
         self.cleanups: list[list[ast.stmt]] = []
         """The ``finally`` clauses around the place being built, outermost first."""
 
@@ -283,6 +305,8 @@ class Builder(Scope):
         var = self.env.get(node.id)
         if var is FORGOTTEN:
             raise Poisoned
+        if var is None and node.id in self.statics:
+            return self.constant(self.statics[node.id], self.loc(node))
         local = node.id in self.bound or node.id in self.synthetic
         if var is None and local and node.id in self.needed:
             return raising(self.loc(node), NEVER, "PDC_UNBOUND_LOCAL")
@@ -295,7 +319,27 @@ class Builder(Scope):
             self.unit.constants.append((partial(self.source.lookup, node.id), value))
             return self.constant(value, self.loc(node))
         value_ = self.read(var, self.loc(node))
+        if id(node) not in self.looked:
+            self.share(node.id)
         return self.present(value_)
+
+    def share(self, name: str) -> None:
+        """From here on, the message that ``name`` is bound to may have another name, too."""
+        super().share(name)
+        self.kept.add(name)
+
+    def is_static(self, node: ast.expr) -> bool:
+        """Whether ``node`` names a module, class or function rather than a value."""
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        if not isinstance(node, ast.Name) or node.id in (self.env or {}):
+            return False
+        return node.id in self.statics or node.id not in self.bound
+
+    def is_made(self, value: ir.Expr) -> bool:
+        """Whether a value is a message that has just been made, and nobody has yet."""
+        made_by = value.function if isinstance(value, ir.Call) else None
+        return super().is_made(value) or made_by in self.unit.makers
 
     def present(self, value: ir.Expr) -> ir.Expr:
         """``value``, raising ``UnboundLocalError`` where its name is not bound yet."""

@@ -8,10 +8,17 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_containers import make_list, store
 from pydotcompute.compiler.build_iteration import store_slice
-from pydotcompute.compiler.build_messages import assign_field, is_private
+from pydotcompute.compiler.build_messages import assign_field, is_only_sent
 from pydotcompute.compiler.build_operators import apply, items_of
 from pydotcompute.compiler.synthetic import placed
-from pydotcompute.compiler.types import NEVER, DequeType, ListType, MessageType, TupleType
+from pydotcompute.compiler.types import (
+    CONTAINERS,
+    NEVER,
+    DequeType,
+    ListType,
+    MessageType,
+    TupleType,
+)
 
 _AUGMENTED = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
@@ -29,13 +36,14 @@ def assign(b: Builder, node: ast.Assign) -> None:
         store_slice(b, target, node.value)
         return
     # A message that is bound to one name and used for nothing but being sent is as good as sent.
-    b.sending = (
+    only_sent = (
         isinstance(node.value, ast.Call) and len(node.targets) == 1
-        and isinstance(target, ast.Name) and is_private(b, target.id)
+        and isinstance(target, ast.Name) and is_only_sent(b, target.id)
         and target.id not in b.unit.state
     )  # fmt: skip
+    outer, b.sending = b.sending, "later" if only_sent else ""
     value = b.expression(node.value)
-    b.sending = False
+    b.sending = outer
     header = value.header if isinstance(value, ir.New) else 0
     name = target.id if isinstance(target, ast.Name) else ""
     is_message = bool(name) and isinstance(value.type, MessageType)
@@ -102,7 +110,9 @@ def _unpack_starred(b: Builder, target: ast.Tuple | ast.List, items: list[ir.Exp
 
 
 def _copy(b: Builder, value: ir.Expr) -> ir.Expr:
-    if isinstance(value, ir.Local) and value.name.startswith("%"):
+    if isinstance(value, ir.Local) and (
+        value.name.startswith("%") or isinstance(value.type, CONTAINERS)
+    ):  # fmt: skip
         return value  # a temporary is written once
     return b.temporary(value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import types as pytypes
 from typing import Any
 
@@ -12,7 +13,8 @@ from pydotcompute.compiler.build_builtins import BUILTINS
 from pydotcompute.compiler.build_containers import method
 from pydotcompute.compiler.build_functions import call_function
 from pydotcompute.compiler.build_intrinsics import apply_function, intrinsic
-from pydotcompute.compiler.build_messages import construct
+from pydotcompute.compiler.build_messages import construct, replaced
+from pydotcompute.compiler.build_methods import call_method, call_static, has_method
 from pydotcompute.compiler.build_tables import get
 from pydotcompute.compiler.build_texts import carried, is_logging, text_method
 from pydotcompute.compiler.convert import NoAttributeError, OperandError
@@ -31,7 +33,7 @@ from pydotcompute.compiler.types import (
 
 def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
     """A call outside ``await``."""
-    if isinstance(node.func, ast.Attribute) and not is_static(b, node.func.value):
+    if isinstance(node.func, ast.Attribute) and not b.is_static(node.func.value):
         return _method(b, node, node.func)
     if isinstance(node.func, ast.Attribute) and node.func.attr == "get":
         owner = b.evaluate(node.func.value)
@@ -43,6 +45,8 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
     function = callee.value
     if (special := BUILTINS.get(_key(function))) is not None:
         return special(b, node)
+    if function is dataclasses.replace:
+        return replaced(b, node)
     if function is print or is_logging(function):
         return carried(b, node, function)
     if known(function):
@@ -51,6 +55,8 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
         return construct(b, node, function)
     if isinstance(function, pytypes.FunctionType):
         return call_function(b, node, function)
+    if isinstance(function, pytypes.MethodType) and isinstance(function.__self__, type):
+        return call_static(b, node, function)
     b.fail("PDC103", node, f"calls of {describe_static(function)} do not lower",
            hint="write what it does as a plain function of numbers")  # fmt: skip
 
@@ -63,19 +69,14 @@ def _key(function: Any) -> Any:
     return function
 
 
-def is_static(b: Builder, node: ast.expr) -> bool:
-    """Whether ``node`` names a module or class rather than a value."""
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return isinstance(node, ast.Name) and node.id not in (b.env or {}) and node.id not in b.bound
-
-
 def _method(b: Builder, node: ast.Call, func: ast.Attribute) -> ir.Expr:
     if isinstance(func.value, ast.Name) and func.value.id == b.ctx:
         b.fail("PDC023", node, f"`{b.ctx}.{func.attr}()` without `await` does not lower")
     base = b.expression(func.value)
     if isinstance(base.type, CONTAINERS):
         return method(b, node, base, func.attr)
+    if has_method(base.type, func.attr):
+        return call_method(b, node, func, base)
     if base.type in (STR, TEXT):
         return text_method(b, node, func, base)
     if func.attr not in NUMBER_METHODS or node.args or node.keywords:

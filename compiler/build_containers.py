@@ -124,6 +124,8 @@ def store(b: Builder, target: ast.Subscript, value: ir.Expr) -> None:
     base = b.expression(target.value)
     if not isinstance(base, ir.Local) or not isinstance(base.type, CONTAINERS):
         raise OperandError(f"an item of {base.type} is assigned")
+    if base.part:
+        raise OperandError("a container that is part of a message does not change")
     if isinstance(base.type, ArrayType):
         place = array_place(b, target, base.type)
         mutate(b, target, c.SET_ITEM, base, place, array_value(b, value, base.type.item))

@@ -47,9 +47,9 @@ def _receive(b: Builder, node: ast.Call) -> ir.Expr:
 
 def _send(b: Builder, node: ast.Call) -> ir.Expr:
     argument = node.args[0] if node.args else node.keywords[0].value
-    b.sending = isinstance(argument, ast.Call)
+    outer, b.sending = b.sending, "now" if isinstance(argument, ast.Call) else ""
     value = b.expression(argument)
-    b.sending = False
+    b.sending = outer
     _send_value(b, argument, value)
     return ir.none(b.loc(node))
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from pydotcompute.compiler import build_tables, containers, ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
-from pydotcompute.compiler.build_calls import call, is_static
+from pydotcompute.compiler.build_calls import call
 from pydotcompute.compiler.build_containers import (
     joined_lists,
     list_display,
@@ -31,6 +31,8 @@ from pydotcompute.compiler.build_iteration import (
     reduction,
     sliced,
 )
+from pydotcompute.compiler.build_messages import note_read
+from pydotcompute.compiler.build_methods import attribute
 from pydotcompute.compiler.build_operators import apply, choose, compare, items_of, negate
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.build_texts import concatenate, joined
@@ -125,9 +127,10 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
                 if isinstance(base, ir.New):
                     names = [f.name for f in b.schema(base.type.cls, node).fields]
                     return base.args[names.index(node.attr)]
-                if base.type.cls not in b.unit.inputs:
-                    b.unit.read.setdefault((base.type.cls, node.attr), (b.source, node))
+                note_read(b, base, node.attr, node)
                 return ir.Field(b.loc(node), in_body(field.type), base, node.attr)
+        if (found := attribute(b, node, base)) is not None:
+            return found
         if isinstance(base, ir.As) and not hasattr(base.type.cls, node.attr):
             raise NoAttributeError(f"{base.type} has no attribute {node.attr!r}")
         b.fail("PDC104", node, f"{base.type} has no field {node.attr!r} that lowers",
@@ -351,6 +354,11 @@ def _if_exp(b: Builder, node: ast.IfExp) -> ir.Expr:
 
 def _tuple(b: Builder, node: ast.Tuple) -> ir.Expr:
     items = tuple(b.sequence(node.elts))
+    for item, part in zip(items, node.elts, strict=True):
+        if isinstance(item.type, CONTAINERS) and id(node) not in b.looked:
+            b.fail("PDC106", part, "a tuple that keeps a container",
+                   notes=["in Python, the tuple would see the container's changes"],
+                   hint="keep the container in a variable of its own")  # fmt: skip
     return ir.Tuple(b.loc(node), TupleType(tuple(item.type for item in items)), items)
 
 
@@ -361,7 +369,7 @@ def _named(b: Builder, node: ast.NamedExpr) -> ir.Expr:
 
 
 def _subscript(b: Builder, node: ast.Subscript) -> ir.Expr | Static:
-    if isinstance(node.value, ast.Subscript) and is_static(b, node.value.value):
+    if isinstance(node.value, ast.Subscript) and b.is_static(node.value.value):
         owner = b.evaluate(node.value.value)
         table = owner.value if isinstance(owner, Static) else build_tables.rows_of(owner)
         if (found := build_tables.chained(b, node, table, node.value.slice)) is not None:

@@ -4,81 +4,167 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sysconfig
 import types as pytypes
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, build_until_stable
+from pydotcompute.compiler.build_messages import note_change
+from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.diagnostics import DiagnosticError
 from pydotcompute.compiler.scope import Var
 from pydotcompute.compiler.source import read_source
-from pydotcompute.compiler.types import NONE, Type, join
+from pydotcompute.compiler.types import CONTAINERS, NONE, MessageType, Type, holds_message, join
 from pydotcompute.compiler.unsupported import scan
 
 
-def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType) -> ir.Expr:
-    """A call of a function whose source is at hand: lowered for these argument types."""
+def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType,
+                  first: tuple[Any, ...] = ()) -> ir.Expr:  # fmt: skip
+    """A call of a function whose source is at hand: lowered for these argument types.
+
+    Args:
+        b: the caller.
+        node: the call.
+        function: what is called.
+        first: Python objects that come before the arguments: the class of a class method.
+    """
     try:
         signature = inspect.signature(function)
-        slots: dict[str, ast.expr] = dict(
-            signature.bind(*node.args, **{str(k.arg): k.value for k in node.keywords}).arguments
-        )
+        given = signature.bind(*first, *node.args, **{str(k.arg): k.value for k in node.keywords})
     except TypeError as error:
         b.fail("PDC110", node, f"`{ast.unparse(node.func)}`: {error}")
-    given = list(slots)
-    values = dict(zip(given, b.sequence([slots[name] for name in given]), strict=True))
-    args = []
     for parameter in signature.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            b.fail("PDC103", node, f"{function.__name__} takes a variable number of arguments")
-        if parameter.name in values:
-            args.append(values[parameter.name])
-            continue
-        default = b.constant(parameter.default, b.loc(node))
-        if isinstance(default, Static):
-            b.fail("PDC111", node, f"the default of {parameter.name!r} does not lower")
-        args.append(default)
-    lowered = specialise(b, node, function, tuple(arg.type for arg in args))
+            b.fail("PDC103", node, f"`{function.__name__}` takes a variable number of arguments",
+                   hint="give it a parameter for each")  # fmt: skip
+    statics = {name: found for name, value in given.arguments.items()
+               if (found := _static(b, value)) is not None}  # fmt: skip
+    slots = {name: value for name, value in given.arguments.items() if name not in statics}
+    looked = b.looked
+    b.looked |= {id(value) for value in slots.values()}  # who shares them is seen below
+    values = dict(zip(slots, b.sequence(list(slots.values())), strict=True))
+    b.looked = looked
+    for parameter in signature.parameters.values():
+        if parameter.name not in given.arguments:
+            default = b.constant(parameter.default, b.loc(node))
+            if isinstance(default, Static):
+                statics[parameter.name] = default
+            else:
+                values[parameter.name] = default
+    names = [name for name in signature.parameters if name in values]
+    args = [values[name] for name in names]
+    lowered = specialise(b, node, function, tuple(arg.type for arg in args), statics)
+    nodes = [slots.get(name, node) for name in names]
+    args = _lent(b, lowered, args, nodes)
+    returned = holds_message(lowered.result) and lowered.name not in b.unit.makers
+    for name, part in zip(names, nodes, strict=True):
+        if isinstance(part, ast.Name) and (returned or (lowered.name, name) in b.unit.kept):
+            b.share(part.id)
     result = ir.Call(b.loc(node), lowered.result, lowered.name, tuple(args))
-    return b.temporary(result) if lowered.effects else result
+    return b.temporary(result) if lowered.effects or lowered.changes else result
+
+
+def _static(b: Builder, value: Any) -> Static | None:
+    """An argument that is no value of compiled code: a function, a class."""
+    if not isinstance(value, ast.expr):
+        return Static(value)
+    if isinstance(value, (ast.Name, ast.Attribute)) and b.is_static(value):
+        found = b.evaluate(value)
+        return found if isinstance(found, Static) else None
+    return None
+
+
+def _lent(b: Builder, callee: ir.Function, args: list[ir.Expr],
+          nodes: Sequence[ast.expr]) -> list[ir.Expr]:  # fmt: skip
+    """The arguments; what the function changes of them is the caller's own."""
+    names = [node.id for node in nodes if isinstance(node, ast.Name)]
+    result = []
+    for parameter, arg, node in zip(callee.parameters, args, nodes, strict=True):
+        if parameter.name in callee.changes:
+            arg = _lent_one(b, callee, arg, node)
+            if isinstance(node, ast.Name) and names.count(node.id) > 1 and holds_message(arg.type):
+                _refuse(b, callee, node)
+        result.append(arg)
+    return result
+
+
+def _lent_one(b: Builder, callee: ir.Function, arg: ir.Expr, node: ast.expr) -> ir.Expr:
+    if isinstance(arg.type, CONTAINERS):
+        if isinstance(arg, ir.Local) and not arg.part:
+            return arg
+        b.fail("PDC106", node, f"`{callee.python_name}` changes a container that is part of a "
+               "message", hint="give it a copy, and make a new message of that")  # fmt: skip
+    if b.is_made(arg):
+        return b.temporary(arg)
+    name = node.id if isinstance(node, ast.Name) else ""
+    var = (b.env or {}).get(name)
+    if not (isinstance(var, Var) and var.sole and isinstance(arg, (ir.Local, ir.As))):
+        _refuse(b, callee, node)
+    if any(name in frame.shadows for frame in b.tries):
+        raise OperandError(f"{name!r} changes its type inside a `try`")
+    note_change(b, name, var, node)
+    return arg
+
+
+def _refuse(b: Builder, callee: ir.Function, node: ast.expr) -> NoReturn:
+    b.fail("PDC020", node, f"`{callee.python_name}` changes its argument `{ast.unparse(node)}`",
+           notes=["the message may have another name, or be part of something, which would "
+                  "change, too"],
+           hint="let the function return a new message")  # fmt: skip
 
 
 def specialise(b: Builder, node: ast.Call, function: pytypes.FunctionType,
-               types: tuple[Type, ...]) -> ir.Function:  # fmt: skip
-    """The function lowered for these parameter types, built once a kernel."""
+               types: tuple[Type, ...], statics: Mapping[str, Static]) -> ir.Function:  # fmt: skip
+    """The function lowered for these parameter types and objects, built once a kernel."""
     unit = b.unit
-    if (function, types) in unit.functions:
-        return unit.functions[function, types]
+    key = (function, types, tuple((name, id(found.value)) for name, found in statics.items()))
+    if key in unit.functions:
+        return unit.functions[key]
+    name = function.__name__
     if function in unit.building:
-        b.fail("PDC107", node, f"{function.__name__} calls itself, which does not lower",
+        b.fail("PDC107", node, f"`{name}` calls itself, which does not lower",
                hint="write the recursion as a loop")  # fmt: skip
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        b.fail("PDC103", node, f"{function.__name__} is no plain function")
+        b.fail("PDC103", node, f"`{name}` is no plain function")
     before = unit.diagnostics.mark()
     unit.building.append(function)
     try:
-        lowered = _build_function(b, function, types)
+        lowered = _build_function(b, function, types, statics)
     except DiagnosticError as problem:
         unit.diagnostics.extend(problem.diagnostics)
         lowered = None
     finally:
         unit.building.pop()
     if lowered is None or unit.diagnostics.mark() > before:
-        b.fail("PDC103", node, f"{function.__name__} does not lower",
-               notes=[d.message for d in unit.diagnostics.found[:3]])  # fmt: skip
-    unit.functions[function, types] = lowered
+        inner = unit.diagnostics.since(before)
+        if is_library(function):  # what stands in a library is not the user's to change
+            unit.diagnostics.rewind(before)
+        b.fail("PDC103", node, f"`{name}` does not lower", notes=[d.message for d in inner[:3]])
+    unit.functions[key] = lowered
     return lowered
 
 
-def _build_function(b: Builder, function: pytypes.FunctionType,
-                    types: tuple[Type, ...]) -> ir.Function:  # fmt: skip
+def is_library(function: pytypes.FunctionType) -> bool:
+    """Whether a function belongs to Python or to an installed package."""
+    file = Path(function.__code__.co_filename)
+    return "site-packages" in file.parts or file.is_relative_to(sysconfig.get_path("stdlib"))
+
+
+def _build_function(b: Builder, function: pytypes.FunctionType, types: tuple[Type, ...],
+                    statics: Mapping[str, Static]) -> ir.Function:  # fmt: skip
     unit = b.unit
     source = read_source(function)
     problems = scan(source.node.body, source)
     if problems:
         raise DiagnosticError(*problems)
     inner = Builder(unit, source)
-    names = [arg.arg for arg in [*source.node.args.posonlyargs, *source.node.args.args,
-                                 *source.node.args.kwonlyargs]]  # fmt: skip
+    inner.statics = {name: found.value for name, found in statics.items()}
+    declared = source.node.args
+    names = [arg.arg for arg in [*declared.posonlyargs, *declared.args, *declared.kwonlyargs]
+             if arg.arg not in statics]  # fmt: skip
     parameters: tuple[ir.Local, ...] = ()
 
     def build() -> None:
@@ -86,9 +172,11 @@ def _build_function(b: Builder, function: pytypes.FunctionType,
         loc = inner.loc(source.node)
         parameters = tuple(inner.local(name, type_, loc)
                            for name, type_ in zip(names, types, strict=True))  # fmt: skip
-        inner.env = {name: Var(local, local.type)
+        inner.env = {name: Var(local, local.type, sole=True)
                      for name, local in zip(names, parameters, strict=True)}  # fmt: skip
-        inner.returns = []
+        inner.lent = {name: local for name, local in zip(names, parameters, strict=True)
+                      if isinstance(local.type, MessageType)}  # fmt: skip
+        inner.returns, inner.made_all = [], True
         inner.statements(source.node.body)
         if inner.env is not None:
             inner.returns.append(NONE)
@@ -102,8 +190,26 @@ def _build_function(b: Builder, function: pytypes.FunctionType,
         inner.result = wide
         build_until_stable(inner, build)
     name = _unique(function.__name__, {f.name for f in unit.functions.values()})
+    if inner.made_all:
+        unit.makers.add(name)
+    unit.kept |= {(name, kept) for kept in inner.kept}
     return ir.Function(inner.loc(source.node), name, function.__qualname__, parameters,
-                       inner.result or NONE, tuple(inner.block), inner.effects)  # fmt: skip
+                       inner.result or NONE, tuple(inner.block), inner.effects,
+                       tuple(_changes(inner, parameters)))  # fmt: skip
+
+
+def _changes(inner: Builder, parameters: tuple[ir.Local, ...]) -> Iterator[str]:
+    """Names of the parameters that are changed, here or by a function that is called."""
+    changed = {inner.lent[name].name for name in inner.changed}
+    functions = {f.name: f for f in inner.unit.functions.values()}
+    for node in ir.walk(*inner.block):
+        if isinstance(node, ir.Mutate) and isinstance(node.args[0], ir.Local):
+            changed.add(node.args[0].name)
+        elif isinstance(node, ir.Call):
+            callee = functions[node.function]
+            changed |= {arg.name for arg, own in zip(node.args, callee.parameters, strict=True)
+                        if own.name in callee.changes and isinstance(arg, ir.Local)}  # fmt: skip
+    return (local.name for local in parameters if local.name in changed)
 
 
 def _widest(types: list[Type]) -> Type:

@@ -7,11 +7,13 @@ those it began with: ``total = 0`` that becomes a float is an ``int | float`` fr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pydotcompute.compiler import build_expressions, build_statements, ir
 from pydotcompute.compiler.actor_shape import ActorShape
+from pydotcompute.compiler.borrowing import looked_at
 from pydotcompute.compiler.build import MAX_PASSES, Builder, TurnFrame, Unit, build_until_stable
 from pydotcompute.compiler.build_loops import end_turn
 from pydotcompute.compiler.build_operators import negate
@@ -19,6 +21,7 @@ from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.diagnostics import Diagnostics
 from pydotcompute.compiler.prints import contains_text
+from pydotcompute.compiler.schema import is_message
 from pydotcompute.compiler.scope import Env, Var, view_of
 from pydotcompute.compiler.types import CONTAINERS, UNBOUND, Type, join
 
@@ -30,6 +33,7 @@ def build_kernel(
     outputs: tuple[type, ...] | None,
     state: Mapping[str, Type],
     signals: Mapping[str, type[BaseException]],
+    converted: Iterable[tuple[type, str]] = (),
 ) -> ir.Kernel:
     """Builds an actor.
 
@@ -40,12 +44,15 @@ def build_kernel(
         outputs: classes it may send; None: those that it sends.
         state: the type of each state variable that the prologue binds.
         signals: exception classes of the runtime by code name.
+        converted: fields that a message of the state fills with a value of another type.
 
     Raises:
         DiagnosticError: everything that keeps the actor from being lowered.
     """
     diagnostics = Diagnostics(shape.source)
     unit = Unit(diagnostics, inputs, outputs, signals, state=frozenset(shape.state_names))
+    unit.converted.update(dict.fromkeys(converted, False))
+    unit.shared.update(_shared_before(shape))
     builder = Builder(unit, shape.source, shape.ctx)
     builder.needed.update(shape.state_names)
     types: dict[str, Type] = {n: state.get(n, UNBOUND) for n in shape.state_names}
@@ -57,12 +64,14 @@ def build_kernel(
         types.update(unit.containers)
         if final or diagnostics:
             break
-        wide = dict(types)
+        wide, shared = dict(types), len(unit.shared)
         for end in ends:
             for variable, before in types.items():
                 if not isinstance(before, CONTAINERS):
                     wide[variable] = join(wide[variable], view_of(end.get(variable)))
-        final = wide == types
+                if not getattr(end.get(variable), "sole", False):
+                    unit.shared.add(variable)
+        final = wide == types and len(unit.shared) == shared
         types = wide
         diagnostics.rewind(mark)
     else:
@@ -75,8 +84,8 @@ def build_kernel(
                 notes=["compiled code can print such a string, or send it at once"],
                 hint="keep what the string is made of",
             )  # fmt: skip
-    for (cls, field), (source, node) in unit.read.items():
-        if (cls, field) in unit.converted:
+    for (cls, field, in_hand), (source, node) in unit.read.items():
+        if (cls, field) in unit.converted and (not in_hand or unit.converted[cls, field]):
             diagnostics.within(source).error(
                 "PDC101", node, f"field {field!r} of {cls.__name__} is read back, but was given a "
                 "value of another type", hint="give the field a value of its own type",
@@ -92,6 +101,28 @@ def build_kernel(
     )  # fmt: skip
 
 
+def _shared_before(shape: ActorShape) -> set[str]:
+    """Variables that the prologue binds to what may be a message with another name, too."""
+    shared = set()
+    looked = looked_at(shape.source.node)
+    for node in (n for statement in shape.prologue for n in ast.walk(statement)):
+        value = getattr(node, "value", None)
+        alone = isinstance(value, ast.Constant) or (
+            isinstance(value, ast.Call) and is_message(_callee(shape, value))
+        )  # fmt: skip
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and alone:
+            looked |= {id(node.targets[0])}
+        if isinstance(node, ast.AnnAssign) and alone:
+            looked |= {id(node.target)}
+        if isinstance(node, ast.Name) and id(node) not in looked:
+            shared.add(node.id)
+    return shared
+
+
+def _callee(shape: ActorShape, node: ast.Call) -> object:
+    return shape.source.lookup(node.func.id) if isinstance(node.func, ast.Name) else None
+
+
 def _turn(builder: Builder, shape: ActorShape, types: Mapping[str, Type], final: bool,
           ends: list[Env]) -> None:  # fmt: skip
     """One round: the loop's condition, then its body."""
@@ -101,7 +132,7 @@ def _turn(builder: Builder, shape: ActorShape, types: Mapping[str, Type], final:
         local = builder.local(name, type_, loc)
         if isinstance(type_, CONTAINERS):
             local = replace(local, origin=name)
-        head[name] = Var(local, type_)
+        head[name] = Var(local, type_, name not in builder.unit.shared)
     frame = TurnFrame(head, final)
     ends.clear()
     frame.ends = ends

@@ -18,7 +18,8 @@ from pydotcompute.compiler.build_iteration import (
 )
 from pydotcompute.compiler.build_operators import negate
 from pydotcompute.compiler.build_tests import condition
-from pydotcompute.compiler.scope import FORGOTTEN, Env
+from pydotcompute.compiler.names import bound_names
+from pydotcompute.compiler.scope import FORGOTTEN, Env, Var
 from pydotcompute.compiler.types import INT
 
 Round = Callable[[LoopFrame], tuple[Env | None, list[Env]]]
@@ -117,12 +118,21 @@ def _outside(b: Builder, build: Callable[[], None]) -> None:
 def for_loop(b: Builder, node: ast.For) -> None:
     """``for``."""
     changed = mutated_names(node.body)
+    if not isinstance(node.iter, (ast.Attribute, ast.Tuple)):
+        changed |= {*bound_names(node.body), *_field_owners(node.body)}
     looped = {n.id for n in ast.walk(node.iter) if isinstance(n, ast.Name)}
     if changed & looped and not is_range(b, node.iter) and not _is_copy(b, node.iter):
         name = sorted(changed & looped)[0]
         b.fail("PDC021", node.iter, f"{name!r} changes while it is looped over",
                hint="collect the changes and make them after the loop")  # fmt: skip
     loc = b.loc(node)
+    rebound = {*bound_names(node.body), *_field_owners(node.body)}
+    if looped & rebound and isinstance(node.iter, (ast.Attribute, ast.Tuple)):
+        # What the loop runs over is what there was before it.
+        whole = b.fresh_name("items")
+        b.bind(whole, b.expression(node.iter))
+        iterable = ast.copy_location(ast.Name(whole, ast.Load()), node.iter)
+        node = ast.copy_location(ast.For(node.target, iterable, node.body, node.orelse), node)
     if is_range(b, node.iter):
         start, stop, step = (b.stable(part) for part in range_bounds(b, node.iter))
         run = Run(start, lambda at: at)
@@ -158,6 +168,13 @@ def for_loop(b: Builder, node: ast.For) -> None:
         return ends[0], [env for env in exits if env is not None]
 
     _rounds(b, node, build)
+
+
+def _field_owners(nodes: list[ast.stmt]) -> set[str]:
+    """Names of the messages of which the statements assign fields."""
+    stored = (n.value for node in nodes for n in ast.walk(node)
+              if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))  # fmt: skip
+    return {owner.id for owner in stored if isinstance(owner, ast.Name)}
 
 
 def _is_copy(b: Builder, node: ast.expr) -> bool:
@@ -213,10 +230,18 @@ def return_statement(b: Builder, node: ast.Return) -> None:
     if b.env is None:
         return
     b.returns.append(value.type)
+    b.made_all = b.made_all and _is_made(b, node.value, value)
     if b.result is not None:
         value = b.convert(value, b.result)
     b.block.append(ir.Return(b.loc(node), value))
     b.env = None
+
+
+def _is_made(b: Builder, node: ast.expr | None, value: ir.Expr) -> bool:
+    """Whether a result is a message that this function made, and has not kept."""
+    name = node.id if isinstance(node, ast.Name) else ""
+    var = (b.env or {}).get(name)
+    return b.is_made(value) or (isinstance(var, Var) and var.sole and name not in b.lent)
 
 
 def run_cleanups(b: Builder, depth: int) -> None:

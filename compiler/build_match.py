@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
@@ -110,7 +110,7 @@ def _narrowed(b: Builder, pattern: ast.pattern, subject: ir.Expr, name: str | No
     if isinstance(pattern, ast.MatchClass) and isinstance(var, Var) and name:
         keep = _members(b, pattern, subject.type)
         if keep and len(keep) < len(members_of(subject.type)):
-            env[name] = Var(var.local, keep[0] if len(keep) == 1 else UnionType(tuple(keep)))
+            env[name] = replace(var, view=keep[0] if len(keep) == 1 else UnionType(tuple(keep)))
     return env
 
 

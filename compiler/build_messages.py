@@ -14,53 +14,84 @@ from typing import Any
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
 from pydotcompute.compiler.convert import OperandError
+from pydotcompute.compiler.names import bound_names
 from pydotcompute.compiler.operators import Primitive
 from pydotcompute.compiler.prints import contains_text
 from pydotcompute.compiler.scope import Var
-from pydotcompute.compiler.types import STR, TEXT, MessageType, Type, UnionType, in_body
+from pydotcompute.compiler.synthetic import placed
+from pydotcompute.compiler.types import (
+    CONTAINERS,
+    NEVER,
+    STR,
+    TEXT,
+    ListType,
+    MessageType,
+    Type,
+    in_body,
+    members_of,
+)
 
 
 def assign_field(b: Builder, target: ast.Attribute, value: ir.Expr) -> None:
-    """``name.field = value``."""
+    """``name.field = value``: the object changes, so ``name`` must be its only name."""
     owner = target.value
     if not isinstance(owner, ast.Name) or owner.id == b.ctx:
-        b.fail("PDC020", target, f"assignment to the attribute `{ast.unparse(target)}`",
-               hint="only a field of a message in a local variable is assigned")  # fmt: skip
-    base = b.expression(owner)
-    if not isinstance(base.type, MessageType):
+        b.fail("PDC020", target, f"the assignment to `{ast.unparse(target)}` does not lower",
+               notes=["compiled code changes fields of a message that is a variable's own"],
+               hint="make a new message, and bind that to the variable")  # fmt: skip
+    base, var = b.expression(owner), (b.env or {}).get(owner.id)
+    if not isinstance(base.type, MessageType) or not isinstance(var, Var):
         raise OperandError(f"a field of a {base.type} is assigned")
+    if not isinstance(base, (ir.Local, ir.As)):
+        raise OperandError(f"{owner.id!r} may have no value here")
     if base.type.cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        b.fail("PDC020", target, f"{base.type} is frozen")
-    if not is_private(b, owner.id):
-        b.fail("PDC020", target, f"assignment to the attribute `{ast.unparse(target)}`",
-               notes=[f"{owner.id!r} is more than one name's, or is kept somewhere"],
-               hint="make a new message with the changed field")  # fmt: skip
+        b.fail("PDC020", target, f"{base.type} is frozen",
+               hint=f"make a new one, with `dataclasses.replace({owner.id}, ...)`")  # fmt: skip
     schema = b.schema(base.type.cls, target)
-    if target.attr not in [field.name for field in schema.fields]:
+    field = next((field for field in schema.fields if field.name == target.attr), None)
+    if field is None:
         b.fail("PDC104", target, f"{base.type} has no field {target.attr!r}")
-    args: list[ir.Expr] = []
-    for field in schema.fields:
-        if field.name == target.attr:
-            _note_conversion(b, base.type.cls, field.name, value.type, field.type)
-            args.append(b.convert(value, field.type))
-        else:
-            args.append(ir.Field(b.loc(target), in_body(field.type), base, field.name))
-    b.bind(owner.id, ir.New(b.loc(target), base.type, tuple(args)))
+    if not var.sole:
+        b.fail("PDC020", target, f"the assignment to `{ast.unparse(target)}` does not lower",
+               notes=[f"the message may have another name than {owner.id!r}, or be part of "
+                      "something, which would change, too"],
+               hint=f"make a new one: `{owner.id} = dataclasses.replace({owner.id}, "
+                    f"{target.attr}=...)`")  # fmt: skip
+    note_change(b, owner.id, var, target)
+    only_sent = is_only_sent(b, owner.id) and owner.id not in {*b.unit.state, *b.lent}
+    outer, b.sending = b.sending, "later" if only_sent else ""
+    note_conversion(b, base.type.cls, field.name, value.type, field.type, in_hand=var.in_hand)
+    value = _field_value(b, target, value, field.type)
+    b.sending = outer
+    b.block.append(ir.SetField(b.loc(target), base, field.name, value))
+    b.keep_shadows(owner.id)
 
 
-def is_private(b: Builder, name: str) -> bool:
-    """Whether a name is only ever used for its fields, bound, or sent."""
+def note_change(b: Builder, name: str, var: Var, node: ast.AST) -> None:
+    """The message that ``name`` is bound to changes; a caller's, if it is a parameter."""
+    if name not in b.lent:
+        return
+    if var.local != b.lent[name] or name in bound_names(b.source.node.body):
+        b.fail("PDC020", node, f"the parameter {name!r} is changed, and bound again",
+               hint="give the new value a name of its own")  # fmt: skip
+    b.changed.add(name)
+
+
+def is_only_sent(b: Builder, name: str) -> bool:
+    """Whether a name is only ever bound, sent, or gets other fields: nobody reads it."""
     allowed: set[int] = set()
     for node in ast.walk(b.source.node):
-        if isinstance(node, ast.Attribute):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             allowed.add(id(node.value))
         elif (
             isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
             and node.func.attr == "send" and isinstance(node.func.value, ast.Name)
         ):  # fmt: skip
             allowed.update(map(id, node.args))
+    read = {id(n.target.value) for n in ast.walk(b.source.node)
+            if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Attribute)}  # fmt: skip
     return all(
-        id(node) in allowed or not isinstance(node.ctx, ast.Load)
+        id(node) in allowed - read or not isinstance(node.ctx, ast.Load)
         for node in ast.walk(b.source.node)
         if isinstance(node, ast.Name) and node.id == name
     )
@@ -86,13 +117,34 @@ def _as_id(value: ir.Expr) -> ir.Expr:
     return ir.Op(value.loc, STR, Primitive("text_id", "{0}", str), (value,))
 
 
-def _note_conversion(b: Builder, cls: type, name: str, given: Type, wanted: Type) -> None:
+def note_conversion(b: Builder, cls: type, name: str, given: Type, wanted: Type, *,
+                    in_hand: bool = False) -> None:  # fmt: skip
     """Python keeps ``Response(x=1).x`` an int until it is sent: reading it back would differ."""
-    target = in_body(wanted)
-    if contains_text(given):
+    if contains_text(given) or b.sending:
         return
-    if given != target and not isinstance(target, UnionType):
-        b.unit.converted.setdefault((cls, name))
+    wanted = in_body(wanted)
+    if isinstance(given, ListType) and isinstance(wanted, ListType):
+        given = ListType(given.item if given.item != NEVER else wanted.item, wanted.capacity)
+    if not set(members_of(given)) <= set(members_of(wanted)):
+        b.unit.converted[cls, name] = in_hand or b.unit.converted.get((cls, name), False)
+
+
+def note_read(b: Builder, base: ir.Expr, name: str, node: ast.AST) -> None:
+    """A field is read back."""
+    assert isinstance(base.type, MessageType)
+    b.unit.read.setdefault((base.type.cls, name, is_in_hand(b, base)), (b.source, node))
+
+
+def is_in_hand(b: Builder, value: ir.Expr) -> bool:
+    """Whether a value is the message that this turn received."""
+    while isinstance(value, ir.As):
+        value = value.base
+    if not isinstance(value, ir.Local):
+        return False
+    return value.name in b.received or any(
+        isinstance(var, Var) and var.in_hand and var.local == value
+        for var in (b.env or {}).values()
+    )
 
 
 def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
@@ -115,7 +167,9 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
             if isinstance(default, Static):
                 b.fail("PDC109", node, f"the default of {cls.__name__}.{field.name} does not lower")
             value = default
-        _note_conversion(b, cls, field.name, value.type, field.type)
+        elif isinstance(value.type, CONTAINERS):
+            _check_alone(b, given[field.name])
+        note_conversion(b, cls, field.name, value.type, field.type)
         try:
             args.append(_field_value(b, where_of(given, field.name, node), value, field.type))
         except OperandError:
@@ -123,6 +177,33 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
             b.fail("PDC102", where, f"field {field.name!r} of {cls.__name__} takes {field.type}, "
                    f"and this is {value.type}")  # fmt: skip
     return ir.New(b.loc(node), MessageType(cls), tuple(args), _header(b, node))
+
+
+def replaced(b: Builder, node: ast.Call) -> ir.Expr:
+    """``dataclasses.replace(order, price=3)``: a new message, with the other fields as they are."""
+    if len(node.args) != 1 or any(keyword.arg is None for keyword in node.keywords):
+        b.fail("PDC110", node, "`dataclasses.replace` takes a message, and fields by name")
+    name = b.fresh_name("before")
+    b.bind(name, b.expression(node.args[0]))
+    before = b.expression(placed(ast.Name(name, ast.Load()), node))
+    if not isinstance(before.type, MessageType):
+        raise OperandError(f"`dataclasses.replace` of a {before.type}")
+    given = {str(keyword.arg) for keyword in node.keywords}
+    kept = [
+        ast.keyword(f.name, ast.Attribute(ast.Name(name, ast.Load()), f.name, ast.Load()))
+        for f in b.schema(before.type.cls, node).fields if f.name not in given
+    ]  # fmt: skip
+    made = placed(ast.Call(node.func, [], [*node.keywords, *kept]), node)
+    return construct(b, made, before.type.cls)
+
+
+def _check_alone(b: Builder, node: ast.expr) -> None:
+    """A message holds the very list that it is given: that must not change while it is kept."""
+    if b.sending != "now" and isinstance(node, ast.Name) and node.id in b.changing:
+        b.fail("PDC106", node, f"a message keeps the list {node.id!r}, "
+               "which changes",
+               notes=["in Python, the message would see the changes"],
+               hint=f"give the message a copy: `list({node.id})`")  # fmt: skip
 
 
 HEADER = ("message_id", "priority", "correlation_id")
@@ -165,7 +246,7 @@ def _is_valid(name: str, value: Any) -> bool:
 def _is_in_hand(b: Builder, node: ast.expr) -> bool:
     """Whether ``node`` is a name of the message that this turn received."""
     var = (b.env or {}).get(node.id) if isinstance(node, ast.Name) else None
-    return isinstance(var, Var) and var.local.name in b.received
+    return isinstance(var, Var) and var.in_hand
 
 
 def _plain_init(b: Builder, node: ast.Call, cls: type) -> None:

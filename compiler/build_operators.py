@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,14 @@ from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_enums import as_base, base_of, has_operators
 from pydotcompute.compiler.convert import NoneOperandError, OperandError, raising
 from pydotcompute.compiler.numpy_types import cast
-from pydotcompute.compiler.operators import NOT, Primitive, binary, folded, int_type
+from pydotcompute.compiler.operators import (
+    NOT,
+    Deoptimise,
+    Primitive,
+    binary,
+    folded,
+    int_type,
+)
 from pydotcompute.compiler.types import (
     BOOL,
     FLOAT,
@@ -32,6 +40,7 @@ from pydotcompute.compiler.types import (
     TupleType,
     Type,
     UnionType,
+    in_body,
     join,
 )
 
@@ -138,6 +147,8 @@ def _unlike(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     """A comparison of types that have no common order: equal never, or an error."""
     if isinstance(left.type, TupleType) and isinstance(right.type, TupleType):
         return _tuples(b, symbol, left, right)
+    if symbol in ("==", "!=") and isinstance(left.type, MessageType) and left.type == right.type:
+        return _messages(b, symbol, left, right)
     if symbol in ("is", "is not") and left.type == right.type == BOOL:
         return compare(b, "==" if symbol == "is" else "!=", left, right)
     unlike_none = NONE in (left.type, right.type) and left.type != right.type
@@ -174,11 +185,55 @@ def _tuples(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
         raise OperandError("tuples are compared with `==` and `!=` only")
     if len(left.type.items) != len(right.type.items):
         return ir.Const(loc, BOOL, symbol == "!=")
+    return _all_equal(b, symbol, zip(items_of(b, left), items_of(b, right), strict=True), loc)
+
+
+def _messages(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+    """``==`` of two messages of one class: the comparison that ``@dataclass`` makes."""
+    assert isinstance(left.type, MessageType)
+    cls: Any = left.type.cls
+    code = getattr(vars(cls).get("__eq__"), "__code__", None)
+    if code is None or code.co_filename != "<string>" or cls.__ne__ is not object.__ne__:
+        raise OperandError(f"{left.type} has no `==` that `@dataclass` has made")
+    left, right = b.stable(left), b.stable(right)
+    pairs = []
+    for field in b.schema(cls, ast.Pass()).fields:
+        if cls.__dataclass_fields__[field.name].compare:
+            type_ = in_body(field.type)
+            pairs.append((ir.Field(left.loc, type_, left, field.name),
+                          ir.Field(left.loc, type_, right, field.name)))  # fmt: skip
+    return _all_equal(b, symbol, pairs, left.loc)
+
+
+def _all_equal(b: Builder, symbol: str, pairs: Iterable[tuple[ir.Expr, ir.Expr]],
+               loc: Any) -> ir.Expr:  # fmt: skip
     result: ir.Expr = ir.Const(loc, BOOL, True)
-    for one, other in zip(items_of(b, left), items_of(b, right), strict=True):
-        part = compare(b, "==", one, other)
+    for one, other in pairs:
+        part = _same_item(b, one, other)
         result = part if isinstance(result, ir.Const) else ir.And(loc, BOOL, result, part)
     return result if symbol == "==" else negate(result)
+
+
+def _same_item(b: Builder, one: ir.Expr, other: ir.Expr) -> ir.Expr:
+    """``==`` of two items of tuples: an object is equal to itself there, even NaN."""
+    if isinstance(one.type, UnionType):
+        other = b.stable(other)
+        return b.split(one, lambda part: _same_item(b, part, other))
+    if isinstance(other.type, UnionType):
+        return b.split(other, lambda part: _same_item(b, one, part))
+    if one.type == other.type and one.type in (FLOAT, *_SCALAR_FLOATS):
+        return ir.Op(one.loc, BOOL, _SAME_FLOAT, (one, other))
+    return compare(b, "==", one, other)
+
+
+def _same_float(one: float, other: float) -> bool:
+    if one != one and other != other:
+        raise Deoptimise("whether two NaNs are one object")
+    return one == other
+
+
+_SCALAR_FLOATS = (ScalarType("float64"), ScalarType("float32"))
+_SAME_FLOAT = Primitive("same_float", "pdc_same_float({e}, {0}, {1})", _same_float)
 
 
 def items_of(b: Builder, value: ir.Expr) -> list[ir.Expr]:

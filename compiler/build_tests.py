@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
@@ -45,7 +46,7 @@ def _view(b: Builder, name: str, keep: list[Type]) -> Env | None:
     var = env.get(name)
     if not isinstance(var, Var) or not isinstance(var.view, UnionType) or not keep:
         return None
-    env[name] = Var(var.local, keep[0] if len(keep) == 1 else UnionType(tuple(keep)))
+    env[name] = replace(var, view=keep[0] if len(keep) == 1 else UnionType(tuple(keep)))
     return env
 
 
@@ -135,7 +136,9 @@ def either(one: Env, other: Env) -> Env:
     for name in one.keys() | other.keys():
         left, right = one.get(name), other.get(name)
         if isinstance(left, Var) and isinstance(right, Var) and left.local == right.local:
-            env[name] = left if left == right else Var(left.local, left.local.type)
+            env[name] = left if left == right else Var(left.local, left.local.type,
+                                                       left.sole and right.sole,
+                                                       left.in_hand and right.in_hand)  # fmt: skip
         elif left is FORGOTTEN or right is FORGOTTEN:
             env[name] = FORGOTTEN
         else:

@@ -222,6 +222,10 @@ class Diagnostics:
         """A point to ``rewind`` to."""
         return len(self._found)
 
+    def since(self, mark: int) -> list[Diagnostic]:
+        """What was found since ``mark``."""
+        return self._found[mark:]
+
     def rewind(self, mark: int) -> None:
         """Forgets what was found since ``mark``: the attempt is made again."""
         del self._found[mark:]

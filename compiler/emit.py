@@ -105,8 +105,10 @@ def _function(c_types: CTypes, strings: dict[str, int], function: ir.Function,
               codes: Mapping[int, type[BaseException]]) -> str:  # fmt: skip
     file = function.loc.file
     body = StatementEmitter(c_types, strings, lambda n: python(file, n), codes, file, None)
+    places = {p.name for p in function.parameters if isinstance(p.type, CONTAINERS)}
+    places.update(function.changes)
     parameters = [
-        f"{c_types.spell(p.type)} {'&' if isinstance(p.type, CONTAINERS) else ''}{body.name(p)}"
+        f"{c_types.spell(p.type)} {'&' if p.name in places else ''}{body.name(p)}"
         for p in function.parameters
     ]
     body.locals.clear()

@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from functools import singledispatchmethod
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.c_types import CTypes, comment, file_name
+from pydotcompute.compiler.c_types import CTypes, comment, file_name, identifier
 from pydotcompute.compiler.emit_expressions import ExpressionEmitter, may_fail, may_raise
 from pydotcompute.compiler.error_codes import DEOPTIMISE
+from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.types import CONTAINERS, MessageType, UnionType
 from pydotcompute.compiler.verify import falls_through
 
@@ -121,6 +122,19 @@ class StatementEmitter(ExpressionEmitter):
             self.write(f"{name} = {text};")
             return
         self.statement(node.value, lambda text: f"{name} = {text};")
+
+    @stmt.register
+    def _set_field_stmt(self, node: ir.SetField) -> None:
+        self.at(node)
+        assert isinstance(node.target.type, MessageType)
+        field = next(f for f in schema_of(node.target.type.cls).fields if f.name == node.name)
+        text, lines = self.captured(lambda: self.expr(node.value))
+        self.write(*lines)
+        if may_fail(node.value):
+            text = self._spill_now(text, node.value)
+            self.check(node.value)
+        place = f"{self.expr(node.target)}.{identifier(node.name)}"
+        self.write(f"{place} = {self.c_types.into_record(field.type, text)};")
 
     @stmt.register
     def _evaluate_stmt(self, node: ir.Evaluate) -> None:

@@ -68,6 +68,14 @@ def _text_of(error: BaseException) -> str:
     return str(text)
 
 
+def _root(place: ir.Expr) -> str:
+    """The local that a place is, or is inside of."""
+    while isinstance(place, ir.As):
+        place = place.base
+    assert isinstance(place, ir.Local)
+    return place.name
+
+
 class _Idle(Exception):
     """``receive`` finds no message and no time-out to raise."""
 
@@ -168,6 +176,13 @@ class _Turn:
     @stmt.register
     def _(self, node: ir.Assign) -> None:
         self.variables[node.target.name] = self.expr(node.value)
+
+    @stmt.register
+    def _(self, node: ir.SetField) -> None:
+        value = self.expr(node.value)
+        changed = copy.copy(self.expr(node.target))
+        object.__setattr__(changed, node.name, value)
+        self.variables[_root(node.target)] = changed
 
     @stmt.register
     def _(self, node: ir.Evaluate) -> None:
@@ -340,6 +355,9 @@ class _Turn:
         except _Jump as jump:
             return jump.value
         finally:
+            for place, parameter in zip(node.args, function.parameters, strict=True):
+                if parameter.name in function.changes and isinstance(place.type, MessageType):
+                    outer[_root(place)] = self.variables[parameter.name]
             self.variables, self.caught = outer, caught
         raise AssertionError("a function without an end")
 

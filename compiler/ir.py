@@ -8,7 +8,7 @@
               | If(test, body, orelse) | While(setup, test, body, orelse)
               | For(target, start, stop, step, body, orelse)
               | Break | Continue | EndTurn | Leave | Return(value)
-              | Raise(code) | Try(body, handlers, orelse)
+              | SetField(target, name, value) | Raise(code) | Try(body, handlers, orelse)
               | Fresh(target) | Mutate(target, primitive, args) | Print(site, value)
               | Evaluate(value)
     expr      = Const(value) | Local(name) | Field(base, name) | Op(primitive, args)
@@ -77,12 +77,13 @@ class Local(Expr):
     """A local or state variable; ``name`` is unique for its type: ``x``, later ``x%2``.
 
     Of a container, ``origin`` is the state variable that it is, or ``site`` where in the Python
-    it is made.
+    it is made; ``part``: it is a copy of what a message holds, and does not change.
     """
 
     name: str
     origin: str | None = field(default=None, compare=False)
     site: tuple[int, int] | None = field(default=None, compare=False)
+    part: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +327,15 @@ class Try(Stmt):
 
 
 @dataclass(frozen=True, slots=True)
+class SetField(Stmt):
+    """Changes a field of the message in a local, or of the member of a union that it holds."""
+
+    target: Expr
+    name: str
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Fresh(Stmt):
     """Makes a local container new and empty."""
 
@@ -371,6 +381,8 @@ class Function(Node):
     result: Type
     body: Block
     effects: bool
+    changes: tuple[str, ...] = ()
+    """Names of the parameters whose message or container it changes: the caller's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,11 @@ def _(node: ir.Send) -> list[str]:
 
 
 @_stmt.register
+def _(node: ir.SetField) -> list[str]:
+    return [f"{expr_text(node.target)}.{node.name} = {expr_text(node.value)}"]
+
+
+@_stmt.register
 def _(node: ir.Fresh) -> list[str]:
     return [f"{node.target.name}: {node.target.type} = new"]
 

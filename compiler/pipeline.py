@@ -33,7 +33,7 @@ from pydotcompute.compiler.prologue import static_values
 from pydotcompute.compiler.render import render
 from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.source import FunctionSource, read_source
-from pydotcompute.compiler.state import StateLayout, of_value
+from pydotcompute.compiler.state import StateLayout, converted_fields, of_value
 from pydotcompute.compiler.types import Type, UnsupportedTypeError
 from pydotcompute.compiler.unsupported import scan
 from pydotcompute.compiler.verify import verify
@@ -193,7 +193,7 @@ def lower(request: LoweringRequest) -> KernelSource:
         raise DiagnosticError(_no_input(source, shape))
     state = state_types(source, shape, request.state)
     kernel = build_kernel(request.kernel_id, shape, request.inputs, request.outputs, state,
-                          request.signals)  # fmt: skip
+                          request.signals, _converted(shape, request.state))  # fmt: skip
     verify(kernel)
     codes = code_classes(kernel, request.signals)
     parts = emit(kernel, lambda file, line: python_line(source, file, line), codes)
@@ -203,6 +203,13 @@ def lower(request: LoweringRequest) -> KernelSource:
     text = render(request.kernel_id, origin, parts, layout.dtype.itemsize, publishes=publishes)
     return KernelSource(request.kernel_id, text, kernel, layout, kernel.inputs, kernel.outputs,
                         max_sends(kernel), parts.strings, codes)  # fmt: skip
+
+
+def _converted(shape: ActorShape, values: Mapping[str, Any] | None) -> set[tuple[type, str]]:
+    """Fields that the prologue's messages fill with values of other types than their own."""
+    known = static_values(shape) if values is None else values
+    return {field for name in shape.state_names if name in known
+            for field in converted_fields(known[name])}  # fmt: skip
 
 
 def state_types(source: FunctionSource, shape: ActorShape,

@@ -11,7 +11,7 @@ one is, ``Restart`` makes the builder begin again, now giving that name a union 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pydotcompute.compiler import ir
@@ -26,6 +26,8 @@ from pydotcompute.compiler.types import (
     DictType,
     ListType,
     Type,
+    UnionType,
+    holds_message,
     join,
 )
 
@@ -36,10 +38,19 @@ class Restart(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Var:
-    """Where a name's value is, and the type it is known to have."""
+    """Where a name's value is, and the type it is known to have.
+
+    Args:
+        local: where.
+        view: the type.
+        sole: of a message: no other name and no container has this object.
+        in_hand: it is the message that this turn received.
+    """
 
     local: ir.Local
     view: Type
+    sole: bool = False
+    in_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,12 @@ class TryFrame:
     assigned: dict[str, list[Type]] = field(default_factory=dict)
 
 
+def _flags(found: list[Var | Dropped | None]) -> tuple[bool, bool]:
+    """What holds of a message on every path that binds it: ``sole`` and ``in_hand``."""
+    bound = [var for var in found if isinstance(var, Var)]
+    return all(var.sole for var in bound), all(var.in_hand for var in bound)
+
+
 class Scope(Converter):
     """The variables of one function while its body is built."""
 
@@ -89,7 +106,7 @@ class Scope(Converter):
         self._made_up = 0
         self.synthetic: set[str] = set()
         self.received: set[str] = set()
-        """Names of the locals that hold the message in hand."""
+        """Names of the temporaries that hold the message in hand."""
         self.list_items: dict[tuple[int, int], Type] = {}
         """Item types of the lists made in this function, by place, as far as they have grown."""
 
@@ -116,12 +133,17 @@ class Scope(Converter):
             self.raise_here(value)
             return
         if isinstance(value.type, CONTAINERS):
-            place = value if isinstance(value, ir.Local) else self.temporary(value)
+            place = value if isinstance(value, ir.Local) else replace(
+                self.temporary(value), part=True
+            )  # fmt: skip
             self.env[name] = Var(place, place.type)
             for frame in self.tries:
                 frame.assigned.setdefault(name, []).append(place.type)
             return
         target = self.local(name, value.type, value.loc)
+        made = sole and self.is_made(value)
+        in_hand = any(isinstance(var, Var) and var.in_hand and var.local == value
+                      for var in self.env.values())  # fmt: skip
         last = self.block[-1] if self.block else None
         if (
             sole and isinstance(value, ir.Local) and value.name.startswith("%")
@@ -129,20 +151,45 @@ class Scope(Converter):
         ):  # fmt: skip
             # What has just been computed needs no temporary.
             self.block[-1] = replace(last, target=target)
-            if isinstance(last, ir.Receive):
-                self.received.add(target.name)
+            in_hand = isinstance(last, ir.Receive)
+            made = in_hand or (isinstance(last, ir.Assign) and self.is_made(last.value))
             value = target
         if not (isinstance(value, ir.Local) and value == target):
             self.block.append(ir.Assign(value.loc, target, value))
-        self.env[name] = Var(target, value.type)
+        self.env[name] = Var(target, value.type, made or not holds_message(value.type), in_hand)
         for frame in self.tries:
             frame.assigned.setdefault(name, []).append(value.type)
+        self.keep_shadows(name)
+
+    def keep_shadows(self, name: str) -> None:
+        """Copies a variable that has changed to the locals that handlers look at."""
+        var = (self.env or {}).get(name)
+        assert isinstance(var, Var)
+        for frame in self.tries:
             if shadow := frame.shadows.get(name):
-                if (wider := join(shadow.view, value.type)) != shadow.view:
+                if (wider := join(shadow.view, var.view)) != shadow.view:
                     self.try_types[frame.key, name] = wider
                     raise Restart
-                wide = self.widen(ir.Local(value.loc, target.type, target.name), shadow.view)
-                self.block.append(ir.Assign(value.loc, shadow.local, wide))
+                wide = self.widen(self.read(var, var.local.loc), shadow.view)
+                self.block.append(ir.Assign(var.local.loc, shadow.local, wide))
+
+    def is_made(self, value: ir.Expr) -> bool:
+        """Whether a value is a message that has just been made, and nobody has yet."""
+        return isinstance(value, ir.New)
+
+    def narrow_name(self, name: str, members: Sequence[Type]) -> None:
+        """From here on, a name's value is known to be of one of these types."""
+        var = (self.env or {}).get(name)
+        assert self.env is not None
+        assert isinstance(var, Var)
+        view = members[0] if len(members) == 1 else UnionType(tuple(members))
+        self.env[name] = replace(var, view=view)
+
+    def share(self, name: str) -> None:
+        """From here on, the message that ``name`` is bound to may have another name, too."""
+        var = (self.env or {}).get(name)
+        if self.env is not None and isinstance(var, Var) and holds_message(var.view):
+            self.env[name] = replace(var, sole=False)
 
     def raise_here(self, value: ir.Expr) -> None:
         """Evaluates what raises for certain: the path ends."""
@@ -180,7 +227,7 @@ class Scope(Converter):
         if isinstance(first, Var) and all(
             isinstance(var, Var) and var.local == first.local for var in found
         ):
-            return Var(first.local, first.local.type)
+            return Var(first.local, first.local.type, *_flags(found))
         if any(isinstance(view_of(var), CONTAINERS) for var in found):
             return self._merge_places(found)
         types = tuple(dict.fromkeys(view_of(var) for var in found))
@@ -191,7 +238,7 @@ class Scope(Converter):
         merged = types[0]
         for other in types[1:]:
             merged = join(merged, other)
-        return Var(self.local(name, merged, loc), merged)
+        return Var(self.local(name, merged, loc), merged, *_flags(found))
 
     def _merge_places(self, found: list[Var | Dropped | None]) -> Var | Dropped:
         """One place for a container that paths bind differently: the state's, if it is one."""
@@ -204,7 +251,8 @@ class Scope(Converter):
         if kept and all(var.local == kept[0].local for var in kept):
             return kept[0]
         if not kept and (len({var.local.name for var in places}) == 1 or kinds == {ListType}):
-            return places[0]
+            part = any(var.local.part for var in places)
+            return replace(places[0], local=replace(places[0].local, part=part))
         return Dropped(types if len(types) > 1 else (*types, *types))
 
     def _move_into(self, name: str, wanted: Var, have: Var | Dropped | None,

@@ -38,13 +38,32 @@ from pydotcompute.compiler.types import (
     TupleType,
     Type,
     UnsupportedTypeError,
+    in_body,
     join,
+    members_of,
 )
-from pydotcompute.compiler.values import load, storage, store
+from pydotcompute.compiler.values import is_of, load, storage, store
 
 _PLAIN: dict[type, Type] = {
     bool: BOOL, float: FLOAT, str: STR, type(None): NONE, uuid.UUID: UUID,
 }  # fmt: skip
+
+
+def converted_fields(value: Any) -> set[tuple[type, str]]:
+    """Fields of messages inside a value that hold something of another type than their own."""
+    if isinstance(value, (list, tuple, deque)):
+        return {field for item in value for field in converted_fields(item)}
+    if isinstance(value, dict):
+        return converted_fields(list(value.values()))
+    found = set()
+    if schemas.is_message(type(value)):
+        for field in schemas.schema_of(type(value)).fields:
+            held, type_ = getattr(value, field.name), in_body(field.type)
+            found |= converted_fields(held)
+            plain = not isinstance(type_, CONTAINERS)
+            if plain and not any(is_of(held, member) for member in members_of(type_)):
+                found.add((type(value), field.name))
+    return found
 
 
 def of_value(value: Any) -> Type:

@@ -286,6 +286,19 @@ def in_body(type_: Type) -> Type:
     return type_
 
 
+def holds_message(type_: Type) -> bool:
+    """Whether a value of a type may be, or give access to, an object that can change: a message."""
+    if isinstance(type_, TupleType):
+        return any(map(holds_message, type_.items))
+    if isinstance(type_, (ListType, DequeType)):
+        return holds_message(type_.item)
+    if isinstance(type_, DictType):
+        return holds_message(type_.value)
+    if isinstance(type_, UnionType):
+        return any(map(holds_message, type_.members))
+    return isinstance(type_, MessageType)
+
+
 def join(left: Type, right: Type) -> Type:
     """The smallest type that holds the values of both."""
     if left == right or right == NEVER:

@@ -67,6 +67,9 @@ def _stmt(node: ir.Stmt, functions: dict[str, ir.Function], *, in_loop: bool,
         case ir.Assign():
             _require(node.target.type == node.value.type, node,
                      f"{node.value.type} is bound to a {node.target.type}")  # fmt: skip
+        case ir.SetField():
+            place = node.target.base if isinstance(node.target, ir.As) else node.target
+            _require(isinstance(place, ir.Local), node, "no place")
         case ir.If():
             _require(node.test.type == BOOL, node, "the test is no bool")
             _block(node.body, functions, in_loop=in_loop, function=function)

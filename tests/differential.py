@@ -194,7 +194,8 @@ class Interpreter:
         if self.coroutine is None:
             self.coroutine = self.subject.parts.resume(_Context(self), kept(self.state))
             self.coroutine.send(None)
-        self.coroutine.send(item)
+        # An actor may change the message that it receives.
+        self.coroutine.send(item if isinstance(item, Timeout) else copy.deepcopy(item))
 
 
 def interpret(subject: Subject, items: Sequence[Item], *, terminate: bool = False) -> list[Step]:

@@ -29,6 +29,7 @@ READS_SYNTAX = tuple(
         "unsupported",
         "actor_shape",
         "liveness",
+        "borrowing",
         "names",
         "recompile",
         "silence",

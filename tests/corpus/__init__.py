@@ -10,6 +10,7 @@ from tests.corpus import (
     filters,
     finance,
     hashing,
+    messages,
     numbers,
     numpy_scalars,
     states,
@@ -19,6 +20,6 @@ from tests.corpus import (
 from tests.corpus.case import CASES, Case
 
 __all__ = [
-    "CASES", "Case", "containers", "control", "errors", "filters", "finance", "hashing", "numbers",
-    "numpy_scalars", "states", "wide", "words",
+    "CASES", "Case", "containers", "control", "errors", "filters", "finance", "hashing", "messages",
+    "numbers", "numpy_scalars", "states", "wide", "words",
 ]  # fmt: skip
