@@ -4,6 +4,7 @@ One definition, used twice: as numpy record dtypes here, as C structs in ``templ
 the generated text asserts at compile time that the two agree (size and every offset).
 
 A *port* is one direction of one actor: a ring of message slots and its two counters.
+A *seat* is what a resident kernel knows of one actor beyond that.
 An *actor block* names the two ports, the state record, and the words through which the host
 steers the compiled code and hears from it.  Every word has one writer.
 """
@@ -98,7 +99,7 @@ at least ``2 * bound`` slots."""
 
 ACTOR = _lines(
     [("input", "<u8"), ("output", "<u8"), ("state", "<u8"), ("log", "<u8"), ("log_size", "<u8"),
-     ("heap", "<u8")],
+     ("heap", "<u8"), ("watch", "<u8")],
     [("stop", "<u4"), ("terminating", "<u4"), ("carry", "<u4"), ("event", "<u4"), ("fuel", "<i8"),
      ("strings", "<u8")],
     [("status", "<i4"), ("code", "<i4"), ("line", "<i4"), ("column", "<i4"), ("timeout", "<f8"),
@@ -106,10 +107,46 @@ ACTOR = _lines(
     [("processed", "<u8"), ("sent", "<u8"), ("rejected", "<u8"), ("timeouts", "<u8"),
      ("skipped", "<u8")],
 )  # fmt: skip
-"""Line 0: addresses, constant during a burst.
+"""Line 0: addresses, constant during a burst; ``watch`` is that of the ``stop`` to be polled.
 Line 1, written by the host: ``stop``; ``terminating`` (``ctx.should_terminate``); ``carry``
 (write ``output.source``); ``event``; ``fuel`` (turns of inner loops before PREEMPTED, or -1:
 poll ``stop`` instead).
 Line 2, written by the actor when a burst ends: the report; ``timeout`` is what the receive it
 waits in was given, in seconds (NaN: none); ``produced`` counts outputs written, published or not.
 Line 3, counters of the actor, only growing: ``skipped`` inputs were dropped by DROP_OLDEST."""
+
+
+class Leave(IntEnum):
+    """What the host asks of a resident actor."""
+
+    STAY = 0
+    WHEN_IDLE = 1
+    NOW = 2
+    """After the burst in hand."""
+
+
+SEAT = _lines(
+    [("actor", "<u8"), ("local", "<u8"), ("state", "<u8"), ("mirror", "<u8"),
+     ("state_size", "<u8"), ("journal", "<u8"), ("journal_size", "<u8"), ("strings", "<u8")],
+    [("slots", "<u8"), ("stage", "<u8"), ("stage_mask", "<u8"), ("input_size", "<u8"),
+     ("output_size", "<u8"), ("string_count", "<u8"), ("burst", "<u8"), ("budget", "<u8")],
+    [("leave", "<u4"), ("load", "<u4"), ("epoch", "<u8"), ("idle_ns", "<u8"),
+     ("sources", "<u8")],
+    [("parked", "<u8"), ("busy_ns", "<u8"), ("visits", "<u8"), ("peak", "<u8")],
+)  # fmt: skip
+"""Lines 0 to 2 are written by the host, while the actor is parked, except for ``leave``.
+Line 0: ``actor`` (the host's record) and ``mirror`` (the state as it was when the actor parked) are
+in mapped memory; ``local`` (the device's record and its two ports), ``state``, ``journal`` and
+``strings`` in device memory.
+Line 1: ``slots`` (outputs, before they are copied to the host's ring; as many as there) and
+``stage`` (inputs, copied from the host's ring; 0: in shared memory) in device memory; ``burst``:
+messages handled between two looks at the host's words; ``budget``: messages in this residency.
+Line 2: ``leave`` (``Leave``); ``load``: state and strings are to be read from the host's memory
+first; ``epoch`` names this residency; ``idle_ns``: how long to stay without work; ``sources``: as
+``slots``, for what ``PORT.source`` says.
+Line 3, written by the device: ``parked`` is the epoch of the last residency that ended, stored
+after everything else; the nanoseconds it was busy, and how many visits it made; ``peak``, stored
+before the inputs are said to be consumed: the most messages that waited at the same time, ever."""
+
+STAGE = 8192
+"""Bytes of shared memory for inputs; a slot that is larger is staged in device memory."""

@@ -17,7 +17,7 @@ from pydotcompute.compiler.c_types import comment
 from pydotcompute.compiler.emit import Emitted, zero
 from pydotcompute.compiler.error_codes import DEOPTIMISE
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 _HELPER = re.compile(r"\bpdc_\w+")
 
 
@@ -34,7 +34,8 @@ def _environment() -> jinja2.Environment:
 def _layout_checks() -> list[dict[str, Any]]:
     """The layout of the shared structs, as numpy has it, for the compiler to confirm."""
     checks = []
-    for struct, dtype in (("pdc_port", abi.PORT), ("pdc_actor", abi.ACTOR)):
+    layouts = (("pdc_port", abi.PORT), ("pdc_actor", abi.ACTOR), ("pdc_seat", abi.SEAT))
+    for struct, dtype in layouts:
         checks.append({"expression": f"sizeof({struct})", "value": dtype.itemsize, "what": struct})
         for name in dtype.names or ():
             checks.append({
@@ -69,6 +70,7 @@ def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
         platform=helpers.platform(),
         helpers=helpers.select(used),
         line=abi.CACHE_LINE,
+        stage=abi.STAGE,
         checks=_layout_checks(),
         statuses=list(abi.Status),
         structs=parts.structs,
@@ -88,6 +90,11 @@ def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
         abi_version=ABI_VERSION,
         publishes=int(publishes),
     )  # fmt: skip
+
+
+def render_echo() -> str:
+    """The text of the kernel by which a device shows that it runs beside the host."""
+    return _environment().get_template("echo.cu.j2").render(platform=helpers.platform())
 
 
 def _declaration(c_type: str, name: str) -> tuple[str, str]:

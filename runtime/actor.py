@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydotcompute.anatomy import dissect
 from pydotcompute.backends.base import Engine, Failure
@@ -31,6 +32,10 @@ from pydotcompute.slots import Values
 from pydotcompute.spec import KernelSpec
 from pydotcompute.telemetry import Meter, Statistics, collect
 
+if TYPE_CHECKING:
+    from pydotcompute.backends.device import Device
+    from pydotcompute.backends.residency import Residents
+
 log = logging.getLogger("pydotcompute.kernel")
 
 GRACE = 0.1
@@ -46,10 +51,12 @@ class Options:
     Args:
         fallback: ``"allow"``, ``"warn"`` or ``"error"``.
         pool: worker threads, for compiling and for long work.
+        residents: those who run on a device, and look after it.
     """
 
     fallback: str
     pool: Any
+    residents: Callable[[Device], Residents]
 
 
 class Actor:
@@ -75,6 +82,8 @@ class Actor:
         self.engine: Engine | None = None
         self.replies = Replies(self._requests_changed)
         self.poisoned: str | None = None
+        self.before_request: Callable[[], Awaitable[None]] | None = None
+        self._asked = "auto"
         self._over = loop.create_future()
         self._ending: asyncio.Task[Termination] | None = None
         self._specialising: asyncio.Task[None] | None = None
@@ -163,10 +172,19 @@ class Actor:
             BackendUnavailableError: the backend asked for cannot run here.
         """
         check("launch", self.state, self.kernel_id)
+        self._asked = backend
         self.plan = await self._choose(backend, None)
+        self._check_room()
         if self.plan.backend == "pending" and not self.declares_input:
             self.inbox.set_gate(put=SPECIAL)
         self.state = KernelState.LAUNCHED
+
+    def _check_room(self) -> None:
+        """Actors that stay on a device for ever need room there."""
+        device, program = self.plan.device, self.plan.program
+        if device is not None and program is not None:
+            residents = self.options.residents(device)
+            residents.check_room(device.load(program.library), self.kernel_id)
 
     async def _choose(self, backend: str, state: dict[str, Any] | None) -> Plan:
         plan: Plan = await self.options.pool.call(
@@ -203,7 +221,8 @@ class Actor:
         engine = self.engine
         if isinstance(engine, NativeEngine) and state is None:
             state = engine.known_state
-        self.plan = await self._choose("auto", state)
+        asked = "auto" if self._asked == "native" else self._asked
+        self.plan = await self._choose(asked, state)
         if isinstance(engine, NativeEngine) and engine is self.engine:
             engine.compiled()
 
@@ -220,6 +239,11 @@ class Actor:
     # --- running ---------------------------------------------------------------------------
 
     def _make_engine(self) -> Engine:
+        if self.plan.device is not None:
+            from pydotcompute.backends.cuda import CudaEngine
+
+            residents = self.options.residents(self.plan.device)
+            return CudaEngine(self, self.options.pool, residents)
         if self.plan.backend in ("native", "pending"):
             from pydotcompute.backends.native import NativeEngine
 

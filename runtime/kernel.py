@@ -258,6 +258,8 @@ class RingKernel:
         def opened(ordinal: int) -> None:
             actor.replies.open(request, ordinal)
 
+        if actor.before_request is not None:
+            await actor.before_request()
         try:
             await self._inbox.put(request.message, timeout, opened)
         except ForeignMessage:

@@ -9,8 +9,9 @@ import asyncio
 import os
 import weakref
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydotcompute import fastpath
 from pydotcompute.actor import Actor, Options
@@ -28,6 +29,10 @@ from pydotcompute.lifecycle import Termination
 from pydotcompute.settings import settings
 from pydotcompute.telemetry import Statistics
 
+if TYPE_CHECKING:
+    from pydotcompute.backends.device import Device
+    from pydotcompute.backends.residency import Residents
+
 BACKENDS = ("auto", "cuda", "native", "python")
 FALLBACKS = ("allow", "warn", "error")
 
@@ -43,21 +48,35 @@ class RingKernelRuntime:
         fallback: what happens to an actor that cannot be compiled: ``"warn"`` (once, with the
             reason), ``"allow"``, or ``"error"`` (``launch`` raises ``LoweringError``).
         shutdown_timeout: seconds that leaving ``async with`` takes at most.
+        residency: seconds a kernel stays on a GPU at most before it makes room for whatever else
+            waits for the GPU; None for ever.
+        idle: seconds it stays there without work.
 
     Raises:
-        ValueError: a backend or fallback of another name.
+        ValueError: a backend or fallback of another name, or a time that is not positive.
     """
 
     __slots__ = ("__dict__", "__weakref__", "_kernels")  # _kernels: where the extension finds it
 
     def __init__(
-        self, *, backend: str = "auto", fallback: str = "warn", shutdown_timeout: float = 5.0
+        self,
+        *,
+        backend: str = "auto",
+        fallback: str = "warn",
+        shutdown_timeout: float = 5.0,
+        residency: float | None = 5e-3,
+        idle: float = 200e-6,
     ) -> None:
         if backend not in BACKENDS:
             raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {backend!r}")
         if fallback not in FALLBACKS:
             raise ValueError(f"fallback is one of {', '.join(FALLBACKS)}, not {fallback!r}")
+        for name, seconds in (("residency", residency), ("idle", idle)):
+            if seconds is not None and not seconds > 0:
+                raise ValueError(f"{name} must be a positive number of seconds, not {seconds!r}")
         self._backend, self._fallback = backend, fallback
+        self._residency, self._idle = residency, idle
+        self._residents: dict[Any, Residents] = {}
         self._shutdown_timeout = shutdown_timeout
         self._kernels: dict[str, RingKernel] = {}
         self._launching: set[str] = set()
@@ -106,7 +125,37 @@ class RingKernelRuntime:
         try:
             await asyncio.gather(*endings)
         finally:
+            for residents in self._residents.values():
+                await residents.close(max(0.1, seconds))
             self._pool.close()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """No kernel of this runtime is on a GPU inside; messages wait, and nothing is lost.
+
+        For what must have a GPU to itself: NCCL, profilers, benchmarks.  Actors on other backends
+        go on.
+        """
+        self._check_loop()
+        held: list[Residents] = []
+        try:
+            for residents in self._residents.values():
+                held.append(residents)
+                await residents.hold()
+            yield
+        finally:
+            for residents in held:
+                residents.release()
+
+    def _residents_of(self, device: Device) -> Residents:
+        from pydotcompute.backends.residency import Residents, Terms
+
+        found = self._residents.get(id(device))
+        if found is None:
+            assert self._loop is not None
+            terms = Terms(self._residency, self._idle, settings().debug_step)
+            found = self._residents[id(device)] = Residents(device, self._loop, terms)
+        return found
 
     # --- lifecycle -------------------------------------------------------------------------
 
@@ -138,7 +187,7 @@ class RingKernelRuntime:
                 "this one under another id"
             )
         assert self._loop is not None
-        options = Options(settings().fallback or self._fallback, self._pool)
+        options = Options(settings().fallback or self._fallback, self._pool, self._residents_of)
         self._launching.add(kernel_id)
         try:
             if not is_dissected(spec.function):

@@ -8,6 +8,8 @@ Input: ``PYDOTCOMPUTE_*``, read when asked for and never before.  Output: a froz
 ``PYDOTCOMPUTE_DUMP_DIR``      folder for everything made on the way, a subfolder per kernel
 ``PYDOTCOMPUTE_OVERRIDE_DIR``  folder with edited ``kernel.cu`` files to load instead
 ``PYDOTCOMPUTE_CACHE_DIR``     folder for compiled code
+``PYDOTCOMPUTE_DEVICE``        gpu, or emulated: what the cuda backend runs on (for tests)
+``PYDOTCOMPUTE_DEBUG_STEP``    resident kernels end after so many looks at their queues (for tools)
 =============================  ==============================================================
 """
 
@@ -26,11 +28,13 @@ from pydotcompute.errors import SettingsError
 
 Backend = Literal["auto", "cuda", "native", "python"]
 Fallback = Literal["allow", "warn", "error"]
+DeviceName = Literal["gpu", "emulated"]
 
 PREFIX = "PYDOTCOMPUTE_"
 _CHOICES: dict[str, tuple[str, ...]] = {
     "backend": get_args(Backend),
     "fallback": get_args(Fallback),
+    "device": get_args(DeviceName),
 }
 
 
@@ -45,6 +49,9 @@ class Settings:
         dump_dir: where to write what is made on the way, or None.
         override_dir: where to look for edited sources, or None.
         cache_dir: where compiled code is kept.
+        device: what the cuda backend runs on.
+        debug_step: for compute-sanitizer, cuda-gdb and ncu: resident kernels end after so many
+            visits, whatever the clock says; 0 for the clock.
     """
 
     backend: Backend = "auto"
@@ -52,6 +59,8 @@ class Settings:
     dump_dir: Path | None = None
     override_dir: Path | None = None
     cache_dir: Path = Path()
+    device: DeviceName = "gpu"
+    debug_step: int = 0
 
 
 _scoped: ContextVar[Mapping[str, Any]] = ContextVar("pydotcompute_settings", default={})  # noqa: B039
@@ -102,6 +111,10 @@ def scope(**overrides: Any) -> Iterator[Settings]:
 
 def _read(name: str, value: Any, shown: str) -> Any:
     choices = _CHOICES.get(name)
+    if name == "debug_step":
+        if not str(value).isdecimal():
+            raise SettingsError(f"{shown} is {value!r}; it takes a whole number, 0 or more")
+        return int(value)
     if choices is None:
         if not isinstance(value, (str, os.PathLike)):
             raise SettingsError(f"{shown} takes the path of a folder, not {value!r}")

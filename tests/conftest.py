@@ -36,11 +36,16 @@ def backend(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.fixture(params=["python", "python-pure", "native", "native-pure"])
-def way(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Every way an actor can run on any machine: the backend's name, the extension on or off."""
+@pytest.fixture(params=["python", "python-pure", "native", "native-pure", "cuda"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Every way an actor can run on any machine: the backend's name, the extension on or off.
+
+    ``cuda`` runs on the emulated device.
+    """
     name, _, pure = request.param.partition("-")
-    if name == "native" and native_kit.library() is None:
+    if name == "cuda":
+        monkeypatch.setenv("PYDOTCOMPUTE_DEVICE", "emulated")
+    if name != "python" and native_kit.library() is None:
         pytest.skip("no C++ compiler")
     if not pure and fastpath.extension is None:
         pytest.skip("the extension was not built")

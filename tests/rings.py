@@ -127,6 +127,7 @@ class Library:
             ("input", self.input.words.ctypes.data), ("output", self.output.words.ctypes.data),
             ("state", self.state.ctypes.data), ("strings", self.strings.ctypes.data),
             ("heap", self.journal.ctypes.data),
+            ("watch", self.words.ctypes.data + int(ACTOR.fields["stop"][1])),
             ("produced", int(self.output.port["head"])), ("fuel", chance.choice([-1, 1024])),
         ):  # fmt: skip
             self.actor[name] = address

@@ -52,6 +52,7 @@ TALKS_TO_COMPILED_CODE = (
     "runtime/backends/block.py",
     "runtime/backends/program.py",
     "runtime/backends/driver.py",
+    "runtime/backends/emulator.py",
 )
 """Toolchains, the native engine, and the one call that keeps an abandoned coroutine alive."""
 

@@ -104,8 +104,8 @@ def test_a_scope_is_seen_by_its_own_task_only() -> None:
     [
         (
             {"speed": 1},
-            "there is no setting 'speed'; there are backend, cache_dir, dump_dir, fallback or "
-            "override_dir",
+            "there is no setting 'speed'; there are backend, cache_dir, debug_step, device, "
+            "dump_dir, fallback or override_dir",
         ),
         ({"backend": "gpu"}, "backend is 'gpu'; it takes auto, cuda, native or python"),
         ({"backend": None}, "backend is None; it takes auto, cuda, native or python"),

@@ -7,18 +7,21 @@ same messages under the same ordinals.
 from __future__ import annotations
 
 from pydotcompute.backends.base import Host
-from pydotcompute.backends.block import STRONG, NativeBlock, fence
+from pydotcompute.backends.block import STRONG, Block, fence
 from pydotcompute.headed import slots_for
 from pydotcompute.port import ObjectPort
 from pydotcompute.ring import InputRing, OutputRing
 
 
-def take_over(host: Host, block: NativeBlock) -> tuple[InputRing, OutputRing]:
+def take_over(
+    host: Host, block: Block, output: type[OutputRing] = OutputRing
+) -> tuple[InputRing, OutputRing]:
     """Make the rings of an actor.
 
     Args:
         host: the actor; its ports stay as they are.
         block: its memory.
+        output: the kind of output ring.
 
     Raises:
         ForeignMessage: a queued message has no record.
@@ -38,7 +41,7 @@ def take_over(host: Host, block: NativeBlock) -> tuple[InputRing, OutputRing]:
         ring.try_put(message)
     ring.sample_at, ring.sample_time = inport.sample_at, inport.sample_time
     slots = make(program.output_types, program.output_slot, "sends", declared=True)
-    out = OutputRing(block.output_words, block.output.memory.bytes, slots, fenced, drop_oldest=drop)
+    out = output(block.output_words, block.output.memory.bytes, slots, fenced, drop_oldest=drop)
     out.start_at(outport.head)
     out.spill.extend(outport.items)
     return ring, out

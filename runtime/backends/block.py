@@ -14,7 +14,7 @@ import platform
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from pydotcompute.compiler.schema import STRINGS
 from pydotcompute.errors import BuildError
 from pydotcompute.ring import BOUND, CAPACITY, HEAD, MASK, POLICY, SLOTS, SOURCE, TAIL
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 UNBOUNDED_SENDS = 64
 """Spare output slots of an actor that sends an unknown number of messages for one; they grow."""
 _MOST_SLOTS = 1 << 24
@@ -38,13 +38,13 @@ def _index(name: str) -> int:
     return int(offset // dtype.itemsize)
 
 
-INPUT, OUTPUT, STATE, LOG, LOG_SIZE, HEAP, STRINGS_AT = map(
-    _index, ("input", "output", "state", "log", "log_size", "heap", "strings")
+INPUT, OUTPUT, STATE, LOG, LOG_SIZE, HEAP, WATCH, STRINGS_AT = map(
+    _index, ("input", "output", "state", "log", "log_size", "heap", "watch", "strings")
 )
 STOP, TERMINATING, CARRY, EVENT, FUEL = map(
     _index, ("stop", "terminating", "carry", "event", "fuel")
 )
-CODE, LINE, TIMEOUT = map(_index, ("code", "line", "timeout"))
+STATUS, CODE, LINE, TIMEOUT = map(_index, ("status", "code", "line", "timeout"))
 PRODUCED, LOG_USED = map(_index, ("produced", "log_used"))
 PROCESSED, SENT, REJECTED, TIMEOUTS, SKIPPED = map(
     _index, ("processed", "sent", "rejected", "timeouts", "skipped")
@@ -123,6 +123,21 @@ class Memory:
         self.bytes: memoryview = self._array[start : start + size].data
 
 
+class Bytes(Protocol):
+    """Memory that stays where it is."""
+
+    address: int
+    bytes: memoryview
+
+
+class Allocate(Protocol):
+    """Where the memory of an actor comes from: ``Memory``, or a device's arena."""
+
+    def __call__(self, size: int, *, zero: bool = True) -> Bytes:
+        """So many bytes on a cache line."""
+        ...
+
+
 class Slots:
     """The slots of one ring.
 
@@ -131,15 +146,18 @@ class Slots:
         size: bytes of a slot.
         least: how many slots are needed.
         sourced: keep the input's ordinal beside each slot.
+        make: where the memory comes from.
     """
 
     __slots__ = ("memory", "source", "source_memory", "words")
 
-    def __init__(self, words: memoryview, size: int, least: int, *, sourced: bool) -> None:
+    def __init__(
+        self, words: memoryview, size: int, least: int, *, sourced: bool, make: Allocate = Memory
+    ) -> None:
         count = _power(least)
         self.words = words
-        self.memory = Memory(count * size, zero=False)
-        self.source_memory = Memory(count * 8, zero=False) if sourced else None
+        self.memory = make(count * size, zero=False)
+        self.source_memory = make(count * 8, zero=False) if sourced else None
         self.source: memoryview | None = None
         words[SLOTS], words[MASK], words[CAPACITY] = self.memory.address, count - 1, count
         if self.source_memory is not None:
@@ -147,22 +165,23 @@ class Slots:
             self.source = self.source_memory.bytes.cast("Q")
 
 
-class NativeBlock:
+class Block:
     """One actor's memory.
 
     Args:
         program: the compiled actor.
         bound: messages each queue holds.
         policy: what a full queue does.
+        make: where the memory comes from.
     """
 
-    def __init__(self, program: NativeProgram, bound: int, policy: Policy) -> None:
+    def __init__(
+        self, program: NativeProgram, bound: int, policy: Policy, make: Allocate = Memory
+    ) -> None:
         self.program, self.bound, self.policy = program, bound, policy
-        self.burst, self.burst_free, self.burst_address = load(program.library)
-        if program.resolve is not None:
-            self._leave_texts_to_host(program.resolve)
-        self._fixed = Memory(ACTOR.itemsize + 2 * PORT.itemsize)
-        self._state = Memory(max(1, program.state_size))
+        self._make = make
+        self._fixed = make(ACTOR.itemsize + 2 * PORT.itemsize)
+        self._state = make(max(1, program.state_size))
         self.state = self._state.bytes[: program.state_size]
         self.address = self._fixed.address
         whole = self._fixed.bytes
@@ -174,49 +193,34 @@ class NativeBlock:
         self.output_words = whole[at + PORT.itemsize :].cast("Q")
         self.q8[INPUT], self.q8[OUTPUT] = self.address + at, self.address + at + PORT.itemsize
         self.q8[STATE] = self._state.address
+        self.q8[WATCH] = self.address + 4 * STOP
         for words in (self.input_words, self.output_words):
             words[BOUND], words[POLICY] = bound, int(policy)
         self.grow_log(program.log_size)
-        self._strings = Memory(4 * max(1, len(program.strings)))
+        self._strings = make(4 * max(1, len(program.strings)))
         for number, text in enumerate(program.strings):
             self._strings.bytes.cast("I")[number] = STRINGS.intern(text)
         self.q8[STRINGS_AT] = self._strings.address
-        self._journal = Memory(8 + program.journal_size, zero=False)
-        self._journal.bytes[:8].cast("Q")[0] = program.journal_size
-        self.q8[HEAP] = self._journal.address
         spread = 2 * bound if policy is Policy.DROP_OLDEST else bound
         size = program.input_slot.itemsize
-        self.input = Slots(self.input_words, size, spread, sourced=False)
+        self.input = Slots(self.input_words, size, spread, sourced=False, make=make)
         spare = UNBOUNDED_SENDS if program.max_sends is None else program.max_sends
         size = program.output_slot.itemsize
-        self.output = Slots(self.output_words, size, spread + spare + 1, sourced=True)
+        self.output = Slots(self.output_words, size, spread + spare + 1, sourced=True, make=make)
 
-    def _leave_texts_to_host(self, resolve: Callable[[memoryview, Any], None]) -> None:
-        """After each burst, make the strings its outputs wait for, and publish the outputs."""
-
-        def finished(run: Callable[..., int]) -> Callable[..., int]:
-            def burst(address: Any, limit: Any) -> int:
-                first = self.q8[PRODUCED]
-                status = run(address, limit)
-                last = self.q8[PRODUCED]
-                port = _words_at(self.q8[OUTPUT], PORT.itemsize)
-                log = self.log.bytes[: self.q8[LOG_USED]]
-                while first != last:
-                    at = first & port[MASK]
-                    count = min(last - first, port[MASK] + 1 - at)
-                    resolve(log, _slots_at(port[SLOTS], at, count, self.program.output_slot))
-                    first += count
-                room = last if self.policy is Policy.DROP_OLDEST else port[TAIL] + port[BOUND]
-                port[HEAD] = max(port[HEAD], min(last, room))
-                return status
-
-            return burst
-
-        self.burst, self.burst_free = finished(self.burst), finished(self.burst_free)
-        self._callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint64)(
-            self.burst
-        )
-        self.burst_address = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+    def make_texts(self, first: int) -> None:
+        """Make the strings that the outputs from ``first`` on wait for, and publish them."""
+        assert self.program.resolve is not None
+        last = self.q8[PRODUCED]
+        port = _words_at(self.q8[OUTPUT], PORT.itemsize)
+        log = self.log.bytes[: self.q8[LOG_USED]]
+        while first != last:
+            at = first & port[MASK]
+            count = min(last - first, port[MASK] + 1 - at)
+            self.program.resolve(log, _slots_at(port[SLOTS], at, count, self.program.output_slot))
+            first += count
+        room = last if self.policy is Policy.DROP_OLDEST else port[TAIL] + port[BOUND]
+        port[HEAD] = max(port[HEAD], min(last, room))
 
     def start_at(self, taken: int, sent: int) -> None:
         """Begin counting inputs at ``taken`` and outputs at ``sent``."""
@@ -226,7 +230,7 @@ class NativeBlock:
 
     def grow_log(self, size: int = 0) -> None:
         """Give the log more room: twice what it has, unless told."""
-        self.log = Memory(size or 2 * self.q8[LOG_SIZE], zero=False)
+        self.log = self._make(size or 2 * self.q8[LOG_SIZE], zero=False)
         self.q8[LOG], self.q8[LOG_SIZE] = self.log.address, len(self.log.bytes)
 
     def take_log(self) -> memoryview | None:
@@ -245,7 +249,7 @@ class NativeBlock:
             return False
         tail, produced = words[TAIL], self.q8[PRODUCED]
         size = self.program.output_slot.itemsize
-        new = Slots(words, size, 2 * count, sourced=True)
+        new = Slots(words, size, 2 * count, sourced=True, make=self._make)
         assert old.source is not None
         assert new.source is not None
         for n in range(tail, produced):
@@ -271,3 +275,40 @@ class NativeBlock:
     def values(self) -> dict[str, Any]:
         """The actor's variables."""
         return self.program.unpack_state(self.state)
+
+
+class NativeBlock(Block):
+    """One actor's memory, and how to run the actor on it: ``burst``, ``burst_free``.
+
+    Args:
+        program: the compiled actor.
+        bound: messages each queue holds.
+        policy: what a full queue does.
+    """
+
+    def __init__(self, program: NativeProgram, bound: int, policy: Policy) -> None:
+        super().__init__(program, bound, policy)
+        self.burst, self.burst_free, self.burst_address = load(program.library)
+        if program.resolve is not None:
+            self._leave_texts_to_host()
+        self._journal = Memory(8 + program.journal_size, zero=False)
+        self._journal.bytes[:8].cast("Q")[0] = program.journal_size
+        self.q8[HEAP] = self._journal.address
+
+    def _leave_texts_to_host(self) -> None:
+        """Each burst ends with the strings its outputs wait for."""
+
+        def finished(run: Callable[..., int]) -> Callable[..., int]:
+            def burst(address: Any, limit: Any) -> int:
+                first = self.q8[PRODUCED]
+                status = run(address, limit)
+                self.make_texts(first)
+                return status
+
+            return burst
+
+        self.burst, self.burst_free = finished(self.burst), finished(self.burst_free)
+        self._callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint64)(
+            self.burst
+        )
+        self.burst_address = ctypes.cast(self._callback, ctypes.c_void_p).value or 0

@@ -13,7 +13,7 @@ until they are sorted clients see the queue as it was before (``unveil``).
 from __future__ import annotations
 
 from pydotcompute.backends import block as words
-from pydotcompute.backends.block import NativeBlock
+from pydotcompute.backends.block import Block
 from pydotcompute.compiler.abi import Policy
 from pydotcompute.replies import Replies
 from pydotcompute.ring import BOUND, HEAD, POLICY, TAIL, InputRing, OutputRing
@@ -35,7 +35,7 @@ class Carry:
     )  # fmt: skip
 
     def __init__(
-        self, block: NativeBlock, inport: InputRing, outport: OutputRing, replies: Replies
+        self, block: Block, inport: InputRing, outport: OutputRing, replies: Replies
     ) -> None:
         self._block, self._inport, self._outport = block, inport, outport
         self._replies = replies

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydotcompute.anatomy import Anatomy
+from pydotcompute.backends import devices
+from pydotcompute.backends.device import Device
 from pydotcompute.backends.program import NativeProgram, program_of
+from pydotcompute.compiler.helpers import IMPRECISE_ON_DEVICE
 from pydotcompute.errors import BackendUnavailableError, LoweringError
 from pydotcompute.spec import KernelSpec
 
@@ -25,12 +28,13 @@ class Plan:
     """What runs an actor.
 
     Args:
-        backend: ``"native"``, ``"python"``, or ``"pending"`` until the first message has shown
-            the input type, or the prologue the types of the variables.
+        backend: ``"cuda"``, ``"native"``, ``"python"``, or ``"pending"`` until the first message
+            has shown the input type, or the prologue the types of the variables.
         reason: why not a better one; None if it is the best.
         lowering: what ``lower`` returned, if it was asked.
-        program: the compiled actor, for ``"native"``.
+        program: the compiled actor, for ``"cuda"`` and ``"native"``.
         fell_back: a better backend was asked for, and the user is to be told.
+        device: where it runs, or will run once it is not pending any more; None for the host.
     """
 
     backend: str
@@ -38,6 +42,7 @@ class Plan:
     lowering: Any = None
     program: NativeProgram | None = None
     fell_back: bool = False
+    device: Device | None = None
 
 
 def choose(
@@ -62,10 +67,7 @@ def choose(
     """
     if backend == "python":
         return Plan("python", "the python backend was asked for")
-    if backend == "cuda":
-        raise BackendUnavailableError(
-            "the cuda backend is not part of this version; use backend='native' or 'auto'"
-        )
+    device = devices.find(backend)
     try:
         lowering = _lower(spec, state)
     except Exception as error:  # the compiler is broken: the actor need not be
@@ -78,15 +80,30 @@ def choose(
             and anatomy.parts is not None
             and not (spec.input_types and state is not None)
         ):
-            return Plan("pending", lowering=lowering)
+            return Plan("pending", lowering=lowering, device=device)
         return _interpret(lowering, why_not(lowering), fallback)
+    reason = None if device is None else _inexact(lowering)
+    if device is not None and reason is None:
+        program = program_of(lowering, anatomy, device)
+        return Plan("cuda", None, lowering, program, device=device)
+    if backend == "cuda" and fallback == "error":
+        raise LoweringError(reason or "")
     try:
         program = program_of(lowering, anatomy)
     except BackendUnavailableError as error:
-        if backend != "auto":
+        if backend == "native":
             raise
         return _interpret(lowering, str(error), fallback)
-    return Plan("native", None, lowering, program)
+    return Plan("native", reason, lowering, program, fell_back=backend == "cuda")
+
+
+def _inexact(lowering: Any) -> str | None:
+    """Why an actor must not run on a device, or None."""
+    used = sorted(name for name in IMPRECISE_ON_DEVICE if f"{name}(" in lowering.source)
+    if not used:
+        return None
+    names = ", ".join(f"math.{name.removeprefix('pdc_').removesuffix('_f64')}" for name in used)
+    return f"it calls {names}, which a GPU computes less exactly than to 2 units in the last place"
 
 
 def _lower(spec: KernelSpec, state: dict[str, Any] | None) -> Any:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pydotcompute.backends import block as words
-from pydotcompute.backends.block import Memory
+from pydotcompute.backends.block import Memory, NativeBlock
 from pydotcompute.channel import PARKED, ROOM, SPECIAL
 from pydotcompute.compiler.abi import PORT, Policy
 from pydotcompute.putters import PutBatch
@@ -150,9 +150,9 @@ class Direct:
 
     def _burst(self, room: int) -> int:
         engine = self._engine
-        assert engine.block is not None
         most = min(room // self._sends, max(64, int(SECONDS / engine.pace.cost)))
-        return engine.block.burst(words.pointer(engine.block.address), words.count(most))
+        block: NativeBlock = engine.block
+        return block.burst(words.pointer(block.address), words.count(most))
 
     def _from_array(self, room: int) -> int:
         """Let the compiled code read the waiting sender's array in place."""

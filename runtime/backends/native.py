@@ -19,16 +19,18 @@ they were before that message, and ``Host.hand_over`` lets the interpreter repla
 from __future__ import annotations
 
 from time import perf_counter
+from typing import Any
 
 from pydotcompute.backends import block as words
 from pydotcompute.backends.alarm import Alarm
 from pydotcompute.backends.base import Host
-from pydotcompute.backends.block import NativeBlock
+from pydotcompute.backends.block import Block, NativeBlock
 from pydotcompute.backends.carry import Carry
 from pydotcompute.backends.direct import Direct
 from pydotcompute.backends.native_life import AWAY, BUSY, DRAIN, NOW, STAY, NativeLife, abandoned
 from pydotcompute.backends.pace import Pace
 from pydotcompute.backends.pool import Pool, tell
+from pydotcompute.backends.program import NativeProgram
 from pydotcompute.channel import ROOM, SPECIAL
 from pydotcompute.compiler.abi import Event, Status
 from pydotcompute.ring import BOUND, HEAD, TAIL, InputRing, OutputRing
@@ -61,18 +63,26 @@ class NativeEngine(NativeLife):
             Status.GROW: self._grow, Status.LOG_FULL: self._log_full,
         }  # fmt: skip
 
-    def _begin(self, block: NativeBlock, ring: InputRing, out: OutputRing) -> None:
+    def _new_block(self, program: NativeProgram) -> Any:
+        spec = self.host.spec
+        return NativeBlock(program, spec.queue_size, spec.backpressure.policy)
+
+    def _prepare(self, block: Any, ring: InputRing, out: OutputRing) -> None:
+        """What this kind of engine needs, before the first burst."""
+        self._carry = Carry(block, ring, out, self.host.replies)
+        self._argument = words.pointer(block.address)
+        out.pull_batch = Direct(self).receive
+        self.attach(block, ring, out, block.address, block.burst_address)
+
+    def _begin(self, block: Any, ring: InputRing, out: OutputRing) -> None:
         """Memory and queues are ready: run bursts from now on."""
         ring.wake, ring.pull, out.pull = self.poke, self.pull, self.pull
         self.block, self.inport, self.outport = block, ring, out
-        self._carry = Carry(block, ring, out, self.host.replies)
+        self._prepare(block, ring, out)
         self.host.use_rings(ring, out)
-        self._argument = words.pointer(block.address)
         self._taken = ring.tail
         self._prints = block.program.emit is not None
         self._waits = not block.program.silent_timeout or self._exit != STAY
-        out.pull_batch = Direct(self).receive
-        self.attach(block, ring, out, block.address, block.burst_address)
         self.gate &= ~AWAY
         ring.armed = 0
         self.host.inbox.admit()
@@ -120,8 +130,26 @@ class NativeEngine(NativeLife):
             status: what it returned (``abi.Status``).
             seconds: how long it took.
         """
-        host, inport = self.host, self.inport
-        host.meter.busy += seconds
+        inport = self.inport
+        self._account(seconds)
+        if self._prints:
+            self._print()
+        if self._carry.on:
+            self._sort(status == Status.FULL)
+        self._notify()
+        self._staged = False
+        if status >= _FULL:
+            self._unusual(status)
+        elif inport.head != self._taken:
+            if not inport.armed:
+                self.poke()
+        elif self._waits:
+            self._idle()
+
+    def _account(self, seconds: float) -> None:
+        """Messages may have been handled."""
+        inport = self.inport
+        self.host.meter.busy += seconds
         tail = inport.words[TAIL]
         self._done = done = tail - self._taken
         if done:
@@ -133,24 +161,20 @@ class NativeEngine(NativeLife):
             if tail > inport.sample_at:
                 self._sampled()
             self.pace.handled(done, seconds)
-        if self._prints:
-            self._print()
-        if self._carry.on:
-            self._carry.sort(status == Status.FULL)
-            host.replies.prune(tail)
-            self.note_drops()
+
+    def _sort(self, full: bool) -> None:
+        """Replies to their callers; ``full`` as for ``Carry.sort``."""
+        self._carry.sort(full)
+        self.host.replies.prune(self._taken)
+        self.note_drops()
+
+    def _notify(self) -> None:
+        """Tell those who wait for room, or for a message."""
+        host = self.host
         if host.inbox.putters:
             host.inbox.admit()
         if host.outbox.getters:
             host.outbox.wake_getters()
-        self._staged = False
-        if status >= _FULL:
-            self._unusual(status)
-        elif inport.head != tail:
-            if not inport.armed:
-                self.poke()
-        elif self._waits:
-            self._idle()
 
     def _unusual(self, status: int) -> None:
         block = self.block
@@ -159,7 +183,7 @@ class NativeEngine(NativeLife):
             self._after[Status(status)]()
             return
         published = block.output_words[HEAD]
-        full = published - self.outport.tail >= block.output_words[BOUND]
+        full = published - block.output_words[TAIL] >= block.output_words[BOUND]
         if full and block.q8[words.PRODUCED] != published:
             self._staged = True
             self.host.outbox.set_gate(get=ROOM)
@@ -244,7 +268,7 @@ class NativeEngine(NativeLife):
         status = block.burst_free(words.pointer(block.address), words.count(limit))
         tell(self.host.loop, self._worked, block, status, perf_counter() - began)
 
-    def _worked(self, block: NativeBlock, status: int, seconds: float) -> None:
+    def _worked(self, block: Block, status: int, seconds: float) -> None:
         if block in abandoned:
             abandoned.remove(block)
         self._carry.unveil()

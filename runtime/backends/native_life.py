@@ -12,7 +12,8 @@ from typing import Any
 from pydotcompute.backends import block as words
 from pydotcompute.backends.adoption import take_over
 from pydotcompute.backends.base import Host
-from pydotcompute.backends.block import NativeBlock
+from pydotcompute.backends.block import Block
+from pydotcompute.backends.program import NativeProgram
 from pydotcompute.backends.python import PythonEngine
 from pydotcompute.compiler.abi import Event
 from pydotcompute.compiler.coroutine import RETURNED
@@ -27,7 +28,7 @@ STAY, DRAIN, NOW = 0, 1, 2
 """Whether the actor is to end."""
 PATIENCE = 0.02
 """Seconds ``pause`` waits for a worker's burst before it is stopped in the middle."""
-abandoned: list[NativeBlock] = []
+abandoned: list[Block] = []
 """Memory of actors that did not stop: a thread may still be writing to it."""
 
 
@@ -39,6 +40,7 @@ class NativeLife(EngineStorage):
     """
 
     name = "native"
+    output_ring: type[OutputRing] = OutputRing
     inport: InputRing
     outport: OutputRing
 
@@ -46,7 +48,7 @@ class NativeLife(EngineStorage):
         self.host = host
         self.gate = AWAY
         self.known_state: dict[str, Any] | None = None
-        self.block: NativeBlock | None = None
+        self.block: Any = None
         self._inner: PythonEngine | None = None
         self._exit, self._flushed, self._recompiled = STAY, False, False
         self._waits = False
@@ -56,7 +58,11 @@ class NativeLife(EngineStorage):
 
     # --- what the running of bursts provides -----------------------------------------------
 
-    def _begin(self, block: NativeBlock, ring: InputRing, out: OutputRing) -> None:
+    def _new_block(self, program: NativeProgram) -> Any:
+        """Memory for the actor."""
+        raise self._abstract()
+
+    def _begin(self, block: Any, ring: InputRing, out: OutputRing) -> None:
         """Run bursts from now on."""
         raise self._abstract()
 
@@ -127,15 +133,14 @@ class NativeLife(EngineStorage):
         """Put variables and queued messages into memory, and begin to run bursts."""
         program = self.host.plan.program
         assert program is not None
-        spec = self.host.spec
-        block = NativeBlock(program, spec.queue_size, spec.backpressure.policy)
+        block = self._new_block(program)
         try:
             program.pack_state(state, block.state)
         except Exception:  # a value of another type than was foreseen
             self._recompile(state)
             return
         try:
-            ring, out = take_over(self.host, block)
+            ring, out = take_over(self.host, block, self.output_ring)
         except ForeignMessage:
             self.host.hand_over(state, "a queued message has no compiled form", failing=False)
             return
@@ -151,7 +156,8 @@ class NativeLife(EngineStorage):
         self._halt()
         block.publish()
         self.gate |= AWAY
-        return block.values()
+        state: dict[str, Any] = block.values()
+        return state
 
     def _replay(self) -> None:
         """An exception left the loop: the interpreter replays the message and raises it."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.anatomy import Anatomy
+from pydotcompute.backends.device import Device
 from pydotcompute.compiler.ir import HeaderSite
 
 
@@ -22,7 +23,7 @@ class NativeProgram:
     """What the native engine needs to run an actor.
 
     Args:
-        library: the shared library with ``pdc_burst``.
+        library: the shared library with ``pdc_burst``, or the cubin.
         input_types: message classes it takes, in the order of their tags.
         output_types: message classes it sends, in the order of their tags.
         input_slot: layout of a slot of the input ring.
@@ -63,16 +64,26 @@ class NativeProgram:
     resolve: Callable[[memoryview, Any], None] | None = None
 
 
-def program_of(lowering: Any, anatomy: Anatomy) -> NativeProgram:
-    """The native program of a lowering; compiles it.
+def program_of(lowering: Any, anatomy: Anatomy, device: Device | None = None) -> NativeProgram:
+    """The program of a lowering; compiles it, and loads it if it is for a device.
+
+    Args:
+        lowering: what ``lower`` returned.
+        anatomy: the actor for the interpreter.
+        device: where it is to run; None for the host.
 
     Raises:
         BackendUnavailableError: there is no host compiler.
         BuildError: the compiler refused the generated code.
     """
     kernel = lowering.kernel
+    if device is None:
+        library = lowering.native_library()
+    else:
+        library = device.compile(lowering.source, lowering.kernel_id)
+        device.load(library)  # here, on a worker thread: it may have to wait for the device
     return NativeProgram(
-        library=lowering.native_library(),
+        library=library,
         input_types=kernel.input_types, output_types=kernel.output_types,
         input_slot=kernel.input_slot, output_slot=kernel.output_slot,
         state_size=kernel.state_dtype.itemsize,

@@ -175,6 +175,20 @@ def compile(
         BackendUnavailableError: NVRTC is not installed, or knows no such architecture.
         BuildError: the text was rejected.
     """
+    made = compile_to_file(source, arch, name=name, to=to, options=options, cache=cache)
+    return made.read_bytes()
+
+
+def compile_to_file(
+    source: str,
+    arch: str,
+    *,
+    name: str,
+    to: Literal["cubin", "ptx"] = "cubin",
+    options: Sequence[str] = (),
+    cache: BuildCache | None = None,
+) -> Path:
+    """As ``compile``; returns the path of the result in the cache."""
     found = _ARCH.fullmatch(arch)
     if found is None:
         raise ValueError(f"arch must have the form 'sm_90', not {arch!r}")
@@ -199,7 +213,7 @@ def compile(
         made.write_bytes(result.rstrip(b"\0") if to == "ptx" else result)
         return made
 
-    return where.get_or_build(key, f".{to}", build, keep=".cu").read_bytes()
+    return where.get_or_build(key, f".{to}", build, keep=".cu")
 
 
 def _check_supported(nvrtc: NVRTC, arch: str, number: int) -> None:

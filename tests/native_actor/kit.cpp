@@ -16,7 +16,7 @@ struct port {
   u64 slots, mask, bound, source, policy, capacity, pad2[2];
 };
 struct actor {
-  u64 input, output, state, log, log_size, heap, pad0[2];
+  u64 input, output, state, log, log_size, heap, watch, pad0;
   u32 stop, terminating, carry, event;
   i64 fuel;
   u64 strings, pad1[4];
@@ -91,7 +91,7 @@ struct turn {
   }
 };
 
-extern "C" const u32 pdc_abi = 1;
+extern "C" const u32 pdc_abi = 2;
 extern "C" const u64 pdc_state_size = sizeof(state);
 
 static bool publish(actor *a, port *out) {

@@ -30,7 +30,8 @@ struct actor {
   void *state, *log;
   u64 log_size;
   void *heap;
-  u64 pad0[2];
+  const uint32_t *watch;
+  u64 pad0;
   u32 stop, terminating, carry, event;
   int64_t fuel;
   const u32 *strings;
@@ -102,7 +103,7 @@ static actor *make() {
   a->heap = memory(8 + s.journal);
   *(u64 *)a->heap = s.journal;
   a->log = memory(s.log), a->log_size = s.log;
-  a->fuel = -1, a->carry = (u32)s.carry;
+  a->watch = &a->stop, a->fuel = -1, a->carry = (u32)s.carry;
   const u64 spread = s.policy == DROP_OLDEST ? 2 * s.bound : s.bound;
   for (port **p : {&a->input, &a->output}) {
     *p = (port *)memory(sizeof(port));

@@ -1,0 +1,144 @@
+"""A GPU, through CuPy: the only file that imports it.
+
+CuPy compiles nothing here (it would flush small floats to zero): cubins come from our own NVRTC
+call and cache, and are loaded as they are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydotcompute.backends.device import Chunk, DeviceFault, Kernel
+from pydotcompute.errors import BackendUnavailableError
+
+LANES = 32
+"""Threads of a block."""
+_CONNECTIONS = "CUDA_DEVICE_MAX_CONNECTIONS"
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """CuPy's errors are ``RuntimeError``."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise DeviceFault(str(error)) from error
+
+
+class CupyDevice:
+    """The current CUDA device.
+
+    Raises:
+        BackendUnavailableError: no CuPy, no driver, or no GPU.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._cupy: Any = import_module("cupy")
+        except ImportError as error:
+            raise BackendUnavailableError(
+                "The cuda backend needs CuPy and it is not installed; run "
+                "`pip install pydotcompute[cuda13]` (or `[cuda12]` for an older driver)."
+            ) from error
+        cuda = self._cupy.cuda
+        try:
+            count = cuda.runtime.getDeviceCount()
+        except RuntimeError as error:
+            raise BackendUnavailableError(
+                f"The cuda backend needs an NVIDIA driver and none answers ({error}); install one "
+                "from NVIDIA, or start the container with access to the GPU."
+            ) from error
+        if not count:
+            raise BackendUnavailableError(
+                "The NVIDIA driver shows no GPU; check CUDA_VISIBLE_DEVICES and nvidia-smi."
+            )
+        self._device = cuda.Device()
+        number, attribute = self._device.id, cuda.runtime.deviceGetAttribute
+        self.arch = f"sm_{self._device.compute_capability}"
+        self._processors = attribute(cuda.runtime.cudaDevAttrMultiProcessorCount, number)
+        name = cuda.runtime.getDeviceProperties(number)["name"].decode()
+        self.name = f"{name} ({self.arch})"
+        self.connections = max(1, int(os.environ.get(_CONNECTIONS) or 8))
+        self._loaded: dict[Path, Kernel] = {}
+        self._kept: list[Any] = []
+
+    def compile(self, source: str, name: str) -> Path:
+        """A cubin, by NVRTC."""
+        from pydotcompute.toolchain import nvrtc
+
+        return nvrtc.compile_to_file(source, self.arch, name=name)
+
+    def load(self, file: Path) -> Kernel:
+        """Load a cubin, and launch each of its kernels once with nothing to do.
+
+        Modules are loaded lazily: without that, the first launch would load the code, and wait
+        for whatever is resident.
+        """
+        found = self._loaded.get(file)
+        if found is None:
+            with _faults(), self._device:
+                module = self._cupy.RawModule(path=str(file))
+                self._kept.append(module)  # unloading it would wait for the device
+                stream = self.stream()
+                functions = []
+                for name in ("pdc_resident", "pdc_debug_step"):
+                    function = module.get_function(name).kernel
+                    stream.launch(function, 0, 0, 0)
+                    functions.append(function)
+                fits = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
+                    functions[0].ptr, LANES, 0
+                )
+            found = self._loaded[file] = Kernel(functions[0], functions[1], fits * self._processors)
+        return found
+
+    def mapped(self, size: int) -> Chunk:
+        """Page-locked memory; with unified addressing its address is the same for kernels."""
+        cuda = self._cupy.cuda
+        with _faults(), self._device:
+            memory = cuda.PinnedMemory(
+                size, cuda.runtime.hostAllocMapped | cuda.runtime.hostAllocPortable
+            )
+        data = memoryview(cuda.PinnedMemoryPointer(memory, 0)).cast("B")[:size]
+        data[:] = bytes(size)
+        return Chunk(memory.ptr, size, data, memory)
+
+    def memory(self, size: int) -> Chunk:
+        """Memory of the device, not from CuPy's pool, which may free it behind our back."""
+        with _faults(), self._device:
+            memory = self._cupy.cuda.Memory(size)
+        return Chunk(memory.ptr, size, None, memory)
+
+    def stream(self) -> CupyStream:
+        """A stream that is not ordered with the legacy default stream."""
+        with _faults(), self._device:
+            return CupyStream(self._cupy.cuda.Stream(non_blocking=True), self._device)
+
+
+class CupyStream:
+    """Launches on one stream.
+
+    Args:
+        stream: CuPy's.
+        device: whose stream it is.
+    """
+
+    def __init__(self, stream: Any, device: Any) -> None:
+        self._stream, self._device = stream, device
+
+    def launch(self, function: Any, seats: int, count: int, limit: int) -> None:
+        """Begin a grid, of one block at least."""
+        with _faults(), self._device:
+            function((max(1, count),), (LANES,), (seats, count, limit), stream=self._stream)
+
+    def done(self) -> bool:
+        """Whether everything launched has ended."""
+        with _faults():
+            return bool(self._stream.done)
+
+    def close(self) -> None:
+        """The stream goes with its object."""
