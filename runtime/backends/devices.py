@@ -18,6 +18,8 @@ from pydotcompute.settings import settings
 
 ECHO_SECONDS = 0.05
 """How long a kernel may take to answer a word that is written while it runs."""
+DRIVER = Path("/proc/driver/nvidia/version")
+"""Where Linux shows that the driver's module is loaded."""
 _OSRELEASE = Path("/proc/sys/kernel/osrelease")
 _opened: dict[str, Device | BackendUnavailableError] = {}
 _lock = threading.Lock()
@@ -37,12 +39,13 @@ def find(backend: str) -> Device | None:
     """
     if backend not in ("cuda", "auto"):
         return None
-    name = settings().device if backend == "cuda" else "gpu"
+    if backend == "cuda":
+        return open_device(settings().device)
+    if not DRIVER.exists():  # importing CuPy takes a second
+        return None
     try:
-        return open_device(name)
+        return open_device("gpu")
     except BackendUnavailableError:
-        if backend == "cuda":
-            raise
         return None
 
 
