@@ -102,6 +102,8 @@ class Unit:
     """Functions and those of their parameters that they keep, or make part of something."""
     state: frozenset[str] = frozenset()
     """Names of the variables that live between turns."""
+    shrinking: frozenset[str] = frozenset()
+    """Names of the state's containers that the actor also makes shorter."""
     containers: dict[str, Type] = field(default_factory=dict)
     """Types of the state's containers, where they grew beyond what the prologue put in."""
     tables: set[int] = field(default_factory=set)

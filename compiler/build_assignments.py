@@ -7,14 +7,19 @@ import ast
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_containers import make_list, store
-from pydotcompute.compiler.build_iteration import store_slice
+from pydotcompute.compiler.build_iteration import slice_bounds, sliced
+from pydotcompute.compiler.build_lists import named, store_list_slice
 from pydotcompute.compiler.build_messages import assign_field, is_only_sent
 from pydotcompute.compiler.build_operators import apply, items_of
-from pydotcompute.compiler.synthetic import placed
+from pydotcompute.compiler.convert import OperandError
+from pydotcompute.compiler.scope import view_of
+from pydotcompute.compiler.synthetic import placed, unplaced, written
 from pydotcompute.compiler.types import (
     CONTAINERS,
     NEVER,
+    ArrayType,
     DequeType,
+    DictType,
     ListType,
     MessageType,
     TupleType,
@@ -76,6 +81,9 @@ def _unpack(b: Builder, target: ast.Tuple | ast.List, value: ir.Expr) -> None:
     if value.type == NEVER:
         b.raise_here(value)
         return
+    if isinstance(value.type, (ListType, DequeType)):
+        _unpack_list(b, target, value)
+        return
     if not isinstance(value.type, TupleType):
         b.fail("PDC102", target, f"a {value.type} is not unpacked in compiled code")
     items = items_of(b, value)
@@ -90,6 +98,25 @@ def _unpack(b: Builder, target: ast.Tuple | ast.List, value: ir.Expr) -> None:
         items = [item if isinstance(item, ir.Const) else _copy(b, item) for item in items]
     for part, item in zip(target.elts, items, strict=True):
         assign_to(b, part, item)
+
+
+def _unpack_list(b: Builder, target: ast.Tuple | ast.List, value: ir.Expr) -> None:
+    """``a, b = xs`` and ``a, *rest = xs`` of a list whose length is known only when it runs."""
+    xs, count = named(b, value), len(target.elts)
+    starred = [n for n, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
+    test = f"len({xs}) < {count - 1}" if starred else f"len({xs}) != {count}"
+    names = [b.fresh_name("part") for _ in target.elts]
+    text = f"if {test}:\n    raise ValueError(f'')\n"
+    for n, name in enumerate(names):
+        after = count - n
+        at = str(n) if not starred or n < starred[0] else str(-after)
+        if n in starred:
+            at = f"{n}:len({xs}) - {after - 1}"
+        text += f"{name} = {xs}[{at}]\n"
+    b.statements(written(text, target))
+    for part, name in zip(target.elts, names, strict=True):
+        inner = part.value if isinstance(part, ast.Starred) else part
+        assign_to(b, inner, b.expression(placed(ast.Name(name, ast.Load()), target)))
 
 
 def _unpack_starred(b: Builder, target: ast.Tuple | ast.List, items: list[ir.Expr],
@@ -138,6 +165,10 @@ def augmented_assign(b: Builder, node: ast.AugAssign) -> None:
         extend = ast.Call(ast.Attribute(load, "extend", ast.Load()), [node.value], [])
         b.statements([placed(ast.Expr(extend), node)])
         return
+    if symbol == "|" and isinstance(b.expression(load).type, DictType):
+        update = ast.Call(ast.Attribute(load, "update", ast.Load()), [node.value], [])
+        b.statements([placed(ast.Expr(update), node)])
+        return
     left, right = b.sequence([load, node.value])
     b.bind(node.target.id, apply(b, symbol, left, right, b.loc(node)))
 
@@ -160,3 +191,30 @@ def annotated_assign(b: Builder, node: ast.AnnAssign) -> None:
     """``target: type = value``."""
     if node.value is not None:
         assign_to(b, node.target, b.expression(node.value), sole=True)
+
+
+def store_slice(b: Builder, target: ast.Subscript, value: ast.expr) -> None:
+    """``array[low:high] = array[...]``, or one number for all: the right side is read first."""
+    base = b.expression(target.value)
+    if isinstance(base.type, ListType):
+        store_list_slice(b, target, base, value)
+        return
+    if not isinstance(base.type, ArrayType) or len(base.type.shape) != 1:
+        raise OperandError(f"a slice of a {base.type} is assigned")
+    new, at = b.fresh_name("new"), b.fresh_name("at")
+    if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice):
+        b.bind(new, sliced(b, value))
+    else:
+        b.bind(new, b.stable(b.expression(value)))
+    whole = view_of((b.env or {}).get(new))
+    low, high, step = slice_bounds(b, target)
+    if step != 1:
+        raise OperandError("a slice with a step is assigned")
+    if isinstance(whole, CONTAINERS):
+        text = f"if len({new}) != max({high} - {low}, 0):\n    raise ValueError(f'')\n"
+        text += f"for {at} in range({low}, {high}):\n    _[{at}] = {new}[{at} - {low}]\n"
+    else:
+        text = f"for {at} in range({low}, {high}):\n    _[{at}] = {new}\n"
+    statements = unplaced(text)
+    statements[-1].body[0].targets[0].value = target.value  # type: ignore[attr-defined]
+    b.statements([placed(statement, target) for statement in statements])

@@ -12,10 +12,21 @@ import numpy as np
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
-from pydotcompute.compiler.build_containers import sort
 from pydotcompute.compiler.build_intrinsics import apply_function, arguments
-from pydotcompute.compiler.build_iteration import comprehension, reduction
+from pydotcompute.compiler.build_iteration import (
+    RANGE_LENGTH,
+    dict_view,
+    is_range,
+    range_bounds,
+)
 from pydotcompute.compiler.build_operators import apply, compare, items_of
+from pydotcompute.compiler.build_reductions import (
+    as_list,
+    extreme,
+    next_of,
+    reduction,
+    sorted_list,
+)
 from pydotcompute.compiler.build_tables import keep
 from pydotcompute.compiler.build_texts import make_format, make_str
 from pydotcompute.compiler.containers import LENGTH
@@ -44,8 +55,8 @@ from pydotcompute.compiler.types import (
 
 def _extreme(symbol: str) -> Callable[[Builder, ast.Call], ir.Expr]:
     def rule(b: Builder, node: ast.Call) -> ir.Expr:
-        if len(node.args) == 1 and not isinstance(node.args[0], ast.Tuple):
-            return _reduce("min" if symbol == "<" else "max")(b, node)
+        if node.keywords or (len(node.args) == 1 and not isinstance(node.args[0], ast.Tuple)):
+            return extreme(symbol)(b, node)
         args = arguments(b, node)
         if len(args) == 1 and isinstance(args[0].type, TupleType):
             args = items_of(b, args[0])
@@ -64,19 +75,16 @@ def _extreme(symbol: str) -> Callable[[Builder, ast.Call], ir.Expr]:
     return rule
 
 
-def _reduce(kind: str) -> Callable[[Builder, ast.Call], ir.Expr]:
-    def rule(b: Builder, node: ast.Call) -> ir.Expr:
-        return reduction(kind)(b, node)
-
-    return rule
-
-
 def _len(b: Builder, node: ast.Call) -> ir.Expr:
     if len(node.args) == 1 and isinstance(node.args[0], (ast.Name, ast.Attribute)):
         found = b.evaluate(node.args[0])
         if isinstance(found, Static) and isinstance(found.value, (list, dict)) and found.value:
             keep(b, found.value)
             return ir.Const(b.loc(node), INT, len(found.value))
+    if len(node.args) == 1 and is_range(b, node.args[0]):
+        return ir.Op(b.loc(node), INT, RANGE_LENGTH, range_bounds(b, node.args[0]))
+    if len(node.args) == 1 and (viewed := dict_view(b, node.args[0])) is not None:
+        return ir.Op(b.loc(node), INT, LENGTH, (viewed,))
     (value,) = arguments(b, node)
     if isinstance(value.type, TupleType):
         return ir.Const(b.loc(node), INT, len(value.type.items))
@@ -87,26 +95,10 @@ def _len(b: Builder, node: ast.Call) -> ir.Expr:
     return ir.Op(b.loc(node), INT, LENGTH, (value,))
 
 
-def _sorted(b: Builder, node: ast.Call) -> ir.Expr:
-    """``sorted(xs)`` and ``sorted(xs, reverse=True)`` of numbers."""
-    if len(node.args) != 1 or any(k.arg != "reverse" for k in node.keywords):
-        raise OperandError("`sorted` with a key does not lower")
-    reverse = b.expression(node.keywords[0].value) if node.keywords else None
-    if reverse is not None and not isinstance(reverse, ir.Const):
-        raise OperandError("`reverse` needs to be a constant")
-    copy = ast.copy_location(ast.Call(node.func, node.args, []), node)
-    result = _list(b, copy)
-    sort(b, node, result, reverse is not None and bool(reverse.value))
-    return result
-
-
 def _list(b: Builder, node: ast.Call) -> ir.Expr:
     if not node.args:
         return b.expression(placed(ast.List([], ast.Load()), node))
-    item = b.fresh_name("item")
-    name = ast.Name(item, ast.Load())
-    loop = ast.comprehension(ast.Name(item, ast.Store()), node.args[0], [], 0)
-    return comprehension(b, placed(ast.ListComp(name, [loop]), node))
+    return as_list(b, node, node.args[0])
 
 
 def _bool(b: Builder, node: ast.Call) -> ir.Expr:
@@ -205,14 +197,15 @@ BUILTINS: dict[Any, Callable[[Builder, ast.Call], ir.Expr | Static]] = {
     max: _extreme(">"),
     bool: _bool,
     divmod: _divmod,
-    sum: _reduce("sum"),
-    math.prod: _reduce("prod"),
-    any: _reduce("any"),
-    all: _reduce("all"),
+    sum: reduction("sum"),
+    math.prod: reduction("prod"),
+    any: reduction("any"),
+    all: reduction("all"),
     len: _len,
     str: make_str,
     format: make_format,
-    sorted: _sorted,
+    sorted: sorted_list,
+    next: next_of,
     list: _list,
     pow: _pow,
     isinstance: _isinstance,

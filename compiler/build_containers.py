@@ -15,8 +15,8 @@ from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_operators import apply, cast_operand, negate
 from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.numpy_types import to_python
-from pydotcompute.compiler.operators import Deoptimise, Primitive
-from pydotcompute.compiler.synthetic import placed, unplaced
+from pydotcompute.compiler.operators import Primitive
+from pydotcompute.compiler.synthetic import TAG, placed, tagged, unplaced
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
@@ -28,8 +28,8 @@ from pydotcompute.compiler.types import (
     DequeType,
     DictType,
     ListType,
-    NeverType,
     ScalarType,
+    TupleType,
     Type,
     join,
 )
@@ -59,7 +59,13 @@ def grown(b: Builder, place: ir.Expr, item: Type, key: Type | None = None) -> Ty
     type_ = place.type
     assert isinstance(place, ir.Local), "only named containers change"
     if isinstance(type_, DictType):
-        wide: Type = DictType(join(type_.key, key or type_.key), join(type_.value, item))
+        keys = join(type_.key, key or type_.key)
+        wide: Type = DictType(keys, join(type_.value, item))
+        if not c.is_key(keys):
+            where = type_ if c.is_key(key or NEVER) else "dict"
+            raise OperandError(f"a {key} as key of a {where}")
+        if isinstance(item, CONTAINERS):
+            raise OperandError(f"a {item} as value of a dict")
         old = type_.value
     elif isinstance(type_, ArrayType):
         return type_.item
@@ -84,10 +90,27 @@ def subscript(b: Builder, node: ast.Subscript, base: ir.Expr) -> ir.Expr:
         key = b.expression(node.slice)
         if base.type.key == NEVER:
             return raising(loc, NEVER, "PDC_DEOPT_TYPE")  # nothing is ever put into it
-        key = b.convert(key, base.type.key)
+        key = key_in(b, key, base.type)
         return op(loc, base.type.value, c.GET, base, key)
     index = b.convert(b.expression(node.slice), INT)
     return op(loc, c.item_type(base.type), c.GET, base, index)
+
+
+def key_in(b: Builder, key: ir.Expr, type_: DictType) -> ir.Expr:
+    """A key as the keys of a dict are, if that leaves it equal to itself."""
+    if _rounds(key, type_.key):
+        raise OperandError(f"{key.type} looked up among keys of type {type_.key}")
+    return b.convert(key, type_.key)
+
+
+def _rounds(key: ir.Expr, wanted: Type) -> bool:
+    if isinstance(key.type, TupleType) and isinstance(wanted, TupleType):
+        parts = key.items if isinstance(key, ir.Tuple) else [
+            ir.Item(key.loc, type_, key, n) for n, type_ in enumerate(key.type.items)
+        ]  # fmt: skip
+        return any(map(_rounds, parts, wanted.items))
+    small = isinstance(key, ir.Const) and type(key.value) is int and abs(key.value) <= 2**53
+    return wanted == FLOAT and key.type in (INT, WIDE) and not small
 
 
 def array_place(b: Builder, node: ast.Subscript, type_: ArrayType) -> ir.Expr:
@@ -132,10 +155,8 @@ def store(b: Builder, target: ast.Subscript, value: ir.Expr) -> None:
         return
     index = b.expression(target.slice)
     if isinstance(base.type, DictType):
-        if not c.is_key(index.type):
-            raise OperandError(f"a {index.type} as key of a dict")
         grown(b, base, value.type, index.type)
-        key, item = b.convert(index, base.type.key), b.convert(value, base.type.value)
+        key, item = key_in(b, index, base.type), b.convert(value, base.type.value)
         mutate(b, target, c.SET, base, key, item)
         return
     grown(b, base, value.type)
@@ -154,40 +175,33 @@ def array_value(b: Builder, value: ir.Expr, item: ScalarType) -> ir.Expr:
     return b.split(value, lambda part: cast_operand(b, part, item))
 
 
-def delete(b: Builder, node: ast.Delete) -> None:
-    """``del d[key]``."""
-    for target in node.targets:
-        if not isinstance(target, ast.Subscript):
-            b.fail("PDC020", target, "`del` of a name does not lower")
-        base = b.expression(target.value)
-        if not isinstance(base.type, DictType):
-            b.fail("PDC020", target, "`del` of an item does not lower, but for dicts")
-        key = b.expression(target.slice)
-        if base.type.key == NEVER:
-            b.raise_here(raising(b.loc(target), NEVER, "PDC_DEOPT_TYPE"))
-            return
-        key = b.convert(key, base.type.key)
-        taken(b, target, base.type.value, c.TAKE, base, key)
-
-
 Method = Callable[[Builder, ast.Call, ir.Expr], ir.Expr]
+
+
+READING = frozenset({"get", "sum", "mean", "index", "count", "copy"})
+"""Methods that change nothing, of a container that is part of a message as well."""
+
+_WITH_KEYWORDS = frozenset({"sort", "update"})
 
 
 def method(b: Builder, node: ast.Call, base: ir.Expr, name: str) -> ir.Expr:
     """``base.name(...)`` of a container."""
-    rule = _METHODS.get((type(base.type), name))
-    if rule is None or node.keywords:
+    rule = METHODS.get((type(base.type), name))
+    if rule is None or (node.keywords and name not in _WITH_KEYWORDS):
         raise OperandError(f"{base.type} has no method {name!r} that lowers")
     known = isinstance(base, ir.Local) and (base.origin or base.site)
-    if not known and name not in ("get", "sum", "mean"):
+    if not known and name not in READING:
         raise OperandError("a container that is part of a message does not change")
     return rule(b, node, base)
 
 
 def _adder(primitive: Primitive) -> Method:
     def rule(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
-        of_state = isinstance(base, ir.Local) and base.origin is not None
-        if isinstance(base.type, ListType) and of_state:
+        origin = base.origin if isinstance(base, ir.Local) else None
+        if isinstance(base.type, ListType) and origin in b.unit.shrinking:
+            if base.type.capacity < c.GROWING_CAPACITY:
+                b.widen_container(origin, ListType(base.type.item, c.GROWING_CAPACITY))
+        elif isinstance(base.type, ListType) and origin is not None:
             b.fail("PDC106", node, "a list of the state grows without a bound",
                    notes=["compiled state has a fixed size"],
                    hint="use collections.deque(maxlen=n)")  # fmt: skip
@@ -254,7 +268,7 @@ def _dict_get(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     if base.type.key == NEVER:
         return default
     loc = b.loc(node)
-    key = b.stable(b.convert(key, base.type.key))
+    key = b.stable(key_in(b, key, base.type))
     value = op(loc, base.type.value, c.VALUE_OR, base, key)
     result = join(base.type.value, default.type)
     present = op(loc, BOOL, c.CONTAINS, base, key)
@@ -266,7 +280,7 @@ def _dict_setdefault(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     key, value = b.sequence(node.args)
     grown(b, base, value.type, key.type)
     loc = b.loc(node)
-    key = b.stable(b.convert(key, base.type.key))
+    key = b.stable(key_in(b, key, base.type))
     value = b.convert(value, base.type.value)
     b.effects = True
     missing = negate(op(loc, BOOL, c.CONTAINS, base, key))
@@ -282,7 +296,7 @@ def _dict_pop(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
         if rest:
             return rest[0]
         raise OperandError("nothing was put into the dict")
-    key = b.stable(b.convert(key, base.type.key))
+    key = b.stable(key_in(b, key, base.type))
     if not rest:
         return taken(b, node, base.type.value, c.TAKE, base, key)
     default = b.stable(rest[0])
@@ -297,37 +311,9 @@ def _dict_pop(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     return target
 
 
-def sort(b: Builder, node: ast.AST, place: ir.Expr, reverse: bool) -> None:
-    """Sorts a local list of numbers."""
-    assert isinstance(place.type, ListType)
-    item = place.type.item
-    if item not in (INT, WIDE, FLOAT, BOOL) and not isinstance(item, (ScalarType, NeverType)):
-        raise OperandError(f"a list of {item} is not sorted in compiled code")
-    primitive = Primitive(
-        f"sort_{reverse}", f"pdc_sort(pdc_t, {{0}}, {str(reverse).lower()})",
-        lambda xs: _sort_exactly(xs, reverse),
-    )  # fmt: skip
-    mutate(b, node, primitive, place)
-
-
-def _sort_exactly(values: list[Any], reverse: bool) -> None:
-    if any(value != value for value in values):
-        raise Deoptimise("NaN among sorted values")
-    values.sort(reverse=reverse)
-
-
-def _sort(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
-    if node.args:
-        raise OperandError("`sort` takes no positional arguments")
-    sort(b, node, base, reverse=False)
-    return ir.none(b.loc(node))
-
-
-_METHODS: dict[tuple[type[Type], str], Method] = {
+METHODS: dict[tuple[type[Type], str], Method] = {
     (ListType, "append"): _adder(c.APPEND),
-    (ListType, "pop"): _taker(c.POP),
     (ListType, "clear"): _clear,
-    (ListType, "sort"): _sort,
     (ListType, "extend"): _extend,
     (DequeType, "append"): _adder(c.APPEND),
     (DequeType, "appendleft"): _adder(c.APPENDLEFT),
@@ -352,8 +338,9 @@ def joined_lists(b: Builder, node: ast.AST, left: ir.Expr, right: ir.Expr) -> ir
         names.append(b.fresh_name("part"))
         b.bind(names[-1], value)
     whole = b.fresh_name("list")
-    text = f"{whole} = []\n{whole}.extend({names[0]})\n{whole}.extend({names[1]})\n"
-    b.statements([placed(statement, node) for statement in unplaced(text)])
+    text = f"{whole}.extend({names[0]})\n{whole}.extend({names[1]})\n"
+    start = ast.Assign([ast.Name(whole, ast.Store())], tagged(ast.List([], ast.Load()), "sum"))
+    b.statements([placed(statement, node) for statement in (start, *unplaced(text))])
     return b.expression(placed(ast.Name(whole, ast.Load()), node))
 
 
@@ -367,7 +354,7 @@ def make_list(b: Builder, node: ast.AST, values: Sequence[ir.Expr]) -> ir.Expr:
     item: Type = NEVER
     for value in values:
         item = join(item, value.type)
-    site = (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))
+    site = (getattr(node, "lineno", 0), getattr(node, "col_offset", 0), getattr(node, TAG, ""))
     item = join(item, b.list_items.get(site, NEVER))
     values = [b.stable(value) for value in values]
     capacity = max(c.LOCAL_CAPACITY, len(values))

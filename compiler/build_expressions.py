@@ -12,23 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler import build_tables, containers, ir
+from pydotcompute.compiler import build_tables, ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
 from pydotcompute.compiler.build_calls import call
+from pydotcompute.compiler.build_comparisons import comparison
 from pydotcompute.compiler.build_containers import (
     joined_lists,
     list_display,
     make_list,
-    op,
     subscript,
 )
 from pydotcompute.compiler.build_context import context_call
 from pydotcompute.compiler.build_iteration import (
     comprehension,
-    is_range,
     pick,
-    range_bounds,
-    reduction,
     sliced,
 )
 from pydotcompute.compiler.build_messages import note_read
@@ -39,16 +36,13 @@ from pydotcompute.compiler.build_texts import concatenate, joined
 from pydotcompute.compiler.build_wide import shortened
 from pydotcompute.compiler.convert import NoAttributeError, OperandError, raising
 from pydotcompute.compiler.operators import unary
-from pydotcompute.compiler.synthetic import placed, unplaced
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
     INT,
-    NEVER,
     NONE,
     STR,
     TEXT,
-    WIDE,
     ArrayType,
     DequeType,
     DictType,
@@ -68,12 +62,6 @@ _BINARY: dict[type[ast.operator], str] = {
 }  # fmt: skip
 
 _UNARY: dict[type[ast.unaryop], str] = {ast.USub: "-", ast.UAdd: "+", ast.Invert: "~"}
-
-_COMPARE: dict[type[ast.cmpop], str] = {
-    ast.Lt: "<", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!=", ast.GtE: ">=", ast.Gt: ">",
-    ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
-}  # fmt: skip
-
 
 def _constant(b: Builder, node: ast.Constant) -> ir.Expr | Static:
     value = b.constant(node.value, b.loc(node))
@@ -225,99 +213,6 @@ def _unary_op(b: Builder, node: ast.UnaryOp) -> ir.Expr:
     return b.split(b.expression(node.operand), operation)
 
 
-def _compare(b: Builder, node: ast.Compare) -> ir.Expr:
-    if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
-        return _membership(b, node)
-    values = b.sequence([node.left, *node.comparators])
-    if len(values) > 2:
-        values = [values[0], *(b.stable(v) for v in values[1:-1]), values[-1]]
-    result: ir.Expr | None = None
-    for symbol, left, right in zip(node.ops, values, values[1:], strict=False):
-        part = compare(b, _COMPARE[type(symbol)], left, right)
-        result = part if result is None else ir.And(b.loc(node), BOOL, result, part)
-    assert result is not None
-    return result
-
-
-_STATIC_CONTAINERS = (list, set, frozenset, range, dict)
-
-
-def _membership(b: Builder, node: ast.Compare) -> ir.Expr:
-    """``x in (a, b, c)``: compared one after the other."""
-    container = node.comparators[0]
-    if is_range(b, container):
-        inside = _in_range(b, node)
-        return negate(inside) if isinstance(node.ops[0], ast.NotIn) else inside
-    if isinstance(container, (ast.Tuple, ast.List, ast.Set)):
-        value, *options = b.sequence([node.left, *container.elts])
-    else:
-        value = b.expression(node.left)
-        found = b.evaluate(container)
-        if isinstance(found, ir.Expr) and isinstance(found.type, CONTAINERS):
-            return _contained(b, node, value, found)
-        if isinstance(found, Static) and isinstance(found.value, _STATIC_CONTAINERS):
-            options = []
-            known = found.value
-            for item in sorted(known) if isinstance(known, set | frozenset) else known:
-                option = b.constant(item, b.loc(container))
-                if isinstance(option, Static):
-                    raise OperandError("a member has no compiled type")
-                options.append(option)
-        elif isinstance(found, ir.Expr) and isinstance(found.type, TupleType):
-            options = items_of(b, found)
-        else:
-            b.fail("PDC106", container, "`in` needs a tuple, list, set or range of constants here")
-    value = b.stable(value)
-    result: ir.Expr = ir.Const(b.loc(node), BOOL, False)
-    for option in options:
-        part = compare(b, "==", value, option)
-        result = part if isinstance(result, ir.Const) else ir.Or(b.loc(node), BOOL, result, part)
-    return negate(result) if isinstance(node.ops[0], ast.NotIn) else result
-
-
-def _in_range(b: Builder, node: ast.Compare) -> ir.Expr:
-    """``n in range(a, b)``: between the bounds, for an int."""
-    loc = b.loc(node)
-    value = b.stable(b.expression(node.left))
-    if not isinstance(value, ir.Const):
-        value = b.temporary(value)
-    start, stop, step = (b.stable(part) for part in range_bounds(b, node.comparators[0]))
-    if not isinstance(step, ir.Const) or step.value < 1:
-        raise OperandError("`in range(...)` needs a constant step of 1 or more")
-
-    def test(part: ir.Expr) -> ir.Expr:
-        if part.type not in (INT, BOOL, WIDE):
-            raise OperandError(f"`in range(...)` of a {part.type}")
-        result = ir.And(loc, BOOL, compare(b, "<=", start, part), compare(b, "<", part, stop))
-        if step.value == 1:
-            return result
-        place = apply(b, "%", apply(b, "-", part, start, loc), step, loc)
-        return ir.And(loc, BOOL, result, compare(b, "==", place, ir.Const(loc, INT, 0)))
-
-    return test(value)
-
-
-def _contained(b: Builder, node: ast.Compare, value: ir.Expr, place: ir.Expr) -> ir.Expr:
-    """``key in dict``, or a search through the items."""
-    loc = b.loc(node)
-    if isinstance(place.type, DictType):
-        if place.type.key == NEVER:
-            found: ir.Expr = ir.Const(loc, BOOL, False)
-        else:
-            key = b.convert(value, place.type.key)
-            found = op(loc, BOOL, containers.CONTAINS, place, key)
-    else:
-        sought, item = b.fresh_name("sought"), b.fresh_name("member")
-        b.bind(sought, value)
-        text = f"any({item} == {sought} for {item} in _)"
-        (statement,) = unplaced(text)
-        call = statement.value  # type: ignore[attr-defined]
-        assert isinstance(call, ast.Call)
-        call.args[0].generators[0].iter = node.comparators[0]  # type: ignore[attr-defined]
-        found = reduction("any")(b, placed(call, node))
-    return negate(found) if isinstance(node.ops[0], ast.NotIn) else found
-
-
 def _bool_op(b: Builder, node: ast.BoolOp) -> ir.Expr:
     """``and``/``or`` for their operands: the value that decided."""
     result = b.expression(node.values[0])
@@ -422,7 +317,7 @@ EXPRESSIONS: dict[type[ast.expr], Callable[[Builder, Any], ir.Expr | Static]] = 
     ast.Attribute: _attribute,
     ast.BinOp: _bin_op,
     ast.UnaryOp: _unary_op,
-    ast.Compare: _compare,
+    ast.Compare: comparison,
     ast.BoolOp: _bool_op,
     ast.IfExp: _if_exp,
     ast.Tuple: _tuple,

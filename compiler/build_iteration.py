@@ -17,11 +17,18 @@ from pydotcompute.compiler.build_operators import apply, compare, items_of
 from pydotcompute.compiler.build_tables import items, keep, rows_of
 from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.operators import Primitive
-from pydotcompute.compiler.scope import view_of
-from pydotcompute.compiler.synthetic import Renamed, copied, placed, unplaced
+from pydotcompute.compiler.synthetic import (
+    TAG,
+    Renamed,
+    applied,
+    copied,
+    is_plain_lambda,
+    placed,
+    tagged,
+    unplaced,
+)
 from pydotcompute.compiler.types import (
     BOOL,
-    CONTAINERS,
     INT,
     NEVER,
     NONE,
@@ -62,6 +69,8 @@ def run_over(b: Builder, node: ast.expr) -> Run:
         callee = b.evaluate(node.func) if isinstance(node.func, ast.Name) else None
         if isinstance(callee, Static) and callee.value is enumerate and node.args:
             return _enumerate(b, node)
+        if isinstance(callee, Static) and callee.value in (map, filter) and not node.keywords:
+            return over(b, node, comprehension(b, _passed(b, node, callee.value is map)))
         if isinstance(callee, Static) and not node.keywords:
             if callee.value is zip and node.args:
                 return _zip(b, node)
@@ -77,6 +86,42 @@ def run_over(b: Builder, node: ast.expr) -> Run:
     if isinstance(value, Static) and isinstance(value.value, (list, tuple, dict, np.ndarray)):
         return _over_table(b, node, value, "keys")
     return over(b, node, b.expression(node) if isinstance(value, Static) else value)
+
+
+def dict_view(b: Builder, node: ast.expr) -> ir.Expr | None:
+    """The dict of ``d.keys()``, ``d.values()`` or ``d.items()``."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return None
+    if node.args or node.func.attr not in ("items", "keys", "values"):
+        return None
+    base = b.evaluate(node.func.value)
+    return base if isinstance(base, ir.Expr) and isinstance(base.type, DictType) else None
+
+
+def _passed(b: Builder, node: ast.Call, is_map: bool) -> ast.ListComp:
+    """``map(f, xs)`` and ``filter(f, xs)`` as comprehensions."""
+    if len(node.args) != 2 or not is_plain_lambda(node.args[0]):
+        raise OperandError("`map` and `filter` take a function of one parameter, and an iterable")
+    item = b.fresh_name("item")
+    name, (function, source) = ast.Name(item, ast.Load()), node.args
+    is_none = isinstance(function, ast.Constant) and function.value is None
+    value: ast.expr = name if is_none else applied(function, item)
+    tests = [] if is_map else [value]
+    loop = ast.comprehension(ast.Name(item, ast.Store()), source, tests, 0)
+    made: ast.ListComp = placed(tagged(ast.ListComp(value if is_map else name, [loop]), "map"),
+                                node)  # fmt: skip
+    return made
+
+
+def _dense(b: Builder, node: ast.expr) -> Run:
+    """What a loop runs over, by place: the keys of a dict are copied for that."""
+    run = run_over(b, node)
+    if run.present is None:
+        return run
+    item = b.fresh_name("item")
+    loop = ast.comprehension(ast.Name(item, ast.Store()), node, [], 0)
+    keys = tagged(ast.ListComp(ast.Name(item, ast.Load()), [loop]), "keys")
+    return over(b, node, comprehension(b, placed(keys, node)))
 
 
 def _over_table(b: Builder, node: ast.expr, value: Static | ir.Expr, what: str) -> Run:
@@ -145,7 +190,7 @@ def _over_dict(b: Builder, node: ast.expr, base: ir.Expr, what: str) -> Run:
 
 
 def _enumerate(b: Builder, node: ast.Call) -> Run:
-    inner = run_over(b, node.args[0])
+    inner = _dense(b, node.args[0])
     loc = b.loc(node)
     start: ir.Expr = ir.Const(loc, INT, 0)
     given = [*node.args[1:], *(k.value for k in node.keywords)]
@@ -153,8 +198,6 @@ def _enumerate(b: Builder, node: ast.Call) -> Run:
         raise OperandError("`enumerate` takes an iterable and a start")
     if given:
         start = b.stable(b.convert(b.expression(given[0]), INT))
-    if inner.present is not None:
-        raise OperandError("`enumerate` over a dict")
 
     def item(at: ir.Expr) -> ir.Expr:
         number = apply(b, "+", start, at, loc)
@@ -165,10 +208,8 @@ def _enumerate(b: Builder, node: ast.Call) -> Run:
 
 
 def _zip(b: Builder, node: ast.Call) -> Run:
-    runs = [run_over(b, arg) for arg in node.args]
+    runs = [_dense(b, arg) for arg in node.args]
     loc = b.loc(node)
-    if any(run.present is not None for run in runs):
-        raise OperandError("`zip` over a dict")
     length = b.stable(runs[0].length)
     for run in runs[1:]:
         other = b.stable(run.length)
@@ -183,9 +224,7 @@ def _zip(b: Builder, node: ast.Call) -> Run:
 
 
 def _reversed(b: Builder, node: ast.Call) -> Run:
-    inner = run_over(b, node.args[0])
-    if inner.present is not None:
-        raise OperandError("`reversed` over a dict")
+    inner = _dense(b, node.args[0])
     loc = b.loc(node)
     last = b.stable(apply(b, "-", inner.length, ir.Const(loc, INT, 1), loc))
     return Run(inner.length, lambda at: inner.item(apply(b, "-", last, at, loc)))
@@ -225,6 +264,29 @@ def range_bounds(b: Builder, node: ast.expr) -> tuple[ir.Expr, ir.Expr, ir.Expr]
     return args[0], args[1], args[2] if len(args) == 3 else one
 
 
+_READING = frozenset("get items keys values fill index count copy most_common total".split())
+"""Methods of containers that leave their length alone."""
+
+
+_SHRINKING = frozenset({"pop", "popleft", "clear", "remove"})
+
+
+def shrinking_names(nodes: Sequence[ast.AST]) -> frozenset[str]:
+    """Names of containers that the statements make shorter, or bind anew."""
+    found: set[str] = set()
+    for part in (part for node in nodes for part in ast.walk(node)):
+        match part:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)):
+                found |= {name} if attr in _SHRINKING else set()
+            case ast.Delete(targets=targets):
+                found |= {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                found.add(name)
+            case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name), slice=ast.Slice())]):
+                found.add(name)
+    return frozenset(found)
+
+
 def mutated_names(nodes: Sequence[ast.stmt]) -> set[str]:
     """Names of containers whose length the statements may change."""
     found: set[str] = set()
@@ -233,7 +295,7 @@ def mutated_names(nodes: Sequence[ast.stmt]) -> set[str]:
             if (
                 isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute)
                 and isinstance(part.func.value, ast.Name)
-                and part.func.attr not in ("get", "items", "keys", "values", "fill")
+                and part.func.attr not in _READING
             ):  # fmt: skip
                 found.add(part.func.value.id)
             if isinstance(part, ast.Delete):
@@ -247,12 +309,13 @@ def comprehension(b: Builder, node: ast.ListComp | ast.GeneratorExp) -> ir.Expr:
     name = b.fresh_name("list")
     element = ast.Call(ast.Attribute(ast.Name(name, ast.Load()), "append", ast.Load()),
                        [node.elt], [])  # fmt: skip
-    start = ast.Assign([ast.Name(name, ast.Store())], ast.List([], ast.Load()))
-    b.statements([placed(start, node), _loops(b, node, ast.Expr(element))])
+    made = tagged(ast.List([], ast.Load()), getattr(node, TAG, ""))
+    start = ast.Assign([ast.Name(name, ast.Store())], made)
+    b.statements([placed(start, node), loops_of(b, node, ast.Expr(element))])
     return b.expression(placed(ast.Name(name, ast.Load()), node))
 
 
-def _loops(b: Builder, node: Any, inner: ast.stmt) -> ast.stmt:
+def loops_of(b: Builder, node: Any, inner: ast.stmt) -> ast.stmt:
     """The loops of a comprehension around ``inner``, its variables renamed to be its own."""
     for generator in reversed(node.generators):
         for test in reversed(generator.ifs):
@@ -264,45 +327,6 @@ def _loops(b: Builder, node: Any, inner: ast.stmt) -> ast.stmt:
     return result
 
 
-def reduction(kind: str) -> Callable[[Builder, ast.Call], ir.Expr]:
-    """``sum``, ``any``, ``all``, ``min``, ``max`` over an iterable, as a loop."""
-
-    def rule(b: Builder, node: ast.Call) -> ir.Expr:
-        if len(node.args) != 1 and not (kind == "sum" and len(node.args) == 2):
-            raise OperandError(f"`{kind}` with these arguments does not lower")
-        if node.keywords:
-            raise OperandError(f"`{kind}` with keyword arguments does not lower")
-        source = node.args[0]
-        total, item = b.fresh_name(kind), b.fresh_name("item")
-        template = _REDUCTIONS[kind].format(total=total, item=item)
-        setup, step, after = (unplaced(text) for text in template.split("---"))
-        if kind == "sum" and len(node.args) == 2:
-            setup = [ast.Assign([ast.Name(total, ast.Store())], node.args[1])]
-        bind = ast.Name(item, ast.Store())
-        if isinstance(source, (ast.GeneratorExp, ast.ListComp)):
-            inner: list[ast.stmt] = [ast.Assign([bind], source.elt), *step]
-            loop = _loops(b, source, ast.If(ast.Constant(True), inner, []))
-        else:
-            loop = ast.For(bind, source, step, [])
-        b.statements([placed(part, node) for part in (*setup, loop, *after)])
-        return b.expression(placed(ast.Name(total, ast.Load()), node))
-
-    return rule
-
-
-_REDUCTIONS = {
-    "sum": "{total} = 0\n---\n{total} = {total} + {item}\n---\n",
-    "prod": "{total} = 1\n---\n{total} = {total} * {item}\n---\n",
-    "any": "{total} = False\n---\nif {item}:\n    {total} = True\n    break\n---\n",
-    "all": "{total} = True\n---\nif not {item}:\n    {total} = False\n    break\n---\n",
-    "min": "{total} = None\n---\nif {total} is None or {item} < {total}:\n    {total} = {item}\n"
-    "---\nif {total} is None:\n    raise ValueError(f'')\n",
-    "max": "{total} = None\n---\nif {total} is None or {item} > {total}:\n    {total} = {item}\n"
-    "---\nif {total} is None:\n    raise ValueError(f'')\n",
-}
-"""``raise ValueError(f'')``: one whose text is not known here, but is Python's own."""
-
-
 def sliced(b: Builder, node: ast.Subscript) -> ir.Expr:
     """``xs[low:high:step]``: a list of the items in between, as Python counts them."""
     if not isinstance(node.value, (ast.Name, ast.Attribute)):
@@ -310,15 +334,15 @@ def sliced(b: Builder, node: ast.Subscript) -> ir.Expr:
         b.bind(name, b.expression(node.value))
         whole = ast.Name(name, ast.Load())
         node = placed(ast.Subscript(whole, node.slice, ast.Load()), node)
-    low, high, step = _slice_bounds(b, node)
+    low, high, step = slice_bounds(b, node)
     at = b.fresh_name("at")
     (loop,) = unplaced(f"[_[{at}] for {at} in range({low}, {high}, {step})]")
     found = loop.value  # type: ignore[attr-defined]
     found.elt.value = node.value
-    return comprehension(b, placed(found, node))
+    return comprehension(b, placed(tagged(found, "slice"), node))
 
 
-def _slice_bounds(b: Builder, node: ast.Subscript) -> tuple[str, str, int]:
+def slice_bounds(b: Builder, node: ast.Subscript) -> tuple[str, str, int]:
     """Names that hold the bounds of a slice, clamped as Python does, and its step."""
     part = node.slice
     assert isinstance(part, ast.Slice)
@@ -346,27 +370,3 @@ def _slice_bounds(b: Builder, node: ast.Subscript) -> tuple[str, str, int]:
         setup[place].value = bound  # type: ignore[attr-defined]
     b.statements([placed(statement, node) for statement in setup])
     return low, high, step
-
-
-def store_slice(b: Builder, target: ast.Subscript, value: ast.expr) -> None:
-    """``array[low:high] = array[...]``, or one number for all: the right side is read first."""
-    base = b.expression(target.value)
-    if not isinstance(base.type, ArrayType) or len(base.type.shape) != 1:
-        raise OperandError(f"a slice of a {base.type} is assigned")
-    new, at = b.fresh_name("new"), b.fresh_name("at")
-    if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice):
-        b.bind(new, sliced(b, value))
-    else:
-        b.bind(new, b.stable(b.expression(value)))
-    whole = view_of((b.env or {}).get(new))
-    low, high, step = _slice_bounds(b, target)
-    if step != 1:
-        raise OperandError("a slice with a step is assigned")
-    if isinstance(whole, CONTAINERS):
-        text = f"if len({new}) != max({high} - {low}, 0):\n    raise ValueError(f'')\n"
-        text += f"for {at} in range({low}, {high}):\n    _[{at}] = {new}[{at} - {low}]\n"
-    else:
-        text = f"for {at} in range({low}, {high}):\n    _[{at}] = {new}\n"
-    statements = unplaced(text)
-    statements[-1].body[0].targets[0].value = target.value  # type: ignore[attr-defined]
-    b.statements([placed(statement, target) for statement in statements])

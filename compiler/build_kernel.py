@@ -15,6 +15,7 @@ from pydotcompute.compiler import build_expressions, build_statements, ir
 from pydotcompute.compiler.actor_shape import ActorShape
 from pydotcompute.compiler.borrowing import looked_at
 from pydotcompute.compiler.build import MAX_PASSES, Builder, TurnFrame, Unit, build_until_stable
+from pydotcompute.compiler.build_iteration import shrinking_names
 from pydotcompute.compiler.build_loops import end_turn
 from pydotcompute.compiler.build_operators import negate
 from pydotcompute.compiler.build_tests import condition
@@ -50,7 +51,8 @@ def build_kernel(
         DiagnosticError: everything that keeps the actor from being lowered.
     """
     diagnostics = Diagnostics(shape.source)
-    unit = Unit(diagnostics, inputs, outputs, signals, state=frozenset(shape.state_names))
+    unit = Unit(diagnostics, inputs, outputs, signals, state=frozenset(shape.state_names),
+                shrinking=shrinking_names(shape.loop.body))
     unit.converted.update(dict.fromkeys(converted, False))
     unit.shared.update(_shared_before(shape))
     builder = Builder(unit, shape.source, shape.ctx)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -159,6 +159,9 @@ def _unlike(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
         MessageType in kinds or any(_has_operators(t) for t in (left.type, right.type))
     ):  # fmt: skip
         answer = symbol == "!="
+    elif symbol in ("is", "is not") and left.type == right.type:
+        raise OperandError(f"`{symbol}` tells objects apart, not values; write "
+                           f"`{'==' if symbol == 'is' else '!='}`")  # fmt: skip
     else:
         refusal = NoneOperandError if NONE in (left.type, right.type) else OperandError
         raise refusal(f"{left.type} {symbol} {right.type} is not supported")
@@ -182,7 +185,7 @@ def _tuples(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     assert isinstance(right.type, TupleType)
     loc = left.loc
     if symbol not in ("==", "!="):
-        raise OperandError("tuples are compared with `==` and `!=` only")
+        return _order(b, symbol, items_of(b, left), items_of(b, right), loc)
     if len(left.type.items) != len(right.type.items):
         return ir.Const(loc, BOOL, symbol == "!=")
     return _all_equal(b, symbol, zip(items_of(b, left), items_of(b, right), strict=True), loc)
@@ -234,6 +237,24 @@ def _same_float(one: float, other: float) -> bool:
 
 _SCALAR_FLOATS = (ScalarType("float64"), ScalarType("float32"))
 _SAME_FLOAT = Primitive("same_float", "pdc_same_float({e}, {0}, {1})", _same_float)
+
+
+def _order(b: Builder, symbol: str, left: list[ir.Expr], right: list[ir.Expr],
+           loc: Any) -> ir.Expr:  # fmt: skip
+    """Tuples by their first items that differ, or else by their lengths."""
+    if not left or not right:
+        return ir.Const(loc, BOOL, _LENGTHS[symbol](len(left), len(right)))
+    one, other = b.stable(left[0]), b.stable(right[0])
+    if len(left) == len(right) == 1 and symbol in ("<", ">"):
+        return compare(b, symbol, one, other)
+    less = compare(b, symbol[0], one, other)
+    rest = _order(b, symbol, left[1:], right[1:], loc)
+    return ir.Or(loc, BOOL, less, ir.And(loc, BOOL, _same_item(b, one, other), rest))
+
+
+_LENGTHS: dict[str, Callable[[int, int], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
 
 
 def items_of(b: Builder, value: ir.Expr) -> list[ir.Expr]:

@@ -9,14 +9,17 @@ from typing import Any
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_assignments import annotated_assign, assign, augmented_assign
-from pydotcompute.compiler.build_containers import delete
 from pydotcompute.compiler.build_exceptions import raise_statement, try_statement
+from pydotcompute.compiler.build_lists import delete
 from pydotcompute.compiler.build_loops import for_loop, jump, return_statement, while_loop
 from pydotcompute.compiler.build_match import match_statement
 from pydotcompute.compiler.build_operators import computes, negate
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.build_wide import fused
+from pydotcompute.compiler.convert import raising
 from pydotcompute.compiler.error_codes import BY_NAME
+from pydotcompute.compiler.synthetic import HandOver
+from pydotcompute.compiler.types import NEVER
 
 
 def _expr(b: Builder, node: ast.Expr) -> None:
@@ -43,6 +46,10 @@ def _if(b: Builder, node: ast.If) -> None:
     b.block.append(ir.If(b.loc(node), test, tuple(then[1]), tuple(orelse[1])))
 
 
+def _hand_over(b: Builder, node: HandOver) -> None:
+    b.raise_here(raising(b.loc(node), NEVER, "PDC_DEOPT_TYPE"))
+
+
 def _assert(b: Builder, node: ast.Assert) -> None:
     test, when_true, _ = condition(b, node.test)
     code = BY_NAME["PDC_ASSERTION"].code
@@ -67,6 +74,7 @@ STATEMENTS: dict[type[ast.stmt], Callable[[Builder, Any], None]] = {
     ast.Try: try_statement,
     ast.Match: match_statement,
     ast.Delete: delete,
+    HandOver: _hand_over,
 }
 
 Builder.STATEMENTS.update(STATEMENTS)

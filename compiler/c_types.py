@@ -124,6 +124,7 @@ class CTypes:
         self.struct_names: set[str] = set()
         self._known: dict[Type, str] = {}
         self._optionals: dict[OptionalType, str] = {}
+        self._keys: set[str] = set()
         self._tables: dict[tuple[str, str], str] = {}
 
     def spell(self, type_: Type) -> str:
@@ -169,8 +170,25 @@ class CTypes:
             return f"pdc_array<{self.spell(type_.item)}, {int(np.prod(type_.shape))}>"
         if isinstance(type_, DictType):
             key, value = self.spell(type_.key), self.spell(type_.value)
+            self._key(type_.key)
             return f"pdc_dict<{key}, {value}, {DICT_CAPACITY}>"
         raise AssertionError(f"{type_} has no C type")
+
+    def _key(self, type_: Type) -> None:
+        """What a dict asks of its keys; all but tuples have it."""
+        name = self.spell(type_)
+        if not isinstance(type_, TupleType) or name in self._keys:
+            return
+        self._keys.add(name)
+        for item in type_.items:
+            self._key(item)
+        places = range(len(type_.items))
+        same = " && ".join(f"a.v{n} == b.v{n}" for n in places) or "true"
+        mixed = " ".join(f"h = h * 0x01000193u ^ pdc_hash(key.v{n});" for n in places)
+        self.definitions.append(
+            f"PDC_FN bool operator==(const {name} &a, const {name} &b) {{ return {same}; }}\n"
+            f"PDC_FN u32 pdc_hash(const {name} &key) {{ u32 h = 0; {mixed} return h; }}"
+        )
 
     def _union(self, type_: UnionType) -> str:
         parts = [self.spell(member) for member in type_.members]

@@ -12,16 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler.operators import Primitive, suffix
+from pydotcompute.compiler.operators import Deoptimise, Primitive, suffix
 from pydotcompute.compiler.types import (
     ArrayType,
+    BoolType,
     DequeType,
     DictType,
     EnumType,
+    FloatType,
     IntType,
     ListType,
     ScalarType,
     StrType,
+    TupleType,
     Type,
     UUIDType,
     WideType,
@@ -31,8 +34,17 @@ DICT_CAPACITY = 4096
 """Entries of a compiled dict; beyond them the actor deoptimises."""
 LOCAL_CAPACITY = 256
 """Items of a list made inside a turn; beyond them the actor deoptimises."""
+GROWING_CAPACITY = 1024
+"""Items of a list in the state that grows and shrinks; beyond them the actor deoptimises."""
 STATE_LIST_CAPACITY = 65536
 """Items of a list or array kept in the state; a longer one is not compiled."""
+
+
+def _last(d: dict[Any, Any]) -> int:
+    if not d:
+        raise KeyError("popitem(): dictionary is empty")
+    return len(d) - 1
+
 
 LENGTH = Primitive("len", "pdc_len({0})", len)
 ITEM = Primitive("item", "pdc_item({0}, {1})", lambda xs, at: xs[at])
@@ -50,10 +62,18 @@ TAKE = Primitive("take", "pdc_take(pdc_t, {0}, {1})", lambda d, key: d.pop(key),
 SLOTS = Primitive("slots", "pdc_slots({0})", len)
 PRESENT = Primitive("present", "pdc_present({0}, {1})", lambda d, n: True)
 KEY = Primitive("key", "pdc_key({0}, {1})", lambda d, n: list(d)[n])
+LAST = Primitive("last", "pdc_last({e}, {0})", _last, raises=True)
 VALUE = Primitive("value", "pdc_value({0}, {1})", lambda d, n: list(d.values())[n])
 
 
+def has_nan(key: Any) -> bool:
+    """Whether a key is, or holds, a NaN, which a dict finds by identity."""
+    return any(map(has_nan, key)) if isinstance(key, tuple) else bool(key != key)
+
+
 def _set(xs: Any, at: Any, value: Any) -> None:
+    if isinstance(xs, dict) and has_nan(at):
+        raise Deoptimise("NaN as the key of a dict")
     xs[at] = value
 
 
@@ -127,7 +147,9 @@ def is_key(type_: Type) -> bool:
     """Whether a dict may have keys of a type: those that compare as their words do."""
     if isinstance(type_, ScalarType):
         return not type_.is_float
-    return isinstance(type_, (IntType, WideType, StrType, EnumType, UUIDType))
+    if isinstance(type_, TupleType):
+        return all(map(is_key, type_.items))
+    return isinstance(type_, (BoolType, FloatType, IntType, WideType, StrType, EnumType, UUIDType))
 
 
 def empty(type_: Type) -> Any:

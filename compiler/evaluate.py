@@ -14,7 +14,7 @@ from functools import singledispatchmethod
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.containers import APPEND, empty
+from pydotcompute.compiler.containers import APPEND, ASSIGN, empty
 from pydotcompute.compiler.operators import ERROR_TEXT, Deoptimise
 from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.types import (
@@ -197,7 +197,9 @@ class _Turn:
         place, *args = (self.expr(arg) for arg in node.args)
         local = node.args[0]
         full = isinstance(local.type, ListType) and len(place) >= local.type.capacity
-        if node.primitive == APPEND and full:
+        if node.primitive == ASSIGN and isinstance(local.type, ListType):
+            full = len(args[0]) > local.type.capacity
+        if node.primitive in (APPEND, ASSIGN) and full:
             raise Deoptimise("more items than the compiled code has room for")
         value = node.primitive.python(place, *args)
         if node.target is not None:

@@ -82,7 +82,7 @@ class Local(Expr):
 
     name: str
     origin: str | None = field(default=None, compare=False)
-    site: tuple[int, int] | None = field(default=None, compare=False)
+    site: tuple[int, int, str] | None = field(default=None, compare=False)
     part: bool = field(default=False, compare=False)
 
 

@@ -246,6 +246,8 @@ def _same_identity(symbol: str, left: Type, right: Type) -> Signature | None:
     """``==`` and ``!=`` of values that are carried as ids."""
     if symbol not in ("==", "!=", "is", "is not"):
         return None
+    if symbol.startswith("is") and left in (STR, UUID):
+        return None  # two equal ones may be two objects, or one
     equal = symbol in ("==", "is")
     python = operator.eq if equal else operator.ne
     text = f"({{0}} {'==' if equal else '!='} {{1}})"

@@ -107,7 +107,7 @@ class Scope(Converter):
         self.synthetic: set[str] = set()
         self.received: set[str] = set()
         """Names of the temporaries that hold the message in hand."""
-        self.list_items: dict[tuple[int, int], Type] = {}
+        self.list_items: dict[tuple[int, int, str], Type] = {}
         """Item types of the lists made in this function, by place, as far as they have grown."""
 
     def reset(self) -> None:
@@ -261,12 +261,17 @@ class Scope(Converter):
         if not isinstance(have, Var) or type(have.view) is not type(wanted.view):
             raise OperandError(f"{name!r} is no {wanted.view} here")
         held = ((n, var) for n, var in (self.env or {}).items() if isinstance(var, Var))
-        others = [n for n, var in held if n != name and var.local.name == wanted.local.name]
+        others = [n for n, var in held if n != name and var.local.name == wanted.local.name
+                  and n not in self.synthetic]  # fmt: skip
         if others or isinstance(wanted.view, (DictType, DequeType)):
             raise OperandError(f"{name!r} is bound to another container")
         item = join(item_type(wanted.view), item_type(have.view))
         if item != item_type(wanted.view) and wanted.local.origin is not None:
             self.widen_container(wanted.local.origin, with_item(wanted.view, item))
+        if wanted.local.origin is not None and isinstance(wanted.view, ListType):
+            assert isinstance(have.view, ListType)
+            if have.view.capacity > wanted.view.capacity:
+                self.widen_container(wanted.local.origin, ListType(item, have.view.capacity))
         if item != item_type(have.view) and have.local.site is not None:
             self.widen_list(have.local.site, item)
         self.block.append(ir.Mutate(loc, None, ASSIGN, (wanted.local, have.local)))
@@ -275,7 +280,7 @@ class Scope(Converter):
         """A container of the state takes items of more types: the actor is built again."""
         raise AssertionError("only the builder of an actor has state")
 
-    def widen_list(self, site: tuple[int, int], item: Type) -> None:
+    def widen_list(self, site: tuple[int, int, str], item: Type) -> None:
         """A list made at ``site`` takes items of more types: the function is built again."""
         self.list_items[site] = join(self.list_items.get(site, NEVER), item)
         raise Restart

@@ -38,6 +38,60 @@ def unplaced(text: str) -> list[ast.stmt]:
     return tree.body
 
 
+TAG = "pydotcompute_tag"
+
+
+def tagged(node: Any, tag: str) -> Any:
+    """A list that is made up: ``tag`` tells it from others that stand at the same place."""
+    setattr(node, TAG, tag)
+    return node
+
+
+class HandOver(ast.stmt):
+    """Leaves the message to the interpreter; ``HAND_OVER`` in the text of ``written``."""
+
+
+def written(text: str, where: ast.AST, **parts: ast.expr) -> list[ast.stmt]:
+    """Statements from text, at the place of ``where``; ``_name_`` stands for the part ``name``."""
+    filled = _Filled(parts)
+    return [placed(filled.visit(statement), where) for statement in unplaced(text)]
+
+
+class _Filled(ast.NodeTransformer):
+    def __init__(self, parts: dict[str, ast.expr]) -> None:
+        self.parts = {f"_{name}_": part for name, part in parts.items()}
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        part = self.parts.get(node.id)
+        return node if part is None else copied(part)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+        if isinstance(node.value, ast.Name) and node.value.id == "HAND_OVER":
+            return HandOver()
+        self.generic_visit(node)
+        return node
+
+
+def applied(function: ast.expr, argument: str) -> ast.expr:
+    """The call of a function that is passed to another one: of a name, or a ``lambda``."""
+    name = ast.Name(argument, ast.Load())
+    if isinstance(function, ast.Lambda):
+        body: ast.expr = Renamed({function.args.args[0].arg: argument}).visit(copied(function.body))
+        return body
+    if isinstance(function, ast.Attribute) and function.attr == "__getitem__":
+        return ast.Subscript(copied(function.value), name, ast.Load())
+    return ast.Call(copied(function), [name], [])
+
+
+def is_plain_lambda(node: ast.expr) -> bool:
+    """Whether a function that is passed to another one is no lambda, or one of one parameter."""
+    if not isinstance(node, ast.Lambda):
+        return True
+    args = node.args
+    more = [*args.posonlyargs, *args.kwonlyargs, *args.defaults, args.vararg, args.kwarg]
+    return len(args.args) == 1 and not any(more)
+
+
 def copied(node: Any) -> Any:
     """A copy of syntax, to be changed."""
     return copy.deepcopy(node)
@@ -52,6 +106,12 @@ class Renamed(ast.NodeTransformer):
 
     def __init__(self, names: dict[str, str]) -> None:
         self.names = names
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.Lambda:
+        """Leaves a lambda's own parameters alone."""
+        own = {arg.arg for arg in node.args.args}
+        node.body = Renamed({k: v for k, v in self.names.items() if k not in own}).visit(node.body)
+        return node
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
         """Renames one name."""

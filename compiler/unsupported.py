@@ -72,7 +72,8 @@ TABLE: dict[str, tuple[Rule, ...]] = {
                     lambda node: any(isinstance(t, ast.Name) for t in _flat(node.targets))),),
     "TypeAlias": (Rule("PDC020", "`type` statement", _HOST, "write it at module level"),),
     # expressions
-    "Lambda": (Rule("PDC021", "`lambda`", "functions are no values in compiled code",
+    "Lambda": (Rule("PDC021", "`lambda`", "functions are no values in compiled code, but for a "
+                    "`lambda` that is the `key` of `sorted`, `min` and `max`",
                     "write a `def` at module level, or the expression itself"),),
     "Yield": (Rule("PDC021", "`yield`", "compiled code has no generators",
                    "send each value with `await ctx.send(...)`, or return a tuple"),),
@@ -170,6 +171,12 @@ class _Scan:
                 awaited_method(node, self.ctx or "") in _AWAITED
             ):
                 self._allowed.add(func)
+            case ast.Call(func=ast.Name(id="sorted" | "min" | "max"), keywords=words) | ast.Call(
+                func=ast.Attribute(attr="sort"), keywords=words
+            ):
+                self._allowed.update(w.value for w in words if w.arg == "key")
+            case ast.Call(func=ast.Name(id="map" | "filter"), args=[ast.Lambda() as function, *_]):
+                self._allowed.add(function)
 
     def _report(self, node: ast.AST, rule: Rule) -> Diagnostic:
         return diagnose(

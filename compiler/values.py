@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler import schema as schemas
-from pydotcompute.compiler.containers import DICT_CAPACITY
+from pydotcompute.compiler.containers import DICT_CAPACITY, has_nan
 from pydotcompute.compiler.operators import INT_MAX, INT_MIN
 from pydotcompute.compiler.source import MISSING
 from pydotcompute.compiler.types import (
@@ -136,6 +136,8 @@ def _store_container(record: Any, name: str, type_: Type, value: Any) -> None:
             raise TypeError(f"a dict of {len(value)} entries is no {type_}")
         view["used"] = view["live"] = len(value)
         view["indexed"] = 0
+        if any(map(has_nan, value)):
+            raise TypeError("a dict with NaN among its keys has no compiled form")
         for at, (key, item) in enumerate(value.items()):
             entry = view["entries"][at]
             store(entry, "key", type_.key, key)

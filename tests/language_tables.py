@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pydotcompute.compiler.build_builtins import BUILTINS
-from pydotcompute.compiler.build_containers import _METHODS
+from pydotcompute.compiler.build_containers import METHODS as _METHODS
 from pydotcompute.compiler.build_texts import _METHODS as STRING_METHODS
 from pydotcompute.compiler.containers import (
     DICT_CAPACITY,
+    GROWING_CAPACITY,
     LOCAL_CAPACITY,
     STATE_LIST_CAPACITY,
 )
@@ -168,6 +169,8 @@ def limits(page: str) -> str:
     rows = [
         ("an `int`", "64 bits, or 128", "deoptimises"),
         ("entries of a `dict` in the state", f"{DICT_CAPACITY:,}", "deoptimises"),
+        ("items of a list in the state that grows and shrinks", f"{GROWING_CAPACITY:,}",
+         "deoptimises"),
         ("items of a list made in a turn", f"{LOCAL_CAPACITY:,}", "deoptimises"),
         ("items of a list, deque or array in the state", f"{STATE_LIST_CAPACITY:,}", "PDC108"),
         ("distinct strings in a process", f"{STRINGS.max_strings:,}", "deoptimises"),

@@ -1,0 +1,298 @@
+"""Functions of what can be looped over, as the loops they mean: ``sum``, ``any``, ``all``, ``min``,
+``max`` with ``key`` and ``default``, ``sorted`` and ``sort``, ``next``.
+
+Each is a text with made-up names, built as if its author had written the loop.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from pydotcompute.compiler import ir
+from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build_containers import mutate
+from pydotcompute.compiler.build_iteration import comprehension, loops_of
+from pydotcompute.compiler.convert import OperandError
+from pydotcompute.compiler.operators import Deoptimise, Primitive
+from pydotcompute.compiler.synthetic import (
+    applied,
+    copied,
+    is_plain_lambda,
+    placed,
+    tagged,
+    written,
+)
+from pydotcompute.compiler.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NEVER,
+    WIDE,
+    ListType,
+    ScalarType,
+    TupleType,
+    Type,
+    members_of,
+)
+
+Rule = Callable[[Builder, ast.Call], ir.Expr]
+
+
+def name_of(name: str) -> ast.Name:
+    """A made-up name, read."""
+    return ast.Name(name, ast.Load())
+
+
+def keywords_of(node: ast.Call, *known: str) -> dict[str, ast.expr]:
+    """The keyword arguments of a call that takes only some."""
+    for word in node.keywords:
+        if word.arg not in known:
+            raise OperandError(f"the keyword argument {word.arg!r} does not lower")
+    return {str(word.arg): word.value for word in node.keywords}
+
+
+def _loop(b: Builder, source: ast.expr, item: str, step: list[ast.stmt]) -> ast.stmt:
+    """``step`` for each ``item`` of an iterable; a generator becomes the loops it is."""
+    bind = ast.Name(item, ast.Store())
+    if isinstance(source, (ast.GeneratorExp, ast.ListComp)):
+        inner: list[ast.stmt] = [ast.Assign([bind], source.elt), *step]
+        return loops_of(b, source, ast.If(ast.Constant(True), inner, []))
+    return ast.For(bind, source, step, [])
+
+
+def _value(b: Builder, name: str, node: ast.AST) -> ir.Expr:
+    return b.expression(placed(name_of(name), node))
+
+
+# --- sum, any, all ---------------------------------------------------------------------------
+
+_STEPS = {
+    "sum": ("0", "{total} = {total} + {item}"),
+    "prod": ("1", "{total} = {total} * {item}"),
+    "any": ("False", "if {item}:\n    {total} = True\n    break"),
+    "all": ("True", "if not {item}:\n    {total} = False\n    break"),
+}
+"""Where a reduction begins, and what it does with each item."""
+
+
+def reduction(kind: str) -> Rule:
+    """``sum``, ``math.prod``, ``any`` and ``all`` over an iterable."""
+
+    def rule(b: Builder, node: ast.Call) -> ir.Expr:
+        words = keywords_of(node, *{"sum": ("start",), "prod": ("start",)}.get(kind, ()))
+        given = [*node.args, *words.values()]
+        if not 1 <= len(given) <= (2 if kind == "sum" or words else 1):
+            raise OperandError(f"`{kind}` takes an iterable")
+        total, item = b.fresh_name(kind), b.fresh_name("item")
+        first, step = _STEPS[kind]
+        if len(given) == 2:
+            b.statements(written(f"{total} = _start_", node, start=given[1]))
+        else:
+            b.statements(written(f"{total} = {first}", node))
+        steps = written(step.format(total=total, item=item), node)
+        b.statements([placed(_loop(b, node.args[0], item, steps), node)])
+        return _value(b, total, node)
+
+    return rule
+
+
+# --- min and max -----------------------------------------------------------------------------
+
+
+def key_of(b: Builder, key: ast.expr, item: str) -> ast.expr | None:
+    """What ``key=`` makes of an item; None for ``key=None``."""
+    if isinstance(key, ast.Constant) and key.value is None:
+        return None
+    if not is_plain_lambda(key):
+        raise OperandError("a `lambda` of one parameter is a key")
+    if isinstance(key, ast.Call) and not key.keywords:
+        maker = b.evaluate(key.func)
+        parts: list[ast.expr] = []
+        if isinstance(maker, Static) and maker.value is operator.itemgetter:
+            parts = [ast.Subscript(name_of(item), copied(arg), ast.Load()) for arg in key.args]
+        if isinstance(maker, Static) and maker.value is operator.attrgetter:
+            names = [arg.value for arg in key.args if isinstance(arg, ast.Constant)]
+            parts = [ast.Attribute(name_of(item), str(name), ast.Load()) for name in names]
+        if len(parts) == len(key.args) > 0:
+            return parts[0] if len(parts) == 1 else ast.Tuple(parts, ast.Load())
+    return applied(key, item)
+
+
+_NO_NONE = "if {key} is None or {item} is None:\n    HAND_OVER\n"
+_STEP = "if {best} is None or {key} {symbol} {best}:\n    {best} = {key}\n    {total} = {item}\n"
+_PLAIN = "if {total} is None or {item} {symbol} {total}:\n    {total} = {item}\n"
+
+
+def extreme(symbol: str) -> Rule:
+    """``min`` (``<``) or ``max`` (``>``) of what can be looped over, or of several values."""
+
+    def rule(b: Builder, node: ast.Call) -> ir.Expr:
+        words = keywords_of(node, "key", "default")
+        names = {n: b.fresh_name(n) for n in ("total", "best", "key", "item")}
+        several = len(node.args) > 1
+        source = ast.Tuple(node.args, ast.Load()) if several else node.args[0]
+        key = key_of(b, words["key"], names["item"]) if "key" in words else None
+        setup, step = f"{names['total']} = None\n", _NO_NONE
+        parts: dict[str, ast.expr] = {}
+        if key is None:
+            names["key"] = names["best"] = names["item"]
+            step = _NO_NONE.replace("{key} is None or ", "") + _PLAIN
+        else:
+            setup += f"{names['best']} = None\n"
+            step, parts["key"] = "{key} = _key_\n" + _NO_NONE + _STEP, key
+        b.statements(written(setup, node))
+        steps = written(step.format(symbol=symbol, **names), node, **parts)
+        b.statements([placed(_loop(b, source, names["item"], steps), node)])
+        b.statements(_when_empty(b, node, names["total"], words.get("default")))
+        return _value(b, names["total"], node)
+
+    return rule
+
+
+def _when_empty(b: Builder, node: ast.Call, total: str,
+                default: ast.expr | None) -> list[ast.stmt]:  # fmt: skip
+    """``raise ValueError(f'')``: one whose text is not known here, but is Python's own."""
+    if default is None:
+        return written(f"if {total} is None:\n    raise ValueError(f'')", node)
+    simple = (ast.Constant, ast.Name, ast.Attribute, ast.UnaryOp, ast.USub, ast.expr_context,
+              ast.Tuple)  # fmt: skip
+    if not all(isinstance(part, simple) for part in ast.walk(default)):
+        raise OperandError("a default that is computed")
+    return written(f"if {total} is None:\n    {total} = _default_", node, default=default)
+
+
+# --- sorting ---------------------------------------------------------------------------------
+
+_SORT = """
+for {i} in range(len({out})):
+    {k} = {keys}[{i}]
+    {v} = {out}[{i}]
+    {check}
+    {j} = {i}
+    while {j} > 0 and ({test}):
+        {moves}
+        {j} = {j} - 1
+    {sets}
+"""
+"""By insertion: stable, also in the other direction, as Python's is."""
+
+
+def sort_list(b: Builder, node: ast.AST, out: str, key: ast.expr | None,
+              reverse: ast.expr | None) -> None:  # fmt: skip
+    """Sorts the list with a made-up name where it is."""
+    place = _value(b, out, node)
+    assert isinstance(place.type, ListType)
+    if key is None and _is_number(place.type.item):
+        order = ir.Const(b.loc(node), BOOL, False) if reverse is None else b.truth(
+            b.expression(reverse))  # fmt: skip
+        mutate(b, node, _NUMBERS, place, order)
+        return
+    names = {n: b.fresh_name(n) for n in "ijkv"} | {"out": out, "keys": out}
+    if key is not None:
+        names["keys"], item = b.fresh_name("keys"), b.fresh_name("item")
+        made = key_of(b, key, item)
+        if made is not None:
+            text = f"{names['keys']} = [_key_ for {item} in {out}]"
+            (assign,) = written(text, node, key=made)
+            tagged(assign.value, "sort")  # type: ignore[attr-defined]
+            b.statements([assign])
+    (forward, backward) = ("{k} < {keys}[{j} - 1]", "{keys}[{j} - 1] < {k}")
+    test, parts = forward, dict[str, ast.expr]()
+    if isinstance(reverse, ast.Constant):
+        test = backward if reverse.value else forward
+    elif reverse is not None:
+        names["order"] = b.fresh_name("reverse")
+        b.statements(written(f"{names['order']} = bool(_reverse_)", node, reverse=reverse))
+        test = f"{backward} if {{order}} else {forward}"
+    kept = ("out",) if names["keys"] == out else ("keys", "out")
+    moves = "\n        ".join(f"{{{n}}}[{{j}}] = {{{n}}}[{{j}} - 1]" for n in kept)
+    sets = "\n    ".join(f"{{{n}}}[{{j}}] = {{{'v' if n == 'out' else 'k'}}}" for n in kept)
+    compared = _value(b, names["keys"], node).type
+    assert isinstance(compared, ListType)
+    check = "if {k} != {k}:\n        HAND_OVER" if has_float(compared.item) else "pass"
+    text = _SORT
+    for _ in range(2):  # the parts have names of their own
+        text = text.replace("{test}", test).replace("{moves}", moves)
+        text = text.replace("{sets}", sets).replace("{check}", check)
+    b.statements(written(text.format(**names), node, **parts))
+
+
+def has_float(type_: Type) -> bool:
+    """Whether a value of a type may be, or hold, a NaN."""
+    if isinstance(type_, TupleType):
+        return any(map(has_float, type_.items))
+    if isinstance(type_, ScalarType):
+        return type_.is_float
+    return FLOAT in members_of(type_)
+
+
+def _is_number(item: Type) -> bool:
+    return item in (INT, WIDE, FLOAT, BOOL, NEVER) or isinstance(item, ScalarType)
+
+
+def _sort_exactly(values: list[Any], reverse: bool) -> None:
+    if any(value != value for value in values):
+        raise Deoptimise("NaN among sorted values")
+    values.sort(reverse=reverse)
+
+
+_NUMBERS = Primitive("sort", "pdc_sort(pdc_t, {0}, {1})", _sort_exactly)
+
+
+def as_list(b: Builder, node: ast.Call, source: ast.expr) -> ir.Expr:
+    """``list(source)``: a new one."""
+    item = b.fresh_name("item")
+    loop = ast.comprehension(ast.Name(item, ast.Store()), source, [], 0)
+    made = tagged(ast.ListComp(name_of(item), [loop]), "list")
+    return comprehension(b, placed(made, node))
+
+
+def sorted_list(b: Builder, node: ast.Call) -> ir.Expr:
+    """``sorted(xs, key=..., reverse=...)``."""
+    if len(node.args) != 1:
+        raise OperandError("`sorted` takes an iterable")
+    words = keywords_of(node, "key", "reverse")
+    out = b.fresh_name("sorted")
+    b.bind(out, as_list(b, node, node.args[0]))
+    sort_list(b, node, out, words.get("key"), words.get("reverse"))
+    return _value(b, out, node)
+
+
+def sort_method(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
+    """``xs.sort(key=..., reverse=...)``."""
+    if node.args:
+        raise OperandError("`sort` takes no positional arguments")
+    words = keywords_of(node, "key", "reverse")
+    out = b.fresh_name("list")
+    b.bind(out, base)
+    sort_list(b, node, out, words.get("key"), words.get("reverse"))
+    return ir.none(b.loc(node))
+
+
+# --- next ------------------------------------------------------------------------------------
+
+
+def next_of(b: Builder, node: ast.Call) -> ir.Expr:
+    """``next(iter(xs))`` and ``next((x for x in xs if ...), default)``: the first item."""
+    source = node.args[0] if node.args else node
+    if isinstance(source, ast.Call) and len(source.args) == 1 and not source.keywords:
+        maker = b.evaluate(source.func)
+        source = source.args[0] if isinstance(maker, Static) and maker.value is iter else node
+    elif not (isinstance(source, ast.GeneratorExp) and len(source.generators) == 1):
+        source = node
+    if source is node or len(node.args) > 2 or node.keywords:
+        raise OperandError("`next` takes `iter(...)` or a generator of one loop")
+    first, item = b.fresh_name("first"), b.fresh_name("item")
+    b.statements(written(f"{first} = None", node))
+    text = f"if {item} is None:\n    HAND_OVER\n{first} = {item}\nbreak"
+    steps = written(text, node)
+    b.statements([placed(_loop(b, source, item, steps), node)])
+    if len(node.args) == 1:
+        b.statements(written(f"if {first} is None:\n    HAND_OVER", node))
+    else:
+        b.statements(written(f"if {first} is None:\n    {first} = _default_", node,
+                             default=node.args[1]))  # fmt: skip
+    return _value(b, first, node)
