@@ -72,8 +72,7 @@ TABLE: dict[str, tuple[Rule, ...]] = {
                     lambda node: any(isinstance(t, ast.Name) for t in _flat(node.targets))),),
     "TypeAlias": (Rule("PDC020", "`type` statement", _HOST, "write it at module level"),),
     # expressions
-    "Lambda": (Rule("PDC021", "`lambda`", "functions are no values in compiled code, but for a "
-                    "`lambda` that is the `key` of `sorted`, `min` and `max`",
+    "Lambda": (Rule("PDC021", "`lambda`", "functions are no values in compiled code",
                     "write a `def` at module level, or the expression itself"),),
     "Yield": (Rule("PDC021", "`yield`", "compiled code has no generators",
                    "send each value with `await ctx.send(...)`, or return a tuple"),),

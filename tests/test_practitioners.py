@@ -17,9 +17,9 @@ from tests.practitioners import PRACTICE
 from tests.profiles import examples
 
 INTERPRETED = frozenset({
-    "batches", "baskets", "candles", "chatty", "heartbeat", "k_means",
+    "baskets", "chatty", "heartbeat", "k_means",
     "labels", "life", "luma", "ma_cross", "matrix_product", "ranked", "reflow_oven",
-    "register_bits", "rms_with_numpy", "roman", "routes", "sharpe", "sip_round",
+    "register_bits", "rms_with_numpy", "roman", "routes", "sharpe",
     "tic_tac_toe", "unique_players",
 })  # fmt: skip
 """Actors that do not lower."""

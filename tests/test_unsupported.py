@@ -52,7 +52,7 @@ CASES = [
      "keep the value in a variable assigned before the loop"),
     ("del a[0], n", "PDC020", "n", "`del` of a variable does not lower",
      "assign `None`, or leave the variable alone"),
-    ("n = sorted(xs, key=lambda x: -x)", "PDC021", "lambda",
+    ("n = mapped(xs, key=lambda x: -x)", "PDC021", "lambda",
      "`lambda` does not lower", "write a `def` at module level, or the expression itself"),
     ("n = {x for x in xs}", "PDC021", "{x for x in xs}", "set comprehension does not lower",
      "use a `dict` assigned before the loop, or a loop"),
@@ -178,14 +178,19 @@ def test_a_helper_may_not_await() -> None:
     assert found.message == "`await y` does not lower"  # its first parameter is its context
 
 
+def test_a_lambda_may_be_a_key() -> None:
+    assert not scan_statements("n = sorted(xs, key=lambda x: -x)[0] + max(xs, key=lambda x: x)")
+    assert not scan_statements("xs.sort(key=lambda x: -x)\nn = sum(map(lambda x: x * 2, xs))")
+
+
 def test_the_whole_text() -> None:
-    (found,) = scan_statements("n = sorted(xs, key=lambda x: -x)")
+    (found,) = scan_statements("n = mapped(xs, key=lambda x: -x)")
     assert str(found) == dedent(
         f'''\
         error[PDC021]: `lambda` does not lower
           File "{found.file}", line 3
           |
-        3 |         n = sorted(xs, key=lambda x: -x)
+        3 |         n = mapped(xs, key=lambda x: -x)
           |                            ^^^^^^
           = note: functions are no values in compiled code
           = hint: write a `def` at module level, or the expression itself'''
