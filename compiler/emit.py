@@ -15,6 +15,7 @@ from pydotcompute.compiler.c_types import CTypes, comment, declare, identifier
 from pydotcompute.compiler.emit_statements import StatementEmitter
 from pydotcompute.compiler.error_codes import TABLE, describe
 from pydotcompute.compiler.operators import ERROR_TEXT
+from pydotcompute.compiler.schedule import schedule_of
 from pydotcompute.compiler.types import CONTAINERS, MessageType
 
 
@@ -30,6 +31,8 @@ class Emitted:
     """C type and name of each state variable, containers included."""
     places: tuple[tuple[str, str], ...]
     """Those that are containers: they change in place."""
+    fixed: tuple[tuple[str, str], ...]
+    """Those that no turn writes."""
     strings: tuple[str, ...]
     input_slot: str
     output_slot: str
@@ -61,10 +64,13 @@ def emit(kernel: ir.Kernel, python: Callable[[str, int], str],
     texts = _error_texts(kernel, strings)
     places = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
                    if isinstance(v.type, CONTAINERS))  # fmt: skip
+    written = schedule_of(kernel).written
+    fixed = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
+                  if v.name not in written and pair not in places)  # fmt: skip
     own = {name for _, name in state}
     rest = tuple((c, n) for n, c in body.locals.items() if n not in own)
     return Emitted(tuple(c_types.definitions), tuple(functions), tuple(body.lines), rest, state,
-                   places, tuple(strings), input_slot, output_slot, texts)  # fmt: skip
+                   places, fixed, tuple(strings), input_slot, output_slot, texts)  # fmt: skip
 
 
 def _error_texts(kernel: ir.Kernel, strings: dict[str, int]) -> tuple[tuple[int, int], ...]:

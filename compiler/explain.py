@@ -16,6 +16,7 @@ import numpy as np
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.diagnostics import Diagnostic
 from pydotcompute.compiler.pipeline import KernelSource
+from pydotcompute.compiler.schedule import schedule_of
 from pydotcompute.compiler.schema import schema_of
 
 
@@ -32,11 +33,11 @@ def explain(kernel_id: str, kernel: KernelSource | None,
     lines = [
         f"Actor {kernel_id!r} lowers: the native backend runs it.",
         f"Loop      {kernel.ir.loc.file}, lines {kernel.ir.loc.line} to {kernel.ir.loc.end_line}",
-        "Schedule  sequential: one turn after the other, each a transaction",
+        f"Schedule  {schedule_of(kernel.ir)}",
         f"Input     {_names(kernel.input_types)}",
         f"Output    {_names(kernel.output_types)}, {sends} for a message",
         f"State     {_state(kernel)}",
-        f"Helpers   {', '.join(f.python_name for f in kernel.ir.functions) or 'none'}",
+        f"Helpers   {', '.join(map(_signature, kernel.ir.functions)) or 'none'}",
         f"Source    {kernel.text.count(chr(10))} lines of C",
         "",
         layout(kernel),
@@ -55,6 +56,10 @@ def _names(classes: tuple[type, ...]) -> str:
 def _state(kernel: KernelSource) -> str:
     variables = ", ".join(f"{name}: {type_}" for name, type_ in kernel.state.variables)
     return f"{variables or 'none'} ({kernel.state.dtype.itemsize} bytes)"
+
+
+def _signature(function: ir.Function) -> str:
+    return f"{function.python_name}({', '.join(str(p.type) for p in function.parameters)})"
 
 
 def layout(kernel: KernelSource) -> str:

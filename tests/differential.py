@@ -210,11 +210,18 @@ def interpret(subject: Subject, items: Sequence[Item], *, terminate: bool = Fals
     steps: list[Step] = []
     for item in items:
         steps.append(interpreter.step(item))
-        if steps[-1].ended:
+        if steps[-1].ended or any(map(_is_huge, steps[-1].after.values())):
             return steps
     if terminate:
         steps.append(interpreter.step(END))
     return steps
+
+
+def _is_huge(value: Any) -> bool:
+    """An int that doubles its digits with each message: compiled code has given up long ago, and
+    the interpreter would never come to an end."""
+    items = value if isinstance(value, (list, tuple)) else (value,)
+    return any(type(item) is int and item.bit_length() > 1000 for item in items)
 
 
 def epilogue(
