@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +77,22 @@ async def churn(ctx: Any) -> None:
         for place in open_:
             order = order * 10 + place
         await ctx.send(Level(order, open_.get(2, 0.5)))
+
+
+@case(Item, output=Level)
+async def ranked(ctx: Any) -> None:
+    """Long enough for the merges of the sort; zeros of both signs show that it is stable."""
+    window = [0.0] * 70
+    n = 0
+    while True:
+        item = await ctx.receive()
+        window[n % 70] = float(item.key % 9 - 4) * (1.0 if item.value > 0 else -1.0)
+        n += 1
+        falling = sorted(window, reverse=True)
+        if n % 3 == 0:
+            window.sort()
+        place = item.key % 70
+        await ctx.send(Level(place, math.copysign(1.0, falling[place]) + window[place]))
 
 
 @case(Item, output=Level)
