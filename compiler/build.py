@@ -43,6 +43,7 @@ from pydotcompute.compiler.types import (
     EnumType,
     ListType,
     MessageType,
+    ObjectType,
     ScalarType,
     TupleType,
     Type,
@@ -173,6 +174,7 @@ class Builder(Scope):
         self.statics: dict[str, Any] = {}
         """Parameters that are no values of compiled code: functions, classes."""
         self.looked = looked_at(source.node)
+        self._adopted: list[ast.AST] = []
         self.changing = changing(source.node)
         self.lent: dict[str, ir.Local] = {}
         """Parameters that are messages: they are the caller's own, who may see them change."""
@@ -320,6 +322,8 @@ class Builder(Scope):
                 self.fail("PDC105", node, f"the name {node.id!r} is not defined")
             self.unit.constants.append((partial(self.source.lookup, node.id), value))
             return self.constant(value, self.loc(node))
+        if isinstance(var.view, ObjectType):
+            return Static(var.view.value)
         value_ = self.read(var, self.loc(node))
         if id(node) not in self.looked:
             self.share(node.id)
@@ -329,6 +333,11 @@ class Builder(Scope):
         """From here on, the message that ``name`` is bound to may have another name, too."""
         super().share(name)
         self.kept.add(name)
+
+    def adopt(self, node: ast.AST) -> None:
+        """Made-up syntax is to be built: what it only looks at."""
+        self._adopted.append(node)  # or its ids could be those of something else, some day
+        self.looked |= looked_at(node)
 
     def is_static(self, node: ast.expr) -> bool:
         """Whether ``node`` names a module, class or function rather than a value."""

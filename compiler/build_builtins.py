@@ -12,6 +12,7 @@ import numpy as np
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build_format import make_format
 from pydotcompute.compiler.build_intrinsics import apply_function, arguments
 from pydotcompute.compiler.build_iteration import (
     RANGE_LENGTH,
@@ -28,7 +29,7 @@ from pydotcompute.compiler.build_reductions import (
     sorted_list,
 )
 from pydotcompute.compiler.build_tables import keep
-from pydotcompute.compiler.build_texts import make_format, make_str
+from pydotcompute.compiler.build_texts import make_text
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.numpy_types import cast
@@ -202,7 +203,9 @@ BUILTINS: dict[Any, Callable[[Builder, ast.Call], ir.Expr | Static]] = {
     any: reduction("any"),
     all: reduction("all"),
     len: _len,
-    str: make_str,
+    str: make_text(str),
+    repr: make_text(repr),
+    ascii: make_text(ascii),
     format: make_format,
     sorted: sorted_list,
     next: next_of,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import logging
 import types as pytypes
 from typing import Any
 
@@ -11,12 +12,13 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
 from pydotcompute.compiler.build_builtins import BUILTINS
 from pydotcompute.compiler.build_containers import method
+from pydotcompute.compiler.build_format import text_method
 from pydotcompute.compiler.build_functions import call_function
 from pydotcompute.compiler.build_intrinsics import apply_function, intrinsic
 from pydotcompute.compiler.build_messages import construct, replaced
 from pydotcompute.compiler.build_methods import call_method, call_static, has_method
 from pydotcompute.compiler.build_tables import get
-from pydotcompute.compiler.build_texts import carried, is_logging, text_method
+from pydotcompute.compiler.build_texts import carried, is_logging
 from pydotcompute.compiler.convert import NoAttributeError, OperandError
 from pydotcompute.compiler.intrinsics import NUMBER_METHODS, known
 from pydotcompute.compiler.types import (
@@ -28,13 +30,16 @@ from pydotcompute.compiler.types import (
     STR,
     TEXT,
     ScalarType,
+    members_of,
 )
 
 
 def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
     """A call outside ``await``."""
-    if isinstance(node.func, ast.Attribute) and not b.is_static(node.func.value):
-        return _method(b, node, node.func)
+    if isinstance(node.func, ast.Attribute):
+        base = _owner(b, node, node.func)
+        if isinstance(base, ir.Expr):
+            return _method(b, node, node.func, base)
     if isinstance(node.func, ast.Attribute) and node.func.attr == "get":
         owner = b.evaluate(node.func.value)
         if isinstance(owner, Static) and isinstance(owner.value, dict) and owner.value:
@@ -47,6 +52,8 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
         return special(b, node)
     if function is dataclasses.replace:
         return replaced(b, node)
+    if function is logging.getLogger:
+        return _logger(b, node)
     if function is print or is_logging(function):
         return carried(b, node, function)
     if known(function):
@@ -58,7 +65,18 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
     if isinstance(function, pytypes.MethodType) and isinstance(function.__self__, type):
         return call_static(b, node, function)
     b.fail("PDC103", node, f"calls of {describe_static(function)} do not lower",
-           hint="write what it does as a plain function of numbers")  # fmt: skip
+           notes=["compiled code runs without the interpreter"],
+           hint="do it outside the loop, or write what it does as a plain function")  # fmt: skip
+
+
+def _logger(b: Builder, node: ast.Call) -> Static:
+    """``logging.getLogger("name")``: always the same object."""
+    names = [b.evaluate(arg) for arg in [*node.args, *(k.value for k in node.keywords)]]
+    values = [name.value for name in names if isinstance(name, ir.Const)]
+    if len(values) != len(names) or len(names) > 1:
+        b.fail("PDC103", node, "`logging.getLogger` needs a constant name",
+               hint="make the logger at module level, or before the loop")  # fmt: skip
+    return Static(logging.getLogger(*values))
 
 
 def _key(function: Any) -> Any:
@@ -69,16 +87,19 @@ def _key(function: Any) -> Any:
     return function
 
 
-def _method(b: Builder, node: ast.Call, func: ast.Attribute) -> ir.Expr:
+def _owner(b: Builder, node: ast.Call, func: ast.Attribute) -> ir.Expr | Static:
     if isinstance(func.value, ast.Name) and func.value.id == b.ctx:
         b.fail("PDC023", node, f"`{b.ctx}.{func.attr}()` without `await` does not lower")
-    base = b.expression(func.value)
+    return b.evaluate(func.value)
+
+
+def _method(b: Builder, node: ast.Call, func: ast.Attribute, base: ir.Expr) -> ir.Expr:
     if isinstance(base.type, CONTAINERS):
         return method(b, node, base, func.attr)
     if has_method(base.type, func.attr):
         return call_method(b, node, func, base)
-    if base.type in (STR, TEXT):
-        return text_method(b, node, func, base)
+    if set(members_of(base.type)) <= {STR, TEXT}:
+        return text_method(b, node, func, b.convert(base, TEXT if base.type != STR else STR))
     if func.attr not in NUMBER_METHODS or node.args or node.keywords:
         raise OperandError(f"{base.type} has no method {func.attr!r} that lowers")
     return b.split(base, lambda value: _number_method(b, node, func.attr, value))

@@ -23,6 +23,7 @@ from pydotcompute.compiler.build_containers import (
     subscript,
 )
 from pydotcompute.compiler.build_context import context_call
+from pydotcompute.compiler.build_format import TEXTS, concatenate, joined, percent, repeated
 from pydotcompute.compiler.build_iteration import (
     comprehension,
     pick,
@@ -32,7 +33,6 @@ from pydotcompute.compiler.build_messages import note_read
 from pydotcompute.compiler.build_methods import attribute
 from pydotcompute.compiler.build_operators import apply, choose, compare, items_of, negate
 from pydotcompute.compiler.build_tests import condition
-from pydotcompute.compiler.build_texts import concatenate, joined
 from pydotcompute.compiler.build_wide import shortened
 from pydotcompute.compiler.convert import NoAttributeError, OperandError, raising
 from pydotcompute.compiler.operators import unary
@@ -41,8 +41,6 @@ from pydotcompute.compiler.types import (
     CONTAINERS,
     INT,
     NONE,
-    STR,
-    TEXT,
     ArrayType,
     DequeType,
     DictType,
@@ -96,7 +94,7 @@ def _context(b: Builder, node: ast.Attribute) -> ir.Expr:
 
 
 def _static_attribute(b: Builder, node: ast.Attribute, owner: Any) -> ir.Expr | Static:
-    if isinstance(owner, (pytypes.ModuleType, type, logging.Logger)):
+    if isinstance(owner, (pytypes.ModuleType, type, logging.Logger, logging.LoggerAdapter)):
         try:
             value = getattr(owner, node.attr)
             b.unit.constants.append((partial(getattr, owner, node.attr), value))
@@ -115,7 +113,7 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
                 if isinstance(base, ir.New):
                     names = [f.name for f in b.schema(base.type.cls, node).fields]
                     return base.args[names.index(node.attr)]
-                note_read(b, base, node.attr, node)
+                note_read(b, base, base.type, node.attr, node)
                 return ir.Field(b.loc(node), in_body(field.type), base, node.attr)
         if (found := attribute(b, node, base)) is not None:
             return found
@@ -171,8 +169,14 @@ def _bin_op(b: Builder, node: ast.BinOp) -> ir.Expr:
     if (short := shortened(b, node)) is not None:
         return short
     left, right = b.sequence([node.left, node.right])
-    if symbol == "+" and left.type in (STR, TEXT) and right.type in (STR, TEXT):
+    if symbol == "+" and left.type in TEXTS and right.type in TEXTS:
         return concatenate(b, node, left, right)
+    if symbol == "%" and left.type in TEXTS:
+        return percent(b, node, left, right)
+    if symbol == "*" and left.type in TEXTS:
+        return repeated(b, node, left, right)
+    if symbol == "*" and right.type in TEXTS:
+        return repeated(b, node, right, left)
     if symbol == "+" and isinstance(left.type, ListType) and isinstance(right.type, ListType):
         return joined_lists(b, node, left, right)
     return apply(b, symbol, left, right, b.loc(node))

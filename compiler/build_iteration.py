@@ -324,6 +324,7 @@ def loops_of(b: Builder, node: Any, inner: ast.stmt) -> ast.stmt:
     names = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
     renamed = Renamed({name: b.fresh_name(name) for name in names}).visit(copied(inner))
     result: ast.stmt = placed(renamed, node)
+    b.adopt(result)
     return result
 
 

@@ -129,10 +129,9 @@ def note_conversion(b: Builder, cls: type, name: str, given: Type, wanted: Type,
         b.unit.converted[cls, name] = in_hand or b.unit.converted.get((cls, name), False)
 
 
-def note_read(b: Builder, base: ir.Expr, name: str, node: ast.AST) -> None:
-    """A field is read back."""
-    assert isinstance(base.type, MessageType)
-    b.unit.read.setdefault((base.type.cls, name, is_in_hand(b, base)), (b.source, node))
+def note_read(b: Builder, base: ir.Expr, type_: MessageType, name: str, node: ast.AST) -> None:
+    """A field of a message is read back."""
+    b.unit.read.setdefault((type_.cls, name, is_in_hand(b, base)), (b.source, node))
 
 
 def is_in_hand(b: Builder, value: ir.Expr) -> bool:

@@ -32,6 +32,8 @@ from pydotcompute.compiler.types import (
     INT,
     NEVER,
     NONE,
+    STR,
+    TEXT,
     UNBOUND,
     WIDE,
     EnumType,
@@ -145,6 +147,9 @@ def _as_float(value: ir.Expr, other: ir.Expr) -> ir.Expr:
 
 def _unlike(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     """A comparison of types that have no common order: equal never, or an error."""
+    if TEXT in (left.type, right.type) and {left.type, right.type} <= {TEXT, STR}:
+        raise OperandError("one of the strings is made in the loop, by the host, and is not yet "
+                           "there to be compared")  # fmt: skip
     if isinstance(left.type, TupleType) and isinstance(right.type, TupleType):
         return _tuples(b, symbol, left, right)
     if symbol in ("==", "!=") and isinstance(left.type, MessageType) and left.type == right.type:

@@ -37,8 +37,10 @@ from pydotcompute.compiler.types import (
     ListType,
     LiteralType,
     MessageType,
+    ObjectType,
     OptionalType,
     ScalarType,
+    SnapshotType,
     TupleType,
     Type,
     UnionType,
@@ -149,9 +151,9 @@ class CTypes:
             return suffix(type_)
         if type_ == WIDE:
             return "pdc_wide"
-        if type_ in (STR, TEXT) or isinstance(type_, EnumType):
+        if type_ in (STR, TEXT) or isinstance(type_, (EnumType, SnapshotType)):
             return "u32"
-        if type_ in (NONE, UNBOUND, NEVER):
+        if type_ in (NONE, UNBOUND, NEVER) or isinstance(type_, ObjectType):
             return "u8"
         if type_ == ERROR:
             return "i32"

@@ -22,6 +22,8 @@ from pydotcompute.compiler.types import (
     FLOAT,
     INT,
     NEVER,
+    STR,
+    TEXT,
     UNBOUND,
     WIDE,
     ListType,
@@ -166,6 +168,8 @@ class Converter:
             return self.split(value, lambda part: self.convert(part, target))
         if isinstance(target, UnionType):
             return self._into_union(value, target)
+        if source == STR and target == TEXT:
+            return ir.Op(value.loc, TEXT, Primitive("text_of", "{0}", str), (value,))
         if primitive := NARROW if (source, target) == (WIDE, INT) else conversion(source, target):
             if isinstance(value, ir.Const):
                 return ir.Const(value.loc, target, primitive.python(value.value))
@@ -238,6 +242,7 @@ _RAISED: dict[str, type[Exception]] = {
     "PDC_INDEX_TUPLE": IndexError,
     "PDC_KEY_ERROR": KeyError,
     "PDC_DEOPT_TYPE": Deoptimise,
+    "PDC_DEOPT_TRACEBACK": Deoptimise,
 }
 
 

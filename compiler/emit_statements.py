@@ -154,6 +154,13 @@ class StatementEmitter(ExpressionEmitter):
         self.check(node)
 
     @stmt.register
+    def _carry_stmt(self, node: ir.Carry) -> None:
+        self.at(node)
+        place = self.expr(node.place)
+        self.write(f"{self.name(node.target)} = pdc_log_items(pdc_t, {place});")
+        self.check(node)
+
+    @stmt.register
     def _fresh_stmt(self, node: ir.Fresh) -> None:
         self.at(node)
         self.write(f"pdc_fresh({self.name(node.target)});")

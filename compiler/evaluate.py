@@ -214,6 +214,10 @@ class _Turn:
             self.variables[node.target.name] = self.kernel.prints[node.site].call(values)
 
     @stmt.register
+    def _(self, node: ir.Carry) -> None:
+        self.variables[node.target.name] = copy.deepcopy(self.expr(node.place))
+
+    @stmt.register
     def _(self, node: ir.Receive) -> None:
         if node.timeout is not None:
             self.expr(node.timeout)

@@ -10,6 +10,7 @@
               | Break | Continue | EndTurn | Leave | Return(value)
               | SetField(target, name, value) | Raise(code) | Try(body, handlers, orelse)
               | Fresh(target) | Mutate(target, primitive, args) | Print(site, value)
+              | Carry(target, place)
               | Evaluate(value)
     expr      = Const(value) | Local(name) | Field(base, name) | Op(primitive, args)
               | Call(function, args) | And(left, right) | Or(left, right)
@@ -359,6 +360,14 @@ class Print(Stmt):
     site: int
     value: Expr
     target: Local | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Carry(Stmt):
+    """Writes down the items that a container has now, for a ``Print`` to come."""
+
+    target: Local
+    place: Expr
 
 
 @dataclass(frozen=True, slots=True)

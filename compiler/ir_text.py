@@ -88,6 +88,11 @@ def _(node: ir.Print) -> list[str]:
 
 
 @_stmt.register
+def _(node: ir.Carry) -> list[str]:
+    return [f"{node.target.name} = items now of {expr_text(node.place)}"]
+
+
+@_stmt.register
 def _(node: ir.Evaluate) -> list[str]:
     return [f"evaluate {expr_text(node.value)}"]
 

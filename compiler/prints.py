@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,9 +26,14 @@ from pydotcompute.compiler.schema import STRINGS, schema_of
 from pydotcompute.compiler.types import (
     STR,
     TEXT,
+    ArrayType,
+    DequeType,
+    DictType,
+    ListType,
     LiteralType,
     MessageType,
     OptionalType,
+    SnapshotType,
     TupleType,
     Type,
     UnionType,
@@ -39,6 +45,8 @@ _log = logging.getLogger("pydotcompute.actor")
 PENDING = 1 << 31
 """Marks the id of a string that the host has yet to make; the rest is its place in the log, in
 units of 8 bytes."""
+ITEMS = 0xFFFFFFFF
+"""In place of a site: a record of the items that a container had, which another one refers to."""
 _HEAD = struct.Struct("<II")
 
 
@@ -55,7 +63,7 @@ class Piece:
 
     index: int
     conversion: int
-    spec: str
+    spec: str | Text
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,21 @@ class Text:
     """An f-string."""
 
     pieces: tuple[str | Piece, ...]
+
+
+@dataclass(frozen=True)
+class Display:
+    """A dict that is made for the call: ``extra={"key": value}``."""
+
+    items: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Live:
+    """An attribute of a module that is read when the call is made: ``sys.stderr``."""
+
+    owner: Any
+    name: str
 
 
 @dataclass(frozen=True)
@@ -91,6 +114,8 @@ class Site:
     @cached_property
     def decode(self) -> Callable[[Any], tuple[Any, ...]] | None:
         """Makes the values of a record's ``item()``, where that can be done."""
+        if any(contains_text(type_) and type_ != TEXT for type_ in self.values.items):
+            return None
         return decoder(self.values)
 
     @cached_property
@@ -123,7 +148,8 @@ def _records(sites: Sequence[Site], log: memoryview) -> Iterator[tuple[int, Site
     at = 0
     while at < len(log):
         number, size = _HEAD.unpack_from(log, at)
-        yield at, sites[number]
+        if number != ITEMS:
+            yield at, sites[number]
         at += size
 
 
@@ -149,12 +175,48 @@ class Texts(dict[int, str]):
     def values_at(self, at: int, site: Site) -> Sequence[Any]:
         """The values of the record at a place of the log, strings in place of their ids."""
         record = np.frombuffer(self._log, site.record, 1, at + 8)
-        read = site.decode
-        values = load(record[0], site.values) if read is None else read(record.item())
+        decode = site.decode
+        if decode is None:
+            values: Sequence[Any] = self._read(record[0], site.values)
+            return values
+        values = decode(record.item())
         if site.texts:
-            values = [self[value] if n in site.texts and value & PENDING else value
+            values = [self._text(value) if n in site.texts else value
                       for n, value in enumerate(values)]  # fmt: skip
         return values
+
+    def _text(self, value: int) -> str:
+        return self[value] if value & PENDING else STRINGS.texts[value]
+
+    def _read(self, stored: Any, type_: Type) -> Any:
+        """As ``load``, with the strings and containers that other records hold."""
+        if type_ == TEXT:
+            return self._text(int(stored))
+        if isinstance(type_, SnapshotType):
+            return self._items((int(stored) & ~PENDING) * 8 + 8, type_.of)
+        if isinstance(type_, UnionType):
+            index = int(stored["tag"])
+            return self._read(stored[f"v{index}"], type_.members[index])
+        if isinstance(type_, TupleType):
+            return tuple([self._read(stored[f"v{n}"], t) for n, t in enumerate(type_.items)])
+        return load(stored, type_)
+
+    def _items(self, at: int, type_: Type) -> Any:
+        """A container as it was, from its items in the log."""
+        count = int(np.frombuffer(self._log, "<u4", 1, at)[0])
+        if isinstance(type_, ArrayType):
+            items = np.frombuffer(self._log, type_.item.dtype, count, at + 8)
+            return np.array(items).reshape(type_.shape)
+        if isinstance(type_, DictType):
+            entry = np.dtype([("key", storage(type_.key)), ("value", storage(type_.value))],
+                             align=True)  # fmt: skip
+            shown = np.frombuffer(self._log, entry, count, at + 8)
+            return {self._read(e["key"], type_.key): self._read(e["value"], type_.value)
+                    for e in shown}  # fmt: skip
+        assert isinstance(type_, (ListType, DequeType))
+        stored = np.frombuffer(self._log, storage(type_.item), count, at + 8)
+        values = [self._read(item, type_.item) for item in stored]
+        return values if isinstance(type_, ListType) else deque(values, type_.capacity)
 
 
 def resolve(classes: Sequence[type], slots: np.ndarray[Any, Any], texts: Texts) -> None:
@@ -200,6 +262,10 @@ def contains_text(type_: Type) -> bool:
         return any(map(contains_text, type_.members))
     if isinstance(type_, TupleType):
         return any(map(contains_text, type_.items))
+    if isinstance(type_, (ListType, DequeType)):
+        return contains_text(type_.item)
+    if isinstance(type_, DictType):
+        return contains_text(type_.value)
     return type_ == TEXT
 
 
@@ -208,16 +274,20 @@ def _made(part: Any, values: Sequence[Any]) -> Any:
         return values[part.index]
     if isinstance(part, Text):
         return "".join([
-            piece if isinstance(piece, str) else formatted(piece, values[piece.index])
+            piece if isinstance(piece, str) else formatted(piece, values[piece.index], values)
             for piece in part.pieces
         ])  # fmt: skip
+    if isinstance(part, Display):
+        return {key: _made(item, values) for key, item in part.items}
+    if isinstance(part, Live):
+        return getattr(part.owner, part.name)
     return part
 
 
 _CONVERSIONS: dict[int, Callable[[Any], Any]] = {ord("r"): repr, ord("s"): str, ord("a"): ascii}
 
 
-def formatted(piece: Piece, value: Any) -> str:
-    """A value as a piece of an f-string shows it."""
+def formatted(piece: Piece, value: Any, values: Sequence[Any] = ()) -> str:
+    """A value as a piece of an f-string shows it; ``values`` are those of the whole call."""
     convert = _CONVERSIONS.get(piece.conversion)
-    return format(value if convert is None else convert(value), piece.spec)
+    return format(value if convert is None else convert(value), _made(piece.spec, values))

@@ -7,6 +7,7 @@ dict of Python values into the record that compiled code works on, and unpacks i
 from __future__ import annotations
 
 import enum
+import logging
 import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -34,6 +35,7 @@ from pydotcompute.compiler.types import (
     EnumType,
     ListType,
     MessageType,
+    ObjectType,
     ScalarType,
     TupleType,
     Type,
@@ -83,6 +85,8 @@ def of_value(value: Any) -> Type:
         return EnumType(cls)
     if isinstance(value, np.generic) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
         return ScalarType(value.dtype.name)
+    if isinstance(value, (logging.Logger, logging.LoggerAdapter)):
+        return ObjectType(value)
     if cls is tuple:
         return TupleType(tuple(of_value(item) for item in value))
     if getattr(cls, schemas.MESSAGE_MARK, False):

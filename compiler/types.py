@@ -231,6 +231,20 @@ class TextType(Type):
 
 
 @dataclass(frozen=True)
+class SnapshotType(Type):
+    """The items that a container had at some moment, written down for the host."""
+
+    of: Type
+
+
+@dataclass(frozen=True)
+class ObjectType(Type):
+    """A Python object that compiled code only hands to the host: a logger."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
 class NeverType(Type):
     """The type of the items of a container that nothing was put into yet."""
 

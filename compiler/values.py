@@ -37,8 +37,10 @@ from pydotcompute.compiler.types import (
     ListType,
     LiteralType,
     MessageType,
+    ObjectType,
     OptionalType,
     ScalarType,
+    SnapshotType,
     TupleType,
     Type,
     UnionType,
@@ -50,8 +52,10 @@ def storage(type_: Type) -> np.dtype[Any]:
     """The record of a local of any type, laid out as the generated C struct."""
     if type_ in (NONE, UNBOUND, NEVER):
         return np.dtype("u1")
-    if type_ == TEXT:
+    if type_ == TEXT or isinstance(type_, SnapshotType):
         return np.dtype("<u4")
+    if isinstance(type_, ObjectType):
+        return np.dtype("u1")
     if type_ == WIDE:
         return np.dtype([("lo", "<u8"), ("hi", "<i8")], align=True)
     if isinstance(type_, ArrayType):
@@ -89,7 +93,7 @@ def store(record: Any, name: Any, type_: Type, value: Any) -> None:
     Raises:
         TypeError: the value is not of that type.
     """
-    if type_ in (NONE, UNBOUND, NEVER):
+    if type_ in (NONE, UNBOUND, NEVER) or isinstance(type_, ObjectType):
         return
     if isinstance(type_, CONTAINERS):
         _store_container(record, name, type_, value)
@@ -204,6 +208,8 @@ def is_of(value: Any, type_: Type) -> bool:
     """Whether a Python value is of a type of compiled code, exactly."""
     if value is MISSING:
         return type_ == UNBOUND
+    if isinstance(type_, ObjectType):
+        return value is type_.value
     if isinstance(type_, ScalarType):
         return isinstance(value, np.generic) and value.dtype == type_.dtype
     if isinstance(type_, (EnumType, MessageType)):
@@ -256,6 +262,8 @@ def load(stored: Any, type_: Type) -> Any:
     """The Python value in a record of ``storage(type_)``; ``MISSING`` for a name not bound."""
     if type_ == UNBOUND:
         return MISSING
+    if isinstance(type_, ObjectType):
+        return type_.value
     if type_ == NONE:
         return None
     if isinstance(type_, CONTAINERS):

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydotcompute.compiler.build_builtins import BUILTINS
 from pydotcompute.compiler.build_containers import METHODS as _METHODS
-from pydotcompute.compiler.build_texts import _METHODS as STRING_METHODS
+from pydotcompute.compiler.build_format import _METHODS as STRING_METHODS
 from pydotcompute.compiler.containers import (
     DICT_CAPACITY,
     GROWING_CAPACITY,

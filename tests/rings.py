@@ -174,8 +174,8 @@ class Library:
         if self.kernel.makes_texts:
             last, size = int(self.actor["produced"]), self.output.slot.itemsize
             places = [(n & int(port["mask"])) * size for n in range(first, last)]
-            slots = [self.output.slots[at : at + size].view(self.output.slot)[0] for at in places]
-            self.kernel.resolve(log, [np.asarray(slot) for slot in slots])
+            for at in places:
+                self.kernel.resolve(log, self.output.slots[at : at + size].view(self.output.slot))
             port["head"] = max(int(port["head"]), min(last, int(port["tail"] + port["bound"])))
         with Captured() as captured:
             self.kernel.emit(log)

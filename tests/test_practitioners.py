@@ -17,8 +17,8 @@ from tests.practitioners import PRACTICE
 from tests.profiles import examples
 
 INTERPRETED = frozenset({
-    "baskets", "chatty", "heartbeat", "k_means",
-    "labels", "life", "luma", "ma_cross", "matrix_product", "ranked", "reflow_oven",
+    "baskets", "heartbeat", "k_means",
+    "life", "luma", "ma_cross", "matrix_product", "ranked", "reflow_oven",
     "register_bits", "rms_with_numpy", "roman", "routes", "sharpe",
     "tic_tac_toe", "unique_players",
 })  # fmt: skip

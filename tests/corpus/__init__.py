@@ -13,6 +13,7 @@ from tests.corpus import (
     messages,
     numbers,
     numpy_scalars,
+    printing,
     sequences,
     states,
     wide,
@@ -22,5 +23,5 @@ from tests.corpus.case import CASES, Case
 
 __all__ = [
     "CASES", "Case", "containers", "control", "errors", "filters", "finance", "hashing", "messages",
-    "numbers", "numpy_scalars", "sequences", "states", "wide", "words",
+    "numbers", "numpy_scalars", "printing", "sequences", "states", "wide", "words",
 ]  # fmt: skip
