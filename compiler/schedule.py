@@ -60,7 +60,7 @@ def _loops(kernel: ir.Kernel) -> Iterator[ir.Stmt]:
 
 def _writes(kernel: ir.Kernel) -> Iterator[tuple[str, int]]:
     """Every local that the turn writes, and the line; a place inside one is that one."""
-    effects = {function.name for function in kernel.functions if function.effects}
+    functions = {function.name: function for function in kernel.functions}
     for node in ir.walk(*kernel.turn):
         target = getattr(node, "target", None)
         if isinstance(target, ir.Expr):
@@ -69,9 +69,11 @@ def _writes(kernel: ir.Kernel) -> Iterator[tuple[str, int]]:
             yield node.name.name, node.loc.line
         if isinstance(node, ir.Mutate):
             yield _place(node.args[0]), node.loc.line
-        if isinstance(node, ir.Call) and node.function in effects:
-            for argument in node.args:
-                yield _place(argument), node.loc.line
+        if isinstance(node, ir.Call):
+            callee = functions[node.function]
+            for argument, parameter in zip(node.args, callee.parameters, strict=True):
+                if parameter.name in callee.changes:
+                    yield _place(argument), node.loc.line
 
 
 def _place(node: ir.Expr) -> str:
