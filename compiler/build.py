@@ -99,6 +99,8 @@ class Unit:
     """Variables of the state whose message has other names, too, at the end of some turn."""
     makers: set[str] = field(default_factory=set)
     """Functions whose result is a message that they made."""
+    endless: set[str] = field(default_factory=set)
+    """Functions that never return: they always raise."""
     kept: set[tuple[str, str]] = field(default_factory=set)
     """Functions and those of their parameters that they keep, or make part of something."""
     state: frozenset[str] = frozenset()
@@ -142,6 +144,11 @@ class TurnFrame:
 
 class Poisoned(Exception):
     """A statement reads a name whose own statement did not lower: nothing new to report."""
+
+
+def may_fail(value: ir.Expr) -> bool:
+    """Whether evaluating ``value`` does something that may raise, or deoptimise."""
+    return any(isinstance(part, (ir.Op, ir.Call)) for part in ir.walk(value))
 
 
 class Builder(Scope):
@@ -371,11 +378,11 @@ class Builder(Scope):
         if isinstance(value.type, UnionType):
             return self.split(value, self.truth)
         if isinstance(value.type, MessageType):
-            return ir.Const(value.loc, BOOL, True)
+            return self._certain(value, True)
         if isinstance(value.type, EnumType):
             return build_enums.truth(value)
         if isinstance(value.type, TupleType):
-            return ir.Const(value.loc, BOOL, bool(value.type.items))
+            return self._certain(value, bool(value.type.items))
         if isinstance(value.type, (ListType, DequeType, DictType)):
             length = ir.Op(value.loc, INT, LENGTH, (value,))
             return self.truth(length)
@@ -383,8 +390,24 @@ class Builder(Scope):
         if rule is None:
             raise OperandError(f"a {value.type} has no truth value in compiled code")
         if isinstance(rule, bool):
-            return ir.Const(value.loc, BOOL, rule)
+            return self._certain(value, rule)
         return ir.Op(value.loc, BOOL, rule, (value,))
+
+    def _certain(self, value: ir.Expr, truth: bool) -> ir.Expr:
+        """The truth that all values of a type have."""
+        self.dropped(value)
+        return ir.Const(value.loc, BOOL, truth)
+
+    def dropped(self, *values: ir.Expr) -> None:
+        """Computes what is not needed, but may fail."""
+        self.block += [ir.Evaluate(v.loc, v) for v in values if may_fail(v)]
+
+    def picked(self, values: Sequence[ir.Expr], index: int) -> ir.Expr:
+        """One of several values that Python computes all of."""
+        if any(may_fail(value) for n, value in enumerate(values) if n != index):
+            values = [value if isinstance(value, ir.Const) else self.temporary(value)
+                      for value in values]  # fmt: skip
+        return values[index]
 
     # --- statements ------------------------------------------------------------------------------
 

@@ -88,6 +88,7 @@ def _len(b: Builder, node: ast.Call) -> ir.Expr:
         return ir.Op(b.loc(node), INT, LENGTH, (viewed,))
     (value,) = arguments(b, node)
     if isinstance(value.type, TupleType):
+        b.dropped(value)
         return ir.Const(b.loc(node), INT, len(value.type.items))
     if not isinstance(value.type, CONTAINERS):
         raise OperandError(f"len({value.type}) is not supported")

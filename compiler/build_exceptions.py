@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static, describe_static
-from pydotcompute.compiler.build_operators import computes
+from pydotcompute.compiler.build import Builder, Static, describe_static, may_fail
 from pydotcompute.compiler.scope import FORGOTTEN, Dropped, Env, Restart, TryFrame, Var, view_of
 from pydotcompute.compiler.types import ERROR, Type, join
 
@@ -69,7 +68,7 @@ def _evaluate_for_errors(b: Builder, node: ast.expr) -> None:
         parts = [p.value for p in node.values if isinstance(p, ast.FormattedValue)]
     for part in parts:
         value = b.evaluate(part)
-        if isinstance(value, ir.Expr) and computes(value):
+        if isinstance(value, ir.Expr) and may_fail(value):
             b.block.append(ir.Evaluate(b.loc(part), value))
 
 

@@ -49,8 +49,10 @@ from pydotcompute.compiler.types import (
     MessageType,
     TupleType,
     Type,
+    UnionType,
     in_body,
     join,
+    members_of,
 )
 
 _BINARY: dict[type[ast.operator], str] = {
@@ -112,7 +114,7 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
             if field.name == node.attr:
                 if isinstance(base, ir.New):
                     names = [f.name for f in b.schema(base.type.cls, node).fields]
-                    return base.args[names.index(node.attr)]
+                    return b.picked(base.args, names.index(node.attr))
                 note_read(b, base, base.type, node.attr, node)
                 return ir.Field(b.loc(node), in_body(field.type), base, node.attr)
         if (found := attribute(b, node, base)) is not None:
@@ -220,11 +222,16 @@ def _unary_op(b: Builder, node: ast.UnaryOp) -> ir.Expr:
 def _bool_op(b: Builder, node: ast.BoolOp) -> ir.Expr:
     """``and``/``or`` for their operands: the value that decided."""
     result = b.expression(node.values[0])
+    is_and = isinstance(node.op, ast.And)
     for operand in node.values[1:]:
         left = b.stable(result)
         test = b.truth(left)
+        if isinstance(test, ir.Const):
+            if bool(test.value) != is_and:
+                return left
+            result = b.expression(operand)
+            continue
         right, statements = b.nested(lambda operand=operand: b.expression(operand))  # type: ignore[misc]
-        is_and = isinstance(node.op, ast.And)
         if left.type == right.type == BOOL and not statements:
             make = ir.And if is_and else ir.Or
             if left is not result:
@@ -232,10 +239,18 @@ def _bool_op(b: Builder, node: ast.BoolOp) -> ir.Expr:
                 left = result
             result = make(b.loc(node), BOOL, left, right)
         else:
-            arms = (right, left) if is_and else (left, right)
+            arms = (right, left) if is_and else (_without_none(b, left), right)
             branches = (statements, []) if is_and else ([], statements)
             result = choose(b, node, test, arms, branches)
     return result
+
+
+def _without_none(b: Builder, value: ir.Expr) -> ir.Expr:
+    """What a value is where it is true."""
+    rest = [member for member in members_of(value.type) if member != NONE]
+    if not isinstance(value.type, UnionType) or len(rest) == len(value.type.members):
+        return value
+    return b.narrow(value, rest[0] if len(rest) == 1 else UnionType(tuple(rest)))
 
 
 def _if_exp(b: Builder, node: ast.IfExp) -> ir.Expr:
@@ -286,8 +301,8 @@ def _subscript(b: Builder, node: ast.Subscript) -> ir.Expr | Static:
     if isinstance(base.type, TupleType) and isinstance(index, ir.Const) and index.type == INT:
         items = items_of(b, base)
         if -len(items) <= index.value < len(items):
-            item: ir.Expr = items[index.value]
-            return item
+            return b.picked(items, index.value)
+        b.dropped(base)
         return raising(b.loc(node), NONE, "PDC_INDEX_TUPLE")
     if isinstance(base.type, TupleType) and base.type.items:
         return _tuple_item(b, node, base, index)

@@ -13,11 +13,19 @@ from typing import Any, NoReturn
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, build_until_stable
 from pydotcompute.compiler.build_messages import note_change
-from pydotcompute.compiler.convert import OperandError
+from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.diagnostics import DiagnosticError
 from pydotcompute.compiler.scope import Var
 from pydotcompute.compiler.source import read_source
-from pydotcompute.compiler.types import CONTAINERS, NONE, MessageType, Type, holds_message, join
+from pydotcompute.compiler.types import (
+    CONTAINERS,
+    NEVER,
+    NONE,
+    MessageType,
+    Type,
+    holds_message,
+    join,
+)
 from pydotcompute.compiler.unsupported import scan
 
 
@@ -64,6 +72,9 @@ def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType,
         if isinstance(part, ast.Name) and (returned or (lowered.name, name) in b.unit.kept):
             b.share(part.id)
     result = ir.Call(b.loc(node), lowered.result, lowered.name, tuple(args))
+    if lowered.name in b.unit.endless:
+        b.block.append(ir.Evaluate(result.loc, result))
+        return raising(result.loc, NEVER, "PDC_DEOPT_TYPE")
     return b.temporary(result) if lowered.effects or lowered.changes else result
 
 
@@ -192,6 +203,8 @@ def _build_function(b: Builder, function: pytypes.FunctionType, types: tuple[Typ
     name = _unique(function.__name__, {f.name for f in unit.functions.values()})
     if inner.made_all:
         unit.makers.add(name)
+    if not inner.returns:
+        unit.endless.add(name)
     unit.kept |= {(name, kept) for kept in inner.kept}
     return ir.Function(inner.loc(source.node), name, function.__qualname__, parameters,
                        inner.result or NONE, tuple(inner.block), inner.effects,

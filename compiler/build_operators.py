@@ -96,6 +96,8 @@ def cast_operand(b: Builder, value: ir.Expr, target: Type) -> ir.Expr:
     if value.type == target:
         return value
     if isinstance(target, ScalarType):
+        if not isinstance(value.type, ScalarType) and value.type not in (BOOL, INT, FLOAT, WIDE):
+            raise OperandError(f"a {value.type} is no {target}")
         primitive = cast(value.type, target)
         assert primitive is not None
         if isinstance(value, ir.Const) and value.type in (INT, WIDE) and not target.is_float:
@@ -125,6 +127,7 @@ def compare(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     if NEVER in (left.type, right.type):
         return raising(left.loc, BOOL, "PDC_UNBOUND_LOCAL")
     if left.type == right.type == NONE and symbol in ("is", "is not", "==", "!="):
+        b.dropped(left, right)
         return ir.Const(left.loc, BOOL, symbol in ("is", "=="))
     left, right = _as_float(left, right), _as_float(right, left)
     if signature := binary(symbol, left.type, right.type):
@@ -192,6 +195,7 @@ def _tuples(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     if symbol not in ("==", "!="):
         return _order(b, symbol, items_of(b, left), items_of(b, right), loc)
     if len(left.type.items) != len(right.type.items):
+        b.dropped(left, right)
         return ir.Const(loc, BOOL, symbol == "!=")
     return _all_equal(b, symbol, zip(items_of(b, left), items_of(b, right), strict=True), loc)
 
@@ -290,8 +294,3 @@ def choose(b: Builder, node: ast.AST, test: ir.Expr, arms: tuple[ir.Expr, ir.Exp
               for block, value in zip(branches, values, strict=True)]  # fmt: skip
     b.block.append(ir.If(loc, test, blocks[0], blocks[1]))
     return target
-
-
-def computes(value: ir.Expr) -> bool:
-    """Whether evaluating ``value`` does something that may fail."""
-    return any(isinstance(n, (ir.Op, ir.Call)) for n in ir.walk(value))

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder
+from pydotcompute.compiler.build import Builder, may_fail
 from pydotcompute.compiler.build_assignments import annotated_assign, assign, augmented_assign
 from pydotcompute.compiler.build_exceptions import raise_statement, try_statement
 from pydotcompute.compiler.build_lists import delete
 from pydotcompute.compiler.build_loops import for_loop, jump, return_statement, while_loop
 from pydotcompute.compiler.build_match import match_statement
-from pydotcompute.compiler.build_operators import computes, negate
+from pydotcompute.compiler.build_operators import negate
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.build_wide import fused
 from pydotcompute.compiler.convert import raising
@@ -26,7 +26,7 @@ def _expr(b: Builder, node: ast.Expr) -> None:
     if isinstance(node.value, ast.Constant):
         return
     value = b.evaluate(node.value)
-    if isinstance(value, ir.Expr) and computes(value):
+    if isinstance(value, ir.Expr) and may_fail(value):
         b.block.append(ir.Evaluate(b.loc(node), value))
 
 

@@ -227,7 +227,9 @@ class Scope(Converter):
         if isinstance(first, Var) and all(
             isinstance(var, Var) and var.local == first.local for var in found
         ):
-            return Var(first.local, first.local.type, *_flags(found))
+            views = {var.view for var in found if isinstance(var, Var)}
+            view = first.view if len(views) == 1 else first.local.type
+            return Var(first.local, view, *_flags(found))
         if any(isinstance(view_of(var), CONTAINERS) for var in found):
             return self._merge_places(found)
         types = tuple(dict.fromkeys(view_of(var) for var in found))

@@ -6,6 +6,7 @@
 from tests.corpus import (
     containers,
     control,
+    dropped,
     errors,
     filters,
     finance,
@@ -22,6 +23,6 @@ from tests.corpus import (
 from tests.corpus.case import CASES, Case
 
 __all__ = [
-    "CASES", "Case", "containers", "control", "errors", "filters", "finance", "hashing", "messages",
-    "numbers", "numpy_scalars", "printing", "sequences", "states", "wide", "words",
+    "CASES", "Case", "containers", "control", "dropped", "errors", "filters", "finance", "hashing",
+    "messages", "numbers", "numpy_scalars", "printing", "sequences", "states", "wide", "words",
 ]  # fmt: skip
