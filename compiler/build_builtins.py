@@ -28,6 +28,7 @@ from pydotcompute.compiler.build_reductions import (
     reduction,
     sorted_list,
 )
+from pydotcompute.compiler.build_sums import sum_step
 from pydotcompute.compiler.build_tables import keep
 from pydotcompute.compiler.build_texts import make_text
 from pydotcompute.compiler.containers import LENGTH
@@ -200,6 +201,7 @@ BUILTINS: dict[Any, Callable[[Builder, ast.Call], ir.Expr | Static]] = {
     bool: _bool,
     divmod: _divmod,
     sum: reduction("sum"),
+    sum_step: sum_step,
     math.prod: reduction("prod"),
     any: reduction("any"),
     all: reduction("all"),

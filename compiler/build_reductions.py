@@ -15,7 +15,9 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
 from pydotcompute.compiler.build_containers import mutate
 from pydotcompute.compiler.build_iteration import comprehension, loops_of
+from pydotcompute.compiler.build_sums import compensated
 from pydotcompute.compiler.convert import OperandError
+from pydotcompute.compiler.intrinsics import COMPENSATED
 from pydotcompute.compiler.operators import Deoptimise, Primitive
 from pydotcompute.compiler.synthetic import (
     applied,
@@ -92,8 +94,11 @@ def reduction(kind: str) -> Rule:
             b.statements(written(f"{total} = _start_", node, start=given[1]))
         else:
             b.statements(written(f"{total} = {first}", node))
-        steps = written(step.format(total=total, item=item), node)
+        steps, after = written(step.format(total=total, item=item), node), []
+        if kind == "sum" and COMPENSATED:
+            steps, after = compensated(b, node, total, item)
         b.statements([placed(_loop(b, node.args[0], item, steps), node)])
+        b.statements(after)
         return _value(b, total, node)
 
     return rule

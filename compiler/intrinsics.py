@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -161,6 +162,28 @@ def _math_functions() -> Table:
     return table
 
 
+COMPENSATED = sys.version_info >= (3, 12)
+"""Whether ``sum`` of floats carries rounding errors along (Neumaier)."""
+
+
+def sum_lost(lost: float, total: float, item: float) -> float:
+    """What ``total + item`` loses by rounding, added to what was lost before."""
+    new = total + item
+    if abs(total) >= abs(item):
+        return lost + ((total - new) + item)
+    return lost + ((item - new) + total)
+
+
+def sum_end(total: float, lost: float) -> float:
+    """The result of ``sum``."""
+    return total + lost if lost != 0.0 and math.isfinite(lost) else total
+
+
+_SUMS: Table = {
+    sum_lost: (Signature((FLOAT,) * 3, helper("sum_lost", sum_lost, 3, fails=False), FLOAT),),
+    sum_end: (Signature((FLOAT,) * 2, helper("sum_end", sum_end, fails=False), FLOAT),),
+}
+"""What ``sum`` is made of; no user can call these."""
 INTRINSICS: Table = {**_BUILTINS, **_math_functions()}
 
 INLINED: frozenset[Any] = frozenset(
@@ -171,7 +194,7 @@ INLINED: frozenset[Any] = frozenset(
 
 def match(function: Callable[..., Any], operands: tuple[Type, ...]) -> Signature | None:
     """The first signature of ``function`` that takes ``operands``, if need be converted."""
-    candidates = INTRINSICS.get(function, ())
+    candidates = INTRINSICS.get(function) or _SUMS.get(function, ())
     for signature in candidates:
         if signature.operands == operands:
             return signature
@@ -187,7 +210,7 @@ def match(function: Callable[..., Any], operands: tuple[Type, ...]) -> Signature
 def known(function: object) -> bool:
     """Whether calls of ``function`` lower for some operand types."""
     try:
-        return function in INTRINSICS or function in INLINED
+        return function in INTRINSICS or function in INLINED or function in _SUMS
     except TypeError:  # unhashable
         return False
 
@@ -199,4 +222,7 @@ def spelling(function: object) -> str:
     return name if module in (None, builtins.__name__, "__main__") else f"{module}.{name}"
 
 
-__all__ = ["INLINED", "INTRINSICS", "NUMBER_METHODS", "Deoptimise", "known", "match", "spelling"]
+__all__ = [
+    "COMPENSATED", "INLINED", "INTRINSICS", "NUMBER_METHODS", "Deoptimise", "known", "match",
+    "spelling", "sum_end", "sum_lost",
+]  # fmt: skip

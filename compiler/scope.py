@@ -109,6 +109,8 @@ class Scope(Converter):
         """Names of the temporaries that hold the message in hand."""
         self.list_items: dict[tuple[int, int, str], Type] = {}
         """Item types of the lists made in this function, by place, as far as they have grown."""
+        self.float_sums: set[tuple[int, int]] = set()
+        """Places of calls of ``sum`` that add floats."""
 
     def reset(self) -> None:
         """Forgets everything but what restarts teach."""
@@ -285,6 +287,11 @@ class Scope(Converter):
     def widen_list(self, site: tuple[int, int, str], item: Type) -> None:
         """A list made at ``site`` takes items of more types: the function is built again."""
         self.list_items[site] = join(self.list_items.get(site, NEVER), item)
+        raise Restart
+
+    def sum_floats(self, site: tuple[int, int]) -> None:
+        """The ``sum`` at ``site`` adds floats: the function is built again."""
+        self.float_sums.add(site)
         raise Restart
 
     def adapt(self, target: Env, loc: Location) -> None:

@@ -77,9 +77,14 @@ def conversions() -> str:
 
 SUMS = """
 extern "C" PDC_EXPORT f64 sum(const f64 *v, i64 n) {
-    pdc_sum_f64 s = pdc_sum_start(0.0);
-    for (i64 i = 0; i < n; i++) s = pdc_sum_add(s, v[i]);
-    return pdc_sum_end(s);
+    f64 total = 0.0, lost = 0.0;
+    for (i64 i = 0; i < n; i++) {
+#if PDC_PYTHON >= 0x030c
+        lost = pdc_sum_lost(lost, total, v[i]);
+#endif
+        total += v[i];
+    }
+    return pdc_sum_end(total, lost);
 }
 extern "C" PDC_EXPORT f64 norm(f64 *v, i64 n) { return pdc_norm_f64(v, (i32)n); }
 """
@@ -90,7 +95,7 @@ def dll(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     names = [name for name in helpers.table() if name.startswith("pdc_np_")]
     text = [
         helpers.platform(),
-        helpers.select([*names, "pdc_sum_f64", "pdc_norm_f64"]),
+        helpers.select([*names, "pdc_sum_lost", "pdc_sum_end", "pdc_norm_f64"]),
         EXPORT,
         *(wrapper(t, name, result) for t in TYPES for name, _, result in operators(t)),
         conversions(),

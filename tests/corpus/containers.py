@@ -96,6 +96,22 @@ async def ranked(ctx: Any) -> None:
 
 
 @case(Item, output=Level)
+async def sums(ctx: Any) -> None:
+    window = deque([0.1, 0.2, 0.3], maxlen=12)
+    scale = 1e16
+    while not ctx.should_terminate:
+        item = await ctx.receive()
+        window.append(item.value)
+        total = sum(window) + sum(x * scale for x in window) + sum([scale, item.value, -scale])
+        mixed = sum([item.key, 3, item.key % 5]) + sum((x for x in window if x > 0), 0.5)
+        nested = sum(sum(x * y for y in window) for x in window)
+        picked = sum(x if x > 1 else 2 for x in window)
+        await ctx.send(Level(sum(n * n for n in range(item.key % 9)), total))
+        await ctx.send(Level(len(window), mixed + picked))
+        await ctx.send(Level(0, nested))
+
+
+@case(Item, output=Level)
 async def owners(ctx: Any) -> None:
     last = None
     count = 0
