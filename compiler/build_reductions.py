@@ -94,9 +94,10 @@ def reduction(kind: str) -> Rule:
             b.statements(written(f"{total} = _start_", node, start=given[1]))
         else:
             b.statements(written(f"{total} = {first}", node))
-        steps, after = written(step.format(total=total, item=item), node), []
         if kind == "sum" and COMPENSATED:
             steps, after = compensated(b, node, total, item)
+        else:
+            steps, after = written(step.format(total=total, item=item), node), []
         b.statements([placed(_loop(b, node.args[0], item, steps), node)])
         b.statements(after)
         return _value(b, total, node)
