@@ -107,7 +107,7 @@ class CudaEngine(NativeEngine):
         budget = self._carry.open(FOREVER)
         stays = terms.residency is None and not self._waits and self._exit == STAY
         block.begin(FOREVER if stays else round(terms.idle * 1e9), budget)
-        if self._carry.on and block.policy is not Policy.BLOCK:
+        if self._exit != STAY or (self._carry.on and not self._carry.live):
             self.order(Leave.WHEN_IDLE)
         return block.seat_address
 

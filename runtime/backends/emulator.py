@@ -69,7 +69,7 @@ class Emulator:
         self.clock = Clock(self._words)
         self.launches = 0
         self.running = 0
-        self.most_running = 0
+        self.executing = self.most_executing = 0
         self._rest = threading.Condition()
         self._loaded: dict[Path, Kernel] = {}
 
@@ -132,15 +132,22 @@ class Emulator:
 
     # --- what streams report ---------------------------------------------------------------
 
-    def began(self) -> None:
-        """A kernel begins to run."""
+    def launched(self) -> None:
+        """A kernel will run as soon as its stream lets it."""
         with self._rest:
+            self.launches += 1
             self.running += 1
-            self.most_running = max(self.most_running, self.running)
+
+    def began(self) -> None:
+        """It runs."""
+        with self._rest:
+            self.executing += 1
+            self.most_executing = max(self.most_executing, self.executing)
 
     def ended(self) -> None:
-        """A kernel has ended."""
+        """It has ended."""
         with self._rest:
+            self.executing -= 1
             self.running -= 1
             self._rest.notify_all()
 
@@ -168,8 +175,7 @@ class EmulatedStream:
             self._thread.start()
         entry, size = function
         self._launched += 1
-        self._device.launches += 1
-        self._device.began()
+        self._device.launched()
 
         def run() -> None:
             stays = np.zeros(count * size + 16, np.uint8)
@@ -188,6 +194,7 @@ class EmulatedStream:
             job = self._jobs.get()
             if job is None:
                 return
+            self._device.began()
             self._started.set()
             job()
             self._ended += 1

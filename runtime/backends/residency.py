@@ -174,6 +174,8 @@ class Residents:
                 function, grid.seats.address, len(engines), step or self.terms.nanoseconds
             )
         except DeviceFault as fault:
+            for engine in engines:  # they have not run, so they have lost nothing
+                del self._places[engine]
             self._died(fault)
 
     def _ask_for_room(self) -> None:
