@@ -25,6 +25,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from pydotcompute.backends.emulator import Emulator
 from pydotcompute.codec import copier_of
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.abi import Event, Status
@@ -39,7 +40,7 @@ from pydotcompute.errors import ActorExit, LoweringError, QueueTimeoutError
 from pydotcompute.lowering import lower_actor
 from pydotcompute.testing import same
 from tests.captured import Captured
-from tests.rings import Library
+from tests.rings import Library, Resident
 
 
 class Timeout:
@@ -395,7 +396,19 @@ def _same_state(where: str, subject: Subject, state: Mapping[str, Any],
 
 def check_native(subject: Subject, steps: Sequence[Step], chance: random.Random) -> Tally:
     """Holds the compiled actor against the coroutine, in bursts of random length."""
-    run = _NativeRun(subject, list(steps), chance)
+    library = Library(subject.kernel, subject.lowering.native_library(), chance)
+    return _check(subject, steps, library, chance)
+
+
+def check_resident(subject: Subject, steps: Sequence[Step], chance: random.Random) -> Tally:
+    """Holds the resident kernel against the coroutine, on the host."""
+    path = Emulator().compile(subject.lowering.source, subject.lowering.kernel_id)
+    return _check(subject, steps, Resident(subject.kernel, path, chance), chance)
+
+
+def _check(subject: Subject, steps: Sequence[Step], library: Library,
+           chance: random.Random) -> Tally:  # fmt: skip
+    run = _NativeRun(subject, list(steps), library, chance)
     while run.next < len(steps):
         run.advance()
     return run.tally
@@ -404,9 +417,10 @@ def check_native(subject: Subject, steps: Sequence[Step], chance: random.Random)
 class _NativeRun:
     """A stream through the library: which items are in its queue, and what it should have done."""
 
-    def __init__(self, subject: Subject, steps: list[Step], chance: random.Random) -> None:
+    def __init__(self, subject: Subject, steps: list[Step], library: Library,
+                 chance: random.Random) -> None:  # fmt: skip
         self.subject, self.steps, self.chance = subject, steps, chance
-        self.library = Library(subject.kernel, subject.lowering.native_library(), chance)
+        self.library = library
         self.next = 0
         self.tally = Tally()
         self.loaded = False

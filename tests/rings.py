@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.codec import codec_of
-from pydotcompute.compiler.abi import ACTOR, PORT, Status
+from pydotcompute.compiler.abi import ACTOR, PORT, SEAT, STAGE, Leave, Status
 from pydotcompute.compiler.pipeline import KernelSource
 from pydotcompute.compiler.schema import STRINGS
 from tests.captured import Captured
@@ -152,7 +152,7 @@ class Library:
         """One burst; what is in its way is cleared and it is called again."""
         while True:
             first = int(self.actor["produced"])
-            status = Status(self._burst(self.words.ctypes.data, limit))
+            status = Status(self._run(limit))
             empty = not self.actor["log_used"]
             self._read_log(first)
             if status is Status.LOG_FULL:
@@ -166,6 +166,9 @@ class Library:
                 self.drain(self.chance.randint(1, self.output.depth))
             else:
                 return status
+
+    def _run(self, limit: int) -> int:
+        return int(self._burst(self.words.ctypes.data, limit))
 
     def _read_log(self, first: int) -> None:
         """What the host does after a burst: it makes strings, publishes what waits for them, and
@@ -196,3 +199,60 @@ class Library:
         """Reads every output, those over the bound as well."""
         self.output.port["head"] = self.actor["produced"]
         self.drain(self.output.depth)
+
+
+class Resident(Library):
+    """The same, with the resident kernel between the rings and the burst.
+
+    Its ports are laid over memory of a device, which here is any memory.
+
+    Args:
+        kernel: the lowered actor.
+        path: its library, compiled with ``PDC_EMULATE``.
+        chance: as for ``Library``, and for how long it stays.
+    """
+
+    def __init__(self, kernel: KernelSource, path: Path, chance: random.Random) -> None:
+        super().__init__(kernel, path, chance)
+        library = ctypes.CDLL(str(path))
+        self._resident, self._machine = library.pdc_resident, _aligned(64)
+        self._stay = _aligned(ctypes.c_uint64.in_dll(library, "pdc_stay_size").value)
+        self._seat_bytes = _aligned(SEAT.itemsize)
+        self._seat = self._seat_bytes.view(SEAT)[0]
+        self._seats = np.array([self._seat_bytes.ctypes.data], "<u8")
+        self._local = _aligned(ACTOR.itemsize + 2 * PORT.itemsize)
+        self._working = _aligned(max(16, len(self.state)))
+        self._ids = np.zeros_like(self.strings)
+        staged = chance.choice([1, 2, 64])
+        size = kernel.input_slot.itemsize
+        self._stage = _aligned(staged * size) if staged * size > STAGE or staged == 2 else None
+        for name, value in (
+            ("actor", self.words.ctypes.data), ("local", self._local.ctypes.data),
+            ("state", self._working.ctypes.data), ("mirror", self.state.ctypes.data),
+            ("state_size", kernel.state_dtype.itemsize), ("journal", self.journal.ctypes.data),
+            ("journal_size", int(self.journal[0])), ("strings", self._ids.ctypes.data),
+            ("stage", 0 if self._stage is None else self._stage.ctypes.data),
+            ("stage_mask", staged - 1), ("input_size", size),
+            ("output_size", kernel.output_slot.itemsize), ("string_count", len(kernel.strings)),
+            ("burst", chance.choice([1, 3, 256])), ("load", 1),
+        ):  # fmt: skip
+            self._seat[name] = value
+
+    def _run(self, limit: int) -> int:
+        """One residency."""
+        seat, count = self._seat, len(self.output.source) // 8
+        slots, sources = _aligned(count * self.output.slot.itemsize), _aligned(count * 8)
+        seat["slots"], seat["sources"] = slots.ctypes.data, sources.ctypes.data
+        seat["budget"], seat["epoch"] = limit, seat["epoch"] + np.uint64(1)
+        seat["leave"], seat["idle_ns"] = Leave.WHEN_IDLE, self.chance.choice([0, 20_000])
+        resident_ns = self.chance.choice([0, 1_000, 1 << 62])
+        self._resident(
+            ctypes.c_void_p(self._seats.ctypes.data), ctypes.c_uint64(1),
+            ctypes.c_uint64(resident_ns), ctypes.c_void_p(self._machine.ctypes.data),
+            ctypes.c_void_p(self._stay.ctypes.data),
+        )  # fmt: skip
+        assert seat["parked"] == seat["epoch"]
+        status = int(self.actor["status"])
+        if status == Status.MORE and not self.input.depth and not self.actor["log_used"]:
+            return self._run(limit)  # it left, by its clock, before it had looked for more
+        return status

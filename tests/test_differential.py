@@ -25,6 +25,7 @@ from tests.differential import (
     Tally,
     check_evaluator,
     check_native,
+    check_resident,
     compare,
     interpret,
 )
@@ -78,6 +79,19 @@ def random_item(classes: tuple[type, ...], random: Random) -> object:
     if dice < 0.05:
         return TIMEOUT
     return random_message(random.choice(classes), random, hard=dice < 0.3)
+
+
+@pytest.mark.parametrize("name", _lowering[::3])
+def test_the_resident_kernel(name: str) -> None:
+    """Staging, copying and parking change nothing of what an actor does."""
+    case, tally = CASES[name], Tally()
+    for seed in range(examples(6)):
+        random = Random(f"{name} resident {seed}")
+        items = [random_item(case.actor.input_types, random) for _ in range(60)]
+        steps = interpret(subject(name), items, terminate=seed % 2 == 0)
+        check_evaluator(subject(name), steps)
+        tally.add(check_resident(subject(name), steps, random))
+    assert tally.handled > 0
 
 
 @pytest.mark.parametrize("name", _lowering)
