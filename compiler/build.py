@@ -189,6 +189,8 @@ class Builder(Scope):
         """Those that the function changes."""
         self.kept: set[str] = set()
         """Those that the function gives another name, or makes part of something."""
+        self.made: set[str] = set()
+        """Temporaries that hold a message made here, which nobody has yet."""
         self.made_all = True
         """Whether each result is a message made here."""
         self.header_of: dict[str, int] = {}
@@ -356,6 +358,8 @@ class Builder(Scope):
 
     def is_made(self, value: ir.Expr) -> bool:
         """Whether a value is a message that has just been made, and nobody has yet."""
+        if isinstance(value, ir.Local):
+            return value.name in self.made
         made_by = value.function if isinstance(value, ir.Call) else None
         return super().is_made(value) or made_by in self.unit.makers
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import math
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build_classes import is_instance
 from pydotcompute.compiler.build_format import make_format
 from pydotcompute.compiler.build_intrinsics import apply_function, arguments
 from pydotcompute.compiler.build_iteration import (
@@ -20,6 +20,7 @@ from pydotcompute.compiler.build_iteration import (
     is_range,
     range_bounds,
 )
+from pydotcompute.compiler.build_members import is_enum
 from pydotcompute.compiler.build_operators import apply, compare, items_of
 from pydotcompute.compiler.build_reductions import (
     as_list,
@@ -39,19 +40,13 @@ from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
-    ERROR,
     FLOAT,
     INT,
-    NONE,
-    STR,
-    UUID,
     WIDE,
     ArrayType,
     ScalarType,
     TupleType,
-    Type,
     join,
-    members_of,
 )
 
 
@@ -80,6 +75,8 @@ def _extreme(symbol: str) -> Callable[[Builder, ast.Call], ir.Expr]:
 def _len(b: Builder, node: ast.Call) -> ir.Expr:
     if len(node.args) == 1 and isinstance(node.args[0], (ast.Name, ast.Attribute)):
         found = b.evaluate(node.args[0])
+        if isinstance(found, Static) and is_enum(found.value):
+            return ir.Const(b.loc(node), INT, len(found.value))
         if isinstance(found, Static) and isinstance(found.value, (list, dict)) and found.value:
             keep(b, found.value)
             return ir.Const(b.loc(node), INT, len(found.value))
@@ -124,39 +121,6 @@ def _pow(b: Builder, node: ast.Call) -> ir.Expr:
         parts = tuple(b.convert(arg, INT) for arg in args)
         return ir.Op(b.loc(node), INT, _POWMOD, parts)
     return apply(b, "**", args[0], args[1], b.loc(node))
-
-
-def _isinstance(b: Builder, node: ast.Call) -> ir.Expr:
-    if len(node.args) != 2:
-        b.fail("PDC110", node, "isinstance takes two arguments")
-    value, classes = b.stable(b.expression(node.args[0])), b.evaluate(node.args[1])
-    if isinstance(classes, ir.Expr):
-        b.fail("PDC103", node.args[1], "`isinstance` needs a class here")
-    wanted = classes.value if isinstance(classes.value, tuple) else (classes.value,)
-    loc = b.loc(node)
-    if value.type == ERROR:
-        return ir.IsError(loc, BOOL, value, wanted)
-    result: ir.Expr = ir.Const(loc, BOOL, False)
-    answers = {member: issubclass(_class_of(member), wanted) for member in members_of(value.type)}
-    if len(set(answers.values())) == 1:
-        return ir.Const(loc, BOOL, next(iter(answers.values())))
-    for member in [m for m, yes in answers.items() if yes]:
-        part = ir.Is(loc, BOOL, value, member)
-        result = part if isinstance(result, ir.Const) else ir.Or(loc, BOOL, result, part)
-    return result
-
-
-def _class_of(type_: Type) -> type:
-    plain: dict[Type, type] = {BOOL: bool, INT: int, WIDE: int, FLOAT: float, STR: str,
-                               NONE: type(None), UUID: uuid.UUID}  # fmt: skip
-    if isinstance(type_, ScalarType):
-        return type_.dtype.type
-    if isinstance(type_, TupleType):
-        return tuple
-    cls: type | None = plain.get(type_) or getattr(type_, "cls", None)
-    if cls is None:
-        raise OperandError(f"`isinstance` of a {type_} does not lower")
-    return cls
 
 
 def _scalar_class(cls: type) -> Callable[[Builder, ast.Call], ir.Expr]:
@@ -214,6 +178,6 @@ BUILTINS: dict[Any, Callable[[Builder, ast.Call], ir.Expr | Static]] = {
     next: next_of,
     list: _list,
     pow: _pow,
-    isinstance: _isinstance,
+    isinstance: is_instance,
     **_numpy_classes(),
 }

@@ -15,8 +15,9 @@ from pydotcompute.compiler.build_containers import method
 from pydotcompute.compiler.build_format import text_method
 from pydotcompute.compiler.build_functions import call_function
 from pydotcompute.compiler.build_intrinsics import apply_function, intrinsic
+from pydotcompute.compiler.build_members import by_value, is_enum
 from pydotcompute.compiler.build_messages import construct, replaced
-from pydotcompute.compiler.build_methods import call_method, call_static, has_method
+from pydotcompute.compiler.build_methods import call_method, call_static, has_method, initialised
 from pydotcompute.compiler.build_tables import get
 from pydotcompute.compiler.build_texts import carried, is_logging
 from pydotcompute.compiler.convert import NoAttributeError, OperandError
@@ -51,15 +52,17 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
     if (special := BUILTINS.get(_key(function))) is not None:
         return special(b, node)
     if function is dataclasses.replace:
-        return replaced(b, node)
+        return initialised(b, node, replaced(b, node))
     if function is logging.getLogger:
         return _logger(b, node)
     if function is print or is_logging(function):
         return carried(b, node, function)
     if known(function):
         return intrinsic(b, node, function)
+    if is_enum(function):
+        return by_value(b, node, function)
     if isinstance(function, type):
-        return construct(b, node, function)
+        return initialised(b, node, construct(b, node, function))
     if isinstance(function, pytypes.FunctionType):
         return call_function(b, node, function)
     if isinstance(function, pytypes.MethodType) and isinstance(function.__self__, type):

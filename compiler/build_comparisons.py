@@ -6,6 +6,7 @@ import ast
 
 from pydotcompute.compiler import containers, ir
 from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build_classes import type_test
 from pydotcompute.compiler.build_containers import key_in, op
 from pydotcompute.compiler.build_iteration import is_range, range_bounds
 from pydotcompute.compiler.build_lists import equal
@@ -35,6 +36,8 @@ def comparison(b: Builder, node: ast.Compare) -> ir.Expr:
     """``a < b <= c``, ``x in xs``."""
     if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
         return _membership(b, node)
+    if (found := type_test(b, node)) is not None:
+        return found
     values = b.sequence([node.left, *node.comparators])
     if len(values) == 2 and (found := _same_lists(b, node, values)) is not None:
         return found

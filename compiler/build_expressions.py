@@ -15,6 +15,7 @@ import numpy as np
 from pydotcompute.compiler import build_tables, ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
 from pydotcompute.compiler.build_calls import call
+from pydotcompute.compiler.build_classes import is_type_call, type_name
 from pydotcompute.compiler.build_comparisons import comparison
 from pydotcompute.compiler.build_containers import (
     joined_lists,
@@ -29,6 +30,7 @@ from pydotcompute.compiler.build_iteration import (
     pick,
     sliced,
 )
+from pydotcompute.compiler.build_members import by_name
 from pydotcompute.compiler.build_messages import note_read
 from pydotcompute.compiler.build_methods import attribute
 from pydotcompute.compiler.build_operators import apply, choose, compare, items_of, negate
@@ -39,7 +41,9 @@ from pydotcompute.compiler.operators import unary
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
+    ERROR,
     INT,
+    NEVER,
     NONE,
     ArrayType,
     DequeType,
@@ -78,6 +82,9 @@ def _name(b: Builder, node: ast.Name) -> ir.Expr | Static:
 def _attribute(b: Builder, node: ast.Attribute) -> ir.Expr | Static:
     if isinstance(node.value, ast.Name) and node.value.id == b.ctx:
         return _context(b, node)
+    if node.attr == "__name__" and is_type_call(b, node.value):
+        assert isinstance(node.value, ast.Call)
+        return type_name(b, node.value)
     base = b.evaluate(node.value)
     if isinstance(base, Static):
         return _static_attribute(b, node, base.value)
@@ -131,6 +138,11 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
         return constant
     if isinstance(base.type, DequeType) and node.attr == "maxlen":
         return ir.Const(b.loc(node), INT, base.type.capacity)
+    if base.type == ERROR:
+        # Compiled code has no exception objects, but the interpreter will.
+        return raising(b.loc(node), NEVER, "PDC_DEOPT_ERROR")
+    if isinstance(base.type, EnumType) and (found := attribute(b, node, base)) is not None:
+        return found
     if isinstance(base, ir.Const) and isinstance(base.type, EnumType):
         value = b.constant(getattr(base.value, node.attr), b.loc(node))
         if isinstance(value, ir.Expr):
@@ -324,6 +336,7 @@ def _static_item(b: Builder, node: ast.Subscript, owner: Any) -> ir.Expr | Stati
         key = b.expression(node.slice)
         if isinstance(key, ir.Const) and key.value in owner.__members__:
             return b.constant(owner[key.value], b.loc(node))
+        return by_name(b, node, owner)
     if isinstance(owner, (list, tuple, dict, np.ndarray)) and len(owner):
         return build_tables.indexed(b, node, owner)
     b.fail("PDC111", node, f"an item of {describe_static(owner)} is read in the loop",

@@ -153,6 +153,9 @@ def specialise(b: Builder, node: ast.Call, function: pytypes.FunctionType,
         inner = unit.diagnostics.since(before)
         if is_library(function):  # what stands in a library is not the user's to change
             unit.diagnostics.rewind(before)
+            b.fail("PDC103", node, f"`{ast.unparse(node.func)}` does not lower",
+                   notes=["it belongs to a library, and does what compiled code cannot"],
+                   hint="do it outside the loop, or write out what you need of it")  # fmt: skip
         b.fail("PDC103", node, f"`{name}` does not lower", notes=[d.message for d in inner[:3]])
     unit.functions[key] = lowered
     return lowered

@@ -13,6 +13,7 @@ from pydotcompute.compiler import containers as c
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
 from pydotcompute.compiler.build_containers import op
+from pydotcompute.compiler.build_members import all_members, is_enum
 from pydotcompute.compiler.build_operators import apply, compare, items_of
 from pydotcompute.compiler.build_tables import items, keep, rows_of
 from pydotcompute.compiler.convert import OperandError, raising
@@ -83,6 +84,8 @@ def run_over(b: Builder, node: ast.expr) -> Run:
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
         return over(b, node, sliced(b, node))
     value = b.evaluate(node)
+    if isinstance(value, Static) and is_enum(value.value):
+        return over(b, node, all_members(b, node, value.value))
     if isinstance(value, Static) and isinstance(value.value, (list, tuple, dict, np.ndarray)):
         return _over_table(b, node, value, "keys")
     return over(b, node, b.expression(node) if isinstance(value, Static) else value)

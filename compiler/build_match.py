@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build_classes import class_of
 from pydotcompute.compiler.build_expressions import field_of
 from pydotcompute.compiler.build_operators import compare, items_of
 from pydotcompute.compiler.build_tests import condition, either
@@ -15,19 +16,17 @@ from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.scope import Env, Var
 from pydotcompute.compiler.types import (
     BOOL,
-    FLOAT,
-    INT,
-    STR,
+    UNBOUND,
     WIDE,
     MessageType,
     TupleType,
     Type,
     UnionType,
+    join,
     members_of,
 )
 
 _INTS: dict[type, tuple[Type, ...]] = {int: (BOOL, WIDE)}
-_BUILTIN: dict[type, Type] = {bool: BOOL, int: INT, float: FLOAT, str: STR}
 
 
 @dataclass
@@ -119,15 +118,7 @@ def _members(b: Builder, pattern: ast.MatchClass, type_: Type) -> list[Type]:
     found = b.evaluate(pattern.cls)
     if not isinstance(found, Static) or not isinstance(found.value, type):
         b.fail("PDC024", pattern.cls, f"`{ast.unparse(pattern.cls)}` is no class")
-    cls = found.value
-    keep: list[Type] = []
-    for member in members_of(type_):
-        if isinstance(member, MessageType):
-            if issubclass(member.cls, cls):
-                keep.append(member)
-        elif cls in _BUILTIN and member in (_BUILTIN[cls], *_INTS.get(cls, ())):
-            keep.append(member)
-    return keep
+    return [m for m in members_of(type_) if m != UNBOUND and issubclass(class_of(m), found.value)]
 
 
 def _pattern(b: Builder, pattern: ast.pattern, subject: ir.Expr) -> Pattern:
@@ -186,12 +177,24 @@ def _both(test: ir.Expr, other: ir.Expr) -> ir.Expr:
 
 
 def _either(b: Builder, node: ast.pattern, options: list[Pattern]) -> Pattern:
-    if any(option.captures for option in options):
-        b.fail("PDC024", node, "alternatives that bind names")
+    """``A(x=n) | B(y=n)``: each name has the value of the first alternative that matches."""
+    names = {tuple(sorted(name for name, _ in option.captures)) for option in options}
+    if len(names) > 1:
+        b.fail("PDC024", node, "the alternatives bind different names")
     test = options[0].test
     for option in options[1:]:
         test = ir.Or(test.loc, BOOL, test, option.test)
-    return Pattern(test)
+    captures = []
+    for name in names.pop():
+        values = [dict(option.captures)[name] for option in options]
+        result = values[0].type
+        for value in values[1:]:
+            result = join(result, value.type)
+        chosen = b.convert(values[-1], result)
+        for option, value in list(zip(options, values, strict=True))[-2::-1]:
+            chosen = ir.Cond(test.loc, result, option.test, b.convert(value, result), chosen)
+        captures.append((name, chosen))
+    return Pattern(test, captures)
 
 
 def _class(b: Builder, pattern: ast.MatchClass, subject: ir.Expr) -> Pattern:
@@ -207,6 +210,8 @@ def _class(b: Builder, pattern: ast.MatchClass, subject: ir.Expr) -> Pattern:
             test = ir.Or(loc, BOOL, test, ir.Is(loc, BOOL, subject, member))
     if not pattern.patterns and not pattern.kwd_patterns:
         return Pattern(test)
+    if not any(isinstance(member, MessageType) for member in keep):
+        return _builtin(b, pattern, subject, keep, test)
     if len(keep) != 1:
         b.fail("PDC024", pattern, "a class pattern with fields that several classes match")
     value = ir.As(loc, keep[0], subject) if len(members) > 1 else subject
@@ -226,6 +231,18 @@ def _class(b: Builder, pattern: ast.MatchClass, subject: ir.Expr) -> Pattern:
     return Pattern(test, captures)
 
 
+def _builtin(b: Builder, pattern: ast.MatchClass, subject: ir.Expr, keep: list[Type],
+             test: ir.Expr) -> Pattern:  # fmt: skip
+    """``int(n)``: the value itself, of that class."""
+    if len(pattern.patterns) != 1 or pattern.kwd_patterns:
+        b.fail("PDC024", pattern, f"`{ast.unparse(pattern)}` does not match anything that lowers")
+    type_ = keep[0] if len(keep) == 1 else UnionType(tuple(keep))
+    found, extra = _nested_pattern(b, pattern.patterns[0], b.narrow(subject, type_))
+    if extra:
+        raise OperandError("a pattern that takes statements to test")
+    return Pattern(_both(test, found.test), found.captures)
+
+
 def _nested_pattern(b: Builder, pattern: ast.pattern,
                     value: ir.Expr) -> tuple[Pattern, list[ir.Stmt]]:  # fmt: skip
     found: list[Pattern] = []
@@ -240,11 +257,7 @@ def _nested_pattern(b: Builder, pattern: ast.pattern,
 
 def _field_patterns(b: Builder, pattern: ast.MatchClass,
                     member: Type) -> list[tuple[str, ast.pattern]]:  # fmt: skip
-    if not isinstance(member, MessageType):
-        if len(pattern.patterns) == 1 and not pattern.kwd_patterns:
-            b.fail("PDC024", pattern, f"`{ast.unparse(pattern)}`",
-                   hint="write the class without an argument and `as name`")  # fmt: skip
-        b.fail("PDC024", pattern, f"fields of {member} in a pattern")
+    assert isinstance(member, MessageType)
     names = getattr(member.cls, "__match_args__", ())
     positional = list(zip(names, pattern.patterns, strict=False))
     return [*positional, *zip(pattern.kwd_attrs, pattern.kwd_patterns, strict=True)]

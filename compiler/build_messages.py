@@ -8,15 +8,18 @@ where ``r`` is used for nothing but its fields and ``send``.
 from __future__ import annotations
 
 import ast
+import inspect
 from dataclasses import MISSING
 from typing import Any
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
+from pydotcompute.compiler.build_containers import make_list
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.names import bound_names
 from pydotcompute.compiler.operators import Primitive
 from pydotcompute.compiler.prints import contains_text
+from pydotcompute.compiler.schema import MESSAGE_MARK, is_message
 from pydotcompute.compiler.scope import Var
 from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import (
@@ -155,17 +158,14 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
         b.fail("PDC103", node, f"objects of {describe_static(cls)} do not lower",
                hint="use an @message class, or numbers")  # fmt: skip
     schema = b.schema(cls, node)
-    _plain_init(b, node, cls)
-    given, missing = _bind_fields(b, node, cls, schema)
+    _check_init(b, node, cls, schema)
+    given = _bind_fields(b, node, cls, schema)
     values = dict(zip(given, b.sequence([given[name] for name in given]), strict=True))
     args = []
     for field in schema.fields:
         value = values.get(field.name)
         if value is None:
-            default = b.constant(missing[field.name], b.loc(node))
-            if isinstance(default, Static):
-                b.fail("PDC109", node, f"the default of {cls.__name__}.{field.name} does not lower")
-            value = default
+            value = _default(b, node, cls, field)
         elif isinstance(value.type, CONTAINERS):
             _check_alone(b, given[field.name])
         note_conversion(b, cls, field.name, value.type, field.type)
@@ -248,16 +248,24 @@ def _is_in_hand(b: Builder, node: ast.expr) -> bool:
     return isinstance(var, Var) and var.in_hand
 
 
-def _plain_init(b: Builder, node: ast.Call, cls: type) -> None:
-    if hasattr(cls, "__post_init__"):
-        b.fail("PDC109", node, f"{cls.__name__} has a `__post_init__`, which does not lower",
-               hint="compute the fields before the message is made")  # fmt: skip
+def _check_init(b: Builder, node: ast.Call, cls: Any, schema: Any) -> None:
+    """Making a message sets its fields, and then there may be a ``__post_init__``."""
+    fields = {field.name for field in schema.fields}
+    if not getattr(inspect.getattr_static(cls, "__init__"), MESSAGE_MARK, False):
+        b.fail("PDC109", node, f"{cls.__name__} has an `__init__` of its own, which does not lower",
+               hint="let `@dataclass` make it, and compute the fields before")  # fmt: skip
+    if cls.__dataclass_fields__.keys() - fields:
+        extra = min(cls.__dataclass_fields__.keys() - fields)
+        kind = cls.__dataclass_fields__[extra]._field_type.name
+        if kind == "_FIELD_INITVAR":
+            b.fail("PDC109", node, f"{cls.__name__} takes {extra!r} only for its `__post_init__`",
+                   hint="compute the fields before the message is made")  # fmt: skip
 
 
 def _bind_fields(b: Builder, node: ast.Call, cls: type,
-                 schema: Any) -> tuple[dict[str, ast.expr], dict[str, Any]]:  # fmt: skip
-    """Arguments by field in evaluation order, and the defaults of the other fields."""
-    names = [field.name for field in schema.fields]
+                 schema: Any) -> dict[str, ast.expr]:  # fmt: skip
+    """Arguments by field in evaluation order."""
+    names = [field.name for field in schema.fields if field.init]
     given: dict[str, ast.expr] = {}
     keyword_only = {
         f.name for f in getattr(cls, "__dataclass_fields__", {}).values() if f.kw_only
@@ -272,8 +280,30 @@ def _bind_fields(b: Builder, node: ast.Call, cls: type,
         if keyword.arg not in names or keyword.arg in given:
             b.fail("PDC110", keyword.value, f"{cls.__name__} takes no further {keyword.arg!r}")
         given[str(keyword.arg)] = keyword.value
-    missing = {f.name: f.default for f in schema.fields if f.name not in given}
-    for name, default in missing.items():
-        if default is MISSING:
-            b.fail("PDC110", node, f"{cls.__name__} needs a value for {name!r}")
-    return given, missing
+    for field in schema.fields:
+        if field.name not in given and field.default is MISSING and field.factory is None:
+            if not field.init:
+                b.fail("PDC109", node, f"{cls.__name__}.{field.name} has no value before "
+                       "`__post_init__`", hint="give the field a default")  # fmt: skip
+            b.fail("PDC110", node, f"{cls.__name__} needs a value for {field.name!r}")
+    return given
+
+
+def _default(b: Builder, node: ast.Call, cls: type, field: Any) -> ir.Expr:
+    """The value of a field that is not given."""
+    if field.factory is None:
+        value = b.constant(field.default, b.loc(node))
+        if isinstance(value, Static):
+            b.fail("PDC109", node, f"the default of {cls.__name__}.{field.name} does not lower")
+        return value
+    if field.factory is list:
+        return make_list(b, node, [])
+    call = placed(ast.Call(ast.Name("default_factory", ast.Load()), [], []), node)
+    if is_message(field.factory):
+        return construct(b, call, field.factory)
+    if type(field.factory) is type and field.factory in (int, float, bool, str):
+        made = b.constant(field.factory(), b.loc(node))
+        assert isinstance(made, ir.Expr)
+        return made
+    b.fail("PDC109", node, f"the `default_factory` of {cls.__name__}.{field.name} does not lower",
+           hint="give the field its value where the message is made")  # fmt: skip

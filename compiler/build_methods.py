@@ -68,6 +68,24 @@ def call_static(b: Builder, node: ast.Call, method: Any) -> ir.Expr:
     return call_function(b, node, method.__func__, (method.__self__,))
 
 
+def initialised(b: Builder, node: ast.Call, new: ir.Expr) -> ir.Expr:
+    """A message that has been made, after its ``__post_init__``."""
+    found = defined(new.type, "__post_init__")
+    if found is None or not isinstance(new, ir.New):
+        return new
+    if new.header or not isinstance(found, pytypes.FunctionType):
+        b.fail("PDC109", node, f"the `__post_init__` of {new.type} does not lower here",
+               hint="compute the fields before the message is made")  # fmt: skip
+    name = b.fresh_name("made")
+    b.bind(name, new, sole=True)
+    arguments: list[ast.expr] = [ast.Name(name, ast.Load())]
+    call = placed(ast.Call(ast.Name("__post_init__", ast.Load()), arguments, []), node)
+    call_function(b, call, found)
+    made = b.temporary(b.expression(placed(ast.Name(name, ast.Load()), node)))
+    b.made.add(made.name)
+    return made
+
+
 def attribute(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr | None:
     """A property, or a constant of the class; None if it is neither."""
     found = defined(base.type, node.attr)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import enum
 import operator
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -61,6 +62,8 @@ def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> i
     signature = binary(symbol, left.type, right.type)
     if signature is None and (base_of(left.type) or base_of(right.type)):
         return apply(b, symbol, as_base(left), as_base(right), loc)
+    if signature is None and any(_is_flag(part.type) for part in (left, right)):
+        raise OperandError("several flags at once have no compiled form; combine their `.value`s")
     if signature is None:
         refusal = NoneOperandError if NONE in (left.type, right.type) else OperandError
         raise refusal(f"{left.type} {symbol} {right.type} is not supported")
@@ -89,6 +92,10 @@ def _short(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> 
     if symbol == ">>" and left.type == WIDE and right.type == INT and 64 <= right.value < 128:
         return ir.Op(loc, INT, _SHIFT_HIGH, (left, right))
     return None
+
+
+def _is_flag(type_: Type) -> bool:
+    return isinstance(type_, EnumType) and issubclass(type_.cls, enum.Flag)
 
 
 def cast_operand(b: Builder, value: ir.Expr, target: Type) -> ir.Expr:
@@ -125,7 +132,7 @@ def compare(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     if isinstance(right.type, UnionType):
         return b.split(right, lambda part: compare(b, symbol, left, part))
     if NEVER in (left.type, right.type):
-        return raising(left.loc, BOOL, "PDC_UNBOUND_LOCAL")
+        return b.convert(left if left.type == NEVER else right, BOOL)
     if left.type == right.type == NONE and symbol in ("is", "is not", "==", "!="):
         b.dropped(left, right)
         return ir.Const(left.loc, BOOL, symbol in ("is", "=="))

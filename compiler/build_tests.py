@@ -9,10 +9,11 @@ import ast
 from dataclasses import replace
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build import Builder
+from pydotcompute.compiler.build_classes import class_of, classes
 from pydotcompute.compiler.build_operators import choose, negate
 from pydotcompute.compiler.scope import FORGOTTEN, Dropped, Env, Var, view_of
-from pydotcompute.compiler.types import BOOL, NONE, MessageType, Type, UnionType, members_of
+from pydotcompute.compiler.types import BOOL, NONE, UNBOUND, Type, UnionType, members_of
 
 Condition = tuple[ir.Expr, Env, Env]
 """The test, and the environments where it is true and where it is false."""
@@ -83,13 +84,12 @@ def _isinstance(b: Builder, node: ast.Call) -> Condition | None:
     test = b.truth(b.expression(node))
     name = node.args[0].id
     var = (b.env or {}).get(name)
-    classes = b.evaluate(node.args[1])
-    if not isinstance(var, Var) or not isinstance(classes, Static):
+    if not isinstance(var, Var) or not isinstance(var.view, UnionType):
         return test, _copy(b), _copy(b)
-    wanted = classes.value if isinstance(classes.value, tuple) else (classes.value,)
-    yes: list[Type] = [m for m in members_of(var.view)
-           if isinstance(m, MessageType) and issubclass(m.cls, wanted)]  # fmt: skip
-    no = [m for m in members_of(var.view) if m not in yes]
+    members = [m for m in var.view.members if m != UNBOUND]
+    wanted = classes(b, node.args[1])
+    yes: list[Type] = [m for m in members if issubclass(class_of(m), wanted)]
+    no = [m for m in members if m not in yes]
     return test, _view(b, name, yes) or _copy(b), _view(b, name, no) or _copy(b)
 
 

@@ -372,7 +372,7 @@ def make_text(function: Callable[[Any], str]) -> Callable[[Builder, ast.Call], i
         if value.type == ERROR:
             if function is str:
                 return error_text(value)
-            raise OperandError(f"`{function.__name__}` of an exception; `str` of it lowers")
+            return raising(b.loc(node), NEVER, "PDC_DEOPT_ERROR")
         return made(b, node, function, value)
 
     return rule

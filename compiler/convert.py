@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pydotcompute.compiler import ir
+from pydotcompute.compiler.build_enums import as_base, base_of
 from pydotcompute.compiler.containers import list_of
 from pydotcompute.compiler.diagnostics import Location
 from pydotcompute.compiler.numpy_types import field_cast
@@ -157,7 +158,7 @@ class Converter:
         if source == target:
             return value
         if source == NEVER:
-            return raising(value.loc, target, "PDC_UNBOUND_LOCAL")
+            return raising(value.loc, target, code_of(value))
         if isinstance(source, UnionType):
             if isinstance(target, UnionType) and set(source.members) <= set(target.members):
                 value = self.stable(value)
@@ -168,6 +169,8 @@ class Converter:
             return self.split(value, lambda part: self.convert(part, target))
         if isinstance(target, UnionType):
             return self._into_union(value, target)
+        if target == INT and base_of(source) == INT:
+            return as_base(value)
         if source == STR and target == TEXT:
             return ir.Op(value.loc, TEXT, Primitive("text_of", "{0}", str), (value,))
         if primitive := NARROW if (source, target) == (WIDE, INT) else conversion(source, target):
@@ -219,7 +222,9 @@ class Converter:
         ):  # fmt: skip
             if source.item != NEVER:
                 raise OperandError(f"{source} is no {target}")
-            return self.convert(ir.Local(value.loc, target, value.name), target)  # type: ignore[attr-defined]
+            empty = self.hole(value.loc, target)
+            self.block.append(ir.Fresh(value.loc, empty))
+            return empty
         primitive = list_of(source, target)
         return ir.Op(value.loc, target, primitive, (value,))
 
@@ -243,7 +248,15 @@ _RAISED: dict[str, type[Exception]] = {
     "PDC_KEY_ERROR": KeyError,
     "PDC_DEOPT_TYPE": Deoptimise,
     "PDC_DEOPT_TRACEBACK": Deoptimise,
+    "PDC_DEOPT_ERROR": Deoptimise,
+    "PDC_VALUE_ENUM": ValueError,
 }
+
+
+def code_of(value: ir.Expr) -> str:
+    """Why a value never exists."""
+    name = value.primitive.name if isinstance(value, ir.Op) else ""
+    return name.removeprefix("raise_") if name.startswith("raise_") else "PDC_DEOPT_TYPE"
 
 
 def raising(loc: Location, type_: Type, code: str) -> ir.Expr:

@@ -14,7 +14,7 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.c_types import CTypes, comment, declare, identifier
 from pydotcompute.compiler.emit_statements import StatementEmitter
 from pydotcompute.compiler.error_codes import TABLE, describe
-from pydotcompute.compiler.operators import ERROR_TEXT
+from pydotcompute.compiler.operators import ERROR_NAME, ERROR_TEXT, Primitive
 from pydotcompute.compiler.schedule import schedule_of
 from pydotcompute.compiler.types import CONTAINERS, MessageType
 
@@ -38,6 +38,8 @@ class Emitted:
     output_slot: str
     error_texts: tuple[tuple[int, int], ...]
     """Code and string number of the exceptions whose text is known; empty if nobody asks."""
+    error_names: tuple[tuple[int, int], ...]
+    """Code and string number of the name of each exception; empty if nobody asks."""
 
 
 def emit(kernel: ir.Kernel, python: Callable[[str, int], str],
@@ -61,7 +63,9 @@ def emit(kernel: ir.Kernel, python: Callable[[str, int], str],
     body.depth = 2
     state = tuple((c_types.spell(v.type), body.name(v)) for v in kernel.state)
     body.block(kernel.turn)
-    texts = _error_texts(kernel, strings)
+    texts = _error_texts(kernel, strings) if _asks(kernel, ERROR_TEXT) else ()
+    names = tuple((code, strings.setdefault(cls.__name__, len(strings)))
+                  for code, cls in codes.items() if _asks(kernel, ERROR_NAME))  # fmt: skip
     places = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
                    if isinstance(v.type, CONTAINERS))  # fmt: skip
     written = schedule_of(kernel).written
@@ -70,14 +74,18 @@ def emit(kernel: ir.Kernel, python: Callable[[str, int], str],
     own = {name for _, name in state}
     rest = tuple((c, n) for n, c in body.locals.items() if n not in own)
     return Emitted(tuple(c_types.definitions), tuple(functions), tuple(body.lines), rest, state,
-                   places, fixed, tuple(strings), input_slot, output_slot, texts)  # fmt: skip
+                   places, fixed, tuple(strings), input_slot, output_slot, texts,
+                   names)  # fmt: skip
+
+
+def _asks(kernel: ir.Kernel, primitive: Primitive) -> bool:
+    """Whether a kernel uses an operation."""
+    nodes = (*kernel.turn, *(node for f in kernel.functions for node in f.body))
+    return any(isinstance(n, ir.Op) and n.primitive == primitive for n in ir.walk(*nodes))
 
 
 def _error_texts(kernel: ir.Kernel, strings: dict[str, int]) -> tuple[tuple[int, int], ...]:
-    """The texts that ``str(error)`` may give, if the kernel asks for any."""
-    nodes = (*kernel.turn, *(node for f in kernel.functions for node in f.body))
-    if not any(isinstance(n, ir.Op) and n.primitive == ERROR_TEXT for n in ir.walk(*nodes)):
-        return ()
+    """The texts that ``str(error)`` may give."""
     known = {row.code: describe(row.code).text for row in TABLE
              if not row.deoptimises and row.probes}  # fmt: skip
     known.update({code: text for code, _, text in kernel.errors})

@@ -350,6 +350,9 @@ def int_type(value: int) -> Type | None:
     return WIDE if WIDE_MIN <= value <= WIDE_MAX else None
 
 
+ERROR_NAME = Primitive("error_name", "pdc_error_name(pdc_t, {0})", lambda e: type(e).__name__)
+"""``type(error).__name__``."""
+
 ERROR_TEXT = Primitive("error_text", "pdc_error_text(pdc_t, {0})", str)
 """``str(error)``; one whose text depends on values deoptimises."""
 

@@ -6,7 +6,7 @@ In: ``ir.Kernel``.  Out: nothing, or ``VerifyError`` naming the node and its pla
 from __future__ import annotations
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.types import BOOL, ERROR, FLOAT, INT, TupleType, UnionType
+from pydotcompute.compiler.types import BOOL, ERROR, FLOAT, INT, NEVER, TupleType, UnionType
 
 
 class VerifyError(AssertionError):
@@ -40,6 +40,8 @@ def _ends(node: ir.Stmt) -> bool:
     match node:
         case ir.EndTurn() | ir.Leave() | ir.Return() | ir.Raise() | ir.Break() | ir.Continue():
             return True
+        case ir.Evaluate():
+            return node.value.type == NEVER
         case ir.If():
             return not falls_through(node.body) and not falls_through(node.orelse)
         case ir.Try():

@@ -20,7 +20,7 @@ INTERPRETED = frozenset({
     "baskets", "heartbeat", "k_means",
     "life", "luma", "ma_cross", "matrix_product", "ranked", "reflow_oven",
     "register_bits", "rms_with_numpy", "roman", "routes", "sharpe",
-    "tic_tac_toe", "unique_players",
+    "unique_players",
 })  # fmt: skip
 """Actors that do not lower."""
 

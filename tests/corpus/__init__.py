@@ -4,6 +4,7 @@
 """
 
 from tests.corpus import (
+    classes,
     containers,
     control,
     dropped,
@@ -23,6 +24,7 @@ from tests.corpus import (
 from tests.corpus.case import CASES, Case
 
 __all__ = [
-    "CASES", "Case", "containers", "control", "dropped", "errors", "filters", "finance", "hashing",
+    "CASES", "Case", "classes", "containers", "control", "dropped", "errors", "filters", "finance",
+    "hashing",
     "messages", "numbers", "numpy_scalars", "printing", "sequences", "states", "wide", "words",
 ]  # fmt: skip
