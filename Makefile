@@ -2,6 +2,7 @@
 #   make test    the tests                        make lint   ruff, mypy --strict, import rules
 #   make demo    an anomaly detector on real data make bench  side by side with PyDotCompute 0.2.0
 #   make gpu     the tests that need an NVIDIA GPU
+#   make soak    ten million messages through tiny queues, with cancels, pauses and restarts
 # Another interpreter: make test PYTHON=python3.13.  Arguments for pytest: make test ARGS="-k ring".
 
 VENV := .venv
@@ -13,7 +14,7 @@ TYPED := build/typed
 PYTHON ?=
 ARGS ?=
 
-.PHONY: help test lint demo bench gpu clean compiler
+.PHONY: help test lint demo bench gpu soak clean compiler
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -43,6 +44,9 @@ gpu: $(READY)
 	  echo "Everything that needs none, cubins for all architectures included, is in: make test"; \
 	  exit 1; }
 	$(BIN)/python -m pytest -m gpu $(ARGS)
+
+soak: $(READY) compiler
+	PYDOTCOMPUTE_SOAK=1666667 $(BIN)/python -m pytest -s tests/test_soak.py --durations=6 $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(PEER) build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
