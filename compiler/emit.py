@@ -33,6 +33,8 @@ class Emitted:
     """Those that are containers: they change in place."""
     fixed: tuple[tuple[str, str], ...]
     """Those that no turn writes."""
+    independent: bool
+    """Whether turns may be run side by side."""
     strings: tuple[str, ...]
     input_slot: str
     output_slot: str
@@ -68,14 +70,14 @@ def emit(kernel: ir.Kernel, python: Callable[[str, int], str],
                   for code, cls in codes.items() if _asks(kernel, ERROR_NAME))  # fmt: skip
     places = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
                    if isinstance(v.type, CONTAINERS))  # fmt: skip
-    written = schedule_of(kernel).written
+    schedule = schedule_of(kernel)
     fixed = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
-                  if v.name not in written and pair not in places)  # fmt: skip
+                  if v.name not in schedule.written)  # fmt: skip
     own = {name for _, name in state}
     rest = tuple((c, n) for n, c in body.locals.items() if n not in own)
     return Emitted(tuple(c_types.definitions), tuple(functions), tuple(body.lines), rest, state,
-                   places, fixed, tuple(strings), input_slot, output_slot, texts,
-                   names)  # fmt: skip
+                   places, fixed, schedule.independent, tuple(strings), input_slot,
+                   output_slot, texts, names)  # fmt: skip
 
 
 def _asks(kernel: ir.Kernel, primitive: Primitive) -> bool:

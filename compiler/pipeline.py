@@ -200,9 +200,11 @@ def lower(request: LoweringRequest) -> KernelSource:
     layout = StateLayout(tuple((local.name, local.type) for local in kernel.state))
     origin = f"{source.qualname} in {source.filename}, line {source.first_line}"
     publishes = not any(site.makes_text for site in kernel.prints)
-    text = render(request.kernel_id, origin, parts, layout.dtype.itemsize, publishes=publishes)
+    most = max_sends(kernel)
+    text = render(request.kernel_id, origin, parts, layout.dtype.itemsize,
+                  publishes=publishes, most=most)  # fmt: skip
     return KernelSource(request.kernel_id, text, kernel, layout, kernel.inputs, kernel.outputs,
-                        max_sends(kernel), parts.strings, codes)  # fmt: skip
+                        most, parts.strings, codes)  # fmt: skip
 
 
 def _converted(shape: ActorShape, values: Mapping[str, Any] | None) -> set[tuple[type, str]]:

@@ -47,7 +47,7 @@ def _layout_checks() -> list[dict[str, Any]]:
 
 
 def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
-           publishes: bool) -> str:  # fmt: skip
+           publishes: bool, most: int | None) -> str:  # fmt: skip
     """The text of a kernel.
 
     Args:
@@ -56,6 +56,7 @@ def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
         parts: what was emitted.
         state_size: bytes of the state's numpy record, which the compiler confirms.
         publishes: whether a burst publishes its outputs, or leaves that to the host.
+        most: outputs of a turn, at most; None if there is no bound.
 
     Returns:
         C++17 for NVRTC and for the host compiler.
@@ -78,7 +79,10 @@ def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
         state=parts.state,
         scalars=[p for p in parts.state if p not in parts.places and p not in parts.fixed],
         places=parts.places,
-        fixed=parts.fixed,
+        fixed=[pair for pair in parts.fixed if pair not in parts.places],
+        changing=[pair for pair in parts.places if pair not in parts.fixed],
+        independent=int(parts.independent),
+        most=most or 0,
         containers="pdc_list<" in text or "pdc_dict<" in text or "pdc_deque<" in text
         or "pdc_array<" in text or "pdc_index(" in text or bool(parts.places),
         state_size=state_size,

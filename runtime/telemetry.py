@@ -187,10 +187,13 @@ def collect(meter: Meter, inbox: Channel, outbox: Channel, *, interpreted: bool)
     """
     inport, outport = inbox.port, outbox.port
     busy, idle = meter.shares(perf_counter(), interpreted=interpreted)
+    processed = meter.processed  # first: the outputs of what is counted are in the depth
     depth_in, depth_out = inport.depth(), outport.depth()
+    inport.peak = max(inport.peak, depth_in)
+    outport.peak = max(outport.peak, depth_out)
     return Statistics(
         received=inport.head,
-        processed=meter.processed,
+        processed=processed,
         sent=meter.sent,
         dropped=inport.dropped + outport.dropped,
         rejected=meter.rejected + inbox.rejected + outbox.rejected,
@@ -199,8 +202,8 @@ def collect(meter: Meter, inbox: Channel, outbox: Channel, *, interpreted: bool)
         fallbacks=meter.fallbacks,
         input_depth=depth_in,
         output_depth=depth_out,
-        input_peak=max(inport.peak, depth_in),
-        output_peak=max(outport.peak, depth_out),
+        input_peak=inport.peak,
+        output_peak=outport.peak,
         busy_seconds=busy,
         idle_seconds=idle,
         latency_p50=meter.latencies.quantile(0.5),
