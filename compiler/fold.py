@@ -303,7 +303,7 @@ class Folder:
         function = self._callee(node.func)
         arguments = [self.value(argument) for argument in node.args]
         keywords = {str(k.arg): self.value(k.value) for k in node.keywords}
-        if isinstance(function, pytypes.FunctionType):
+        if isinstance(function, pytypes.FunctionType) and not is_pure(function):
             return self._call_python(function, arguments, keywords)
         if not fits(function, arguments, keywords):
             raise Unknown

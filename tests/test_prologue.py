@@ -71,7 +71,7 @@ async def displays(ctx: Any) -> None:
     e = {color: 0 for color in Color if color}
     f = [i * i for i in range(5) if i % 2]
     g = deque([1, *SEEDS], maxlen=SIZE)
-    h = np.zeros((2, 3), dtype=np.float32)
+    h = np.zeros((2, 3), dtype=np.float32) + np.eye(2, 3, dtype=np.float32)
     i = -a if b > 2 else c
     j = SEEDS[0] << 2 | 1
     while True:
