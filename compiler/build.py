@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -55,6 +56,9 @@ MAX_PASSES = 12
 
 MAX_RESTARTS = 200
 """Each restart gives one more name a union local, so there are at most a few a name."""
+
+_MADE_UP = re.compile(r"\w%\d")
+"""A name that the compiler has made up; Python's own `%` is written with spaces around it."""
 
 FIRST_USER_CODE = 400
 """Codes from here on are the exception classes that the kernel's own ``raise`` names."""
@@ -216,6 +220,15 @@ class Builder(Scope):
         """Where ``node`` stands in the Python file."""
         return self.source.location(node)
 
+    def spelled(self, node: ast.AST) -> str:
+        """The first line of a construct as its author wrote it, or nearly so."""
+        text = ast.unparse(node).splitlines()[0]
+        if not _MADE_UP.search(text):
+            return text
+        at = self.loc(node)  # of made-up syntax: the place of what it stands for
+        line = self.source.line(at.line)
+        return line[at.column - 1 : at.end_column - 1 if at.end_line == at.line else None].strip()
+
     def fail(self, code: str, node: ast.AST, message: str, *, notes: Sequence[str] = (),
              hint: str | None = None) -> NoReturn:  # fmt: skip
         """This construct does not lower."""
@@ -238,13 +251,13 @@ class Builder(Scope):
         """The value of ``node``, or the Python object it names."""
         rule = self.EXPRESSIONS.get(type(node))
         if rule is None:
-            self.fail("PDC021", node, f"`{ast.unparse(node)}` does not lower")
+            self.fail("PDC021", node, f"`{self.spelled(node)}` does not lower")
         before = self.nevers
         try:
             result = rule(self, node)
         except OperandError as error:
             if self.nevers == before:
-                self.fail("PDC102", node, f"`{ast.unparse(node)}`: {error}")
+                self.fail("PDC102", node, f"`{self.spelled(node)}`: {error}")
             # A part of it has no value here, so whatever this is, it is never computed.
             result = raising(self.loc(node), NEVER, "PDC_DEOPT_TYPE")
         if isinstance(result, ir.Expr) and result.type == NEVER:
@@ -425,12 +438,11 @@ class Builder(Scope):
             rule = self.STATEMENTS.get(type(node))
             try:
                 if rule is None:
-                    self.fail("PDC021", node, f"`{ast.unparse(node)}` does not lower")
+                    self.fail("PDC021", node, f"`{self.spelled(node)}` does not lower")
                 try:
                     rule(self, node)
                 except OperandError as error:
-                    text = ast.unparse(node).splitlines()[0]
-                    self.fail("PDC102", node, f"`{text}`: {error}")
+                    self.fail("PDC102", node, f"`{self.spelled(node)}`: {error}")
             except DiagnosticError as problem:
                 self.unit.diagnostics.extend(problem.diagnostics)
                 self._forget(node)

@@ -31,7 +31,7 @@ from pydotcompute.compiler.build_reductions import (
 )
 from pydotcompute.compiler.build_sums import sum_step
 from pydotcompute.compiler.build_tables import keep
-from pydotcompute.compiler.build_texts import make_text
+from pydotcompute.compiler.build_texts import looks_inside, make_text
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.numpy_types import cast
@@ -42,6 +42,8 @@ from pydotcompute.compiler.types import (
     CONTAINERS,
     FLOAT,
     INT,
+    STR,
+    TEXT,
     WIDE,
     ArrayType,
     ScalarType,
@@ -88,6 +90,8 @@ def _len(b: Builder, node: ast.Call) -> ir.Expr:
     if isinstance(value.type, TupleType):
         b.dropped(value)
         return ir.Const(b.loc(node), INT, len(value.type.items))
+    if value.type in (STR, TEXT):
+        looks_inside(b, node)
     if not isinstance(value.type, CONTAINERS):
         raise OperandError(f"len({value.type}) is not supported")
     if isinstance(value.type, ArrayType):

@@ -9,7 +9,7 @@ import types as pytypes
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static, describe_static
+from pydotcompute.compiler.build import Builder, Static
 from pydotcompute.compiler.build_builtins import BUILTINS
 from pydotcompute.compiler.build_containers import method
 from pydotcompute.compiler.build_format import text_method
@@ -22,6 +22,7 @@ from pydotcompute.compiler.build_tables import get
 from pydotcompute.compiler.build_texts import carried, is_logging
 from pydotcompute.compiler.convert import NoAttributeError, OperandError
 from pydotcompute.compiler.intrinsics import NUMBER_METHODS, known
+from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
@@ -53,6 +54,12 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
         return special(b, node)
     if function is dataclasses.replace:
         return initialised(b, node, replaced(b, node))
+    if function is super:
+        b.fail("PDC103", node, "`super()` does not lower",
+               hint="call the method of the class it means, as in `Base.method(self)`")  # fmt: skip
+    if function is getattr and len(node.args) == 2 and isinstance(node.args[1], ast.Constant):
+        name = str(node.args[1].value)
+        return b.evaluate(placed(ast.Attribute(node.args[0], name, ast.Load()), node))
     if function is logging.getLogger:
         return _logger(b, node)
     if function is print or is_logging(function):
@@ -67,7 +74,7 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
         return call_function(b, node, function)
     if isinstance(function, pytypes.MethodType) and isinstance(function.__self__, type):
         return call_static(b, node, function)
-    b.fail("PDC103", node, f"calls of {describe_static(function)} do not lower",
+    b.fail("PDC103", node, f"`{ast.unparse(node.func)}` does not lower",
            notes=["compiled code runs without the interpreter"],
            hint="do it outside the loop, or write what it does as a plain function")  # fmt: skip
 
@@ -93,7 +100,13 @@ def _key(function: Any) -> Any:
 def _owner(b: Builder, node: ast.Call, func: ast.Attribute) -> ir.Expr | Static:
     if isinstance(func.value, ast.Name) and func.value.id == b.ctx:
         b.fail("PDC023", node, f"`{b.ctx}.{func.attr}()` without `await` does not lower")
-    return b.evaluate(func.value)
+    base = b.evaluate(func.value)
+    known = (pytypes.ModuleType, type, logging.Logger, logging.LoggerAdapter)
+    if isinstance(base, Static) and not isinstance(base.value, (*known, list, tuple, dict)):
+        b.fail("PDC103", node, f"`{ast.unparse(func)}` does not lower",
+               notes=[f"a {type(base.value).__name__} has no compiled form"],
+               hint="do it outside the loop, or keep numbers, strings or messages")  # fmt: skip
+    return base
 
 
 def _method(b: Builder, node: ast.Call, func: ast.Attribute, base: ir.Expr) -> ir.Expr:

@@ -60,7 +60,7 @@ def _send_value(b: Builder, node: ast.expr, value: ir.Expr) -> None:
         _send_member(b, node, b.stable(value), members)
         return
     if not isinstance(value.type, MessageType):
-        b.fail("PDC102", node, f"`send` takes an @message, and this is a {value.type}")
+        b.fail("PDC102", node, f"`send` takes an @message, not {value.type}")
     outputs = b.unit.outputs
     if outputs is not None and value.type.cls not in outputs:
         names = " | ".join(cls.__name__ for cls in outputs)

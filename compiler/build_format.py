@@ -20,6 +20,7 @@ from pydotcompute.compiler.build_texts import (
     SAMPLES,
     Call,
     check_format,
+    looks_inside,
     made,
     same_text,
     short,
@@ -169,10 +170,7 @@ def text_method(b: Builder, node: ast.Call, func: ast.Attribute, base: ir.Expr) 
     if name == "join":
         return join_method(b, node, base)
     if name in _INSPECTING:
-        b.fail("PDC103", node, f"`{ast.unparse(func)}(...)` looks inside a string",
-               notes=["compiled code carries a string as a number: it can be compared, kept and "
-                      "sent"],
-               hint="send what the actor has to know in a field of its own")  # fmt: skip
+        looks_inside(b, node)
     if name not in _METHODS or node.keywords:
         raise OperandError(f"str has no method {name!r} that lowers")
     args = b.sequence(node.args)

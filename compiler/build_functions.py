@@ -46,6 +46,8 @@ def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType,
         b.fail("PDC110", node, f"`{ast.unparse(node.func)}`: {error}")
     for parameter in signature.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            if is_library(function):
+                _refuse_library(b, node)
             b.fail("PDC103", node, f"`{function.__name__}` takes a variable number of arguments",
                    hint="give it a parameter for each")  # fmt: skip
     statics = {name: found for name, value in given.arguments.items()
@@ -153,12 +155,16 @@ def specialise(b: Builder, node: ast.Call, function: pytypes.FunctionType,
         inner = unit.diagnostics.since(before)
         if is_library(function):  # what stands in a library is not the user's to change
             unit.diagnostics.rewind(before)
-            b.fail("PDC103", node, f"`{ast.unparse(node.func)}` does not lower",
-                   notes=["it belongs to a library, and does what compiled code cannot"],
-                   hint="do it outside the loop, or write out what you need of it")  # fmt: skip
+            _refuse_library(b, node)
         b.fail("PDC103", node, f"`{name}` does not lower", notes=[d.message for d in inner[:3]])
     unit.functions[key] = lowered
     return lowered
+
+
+def _refuse_library(b: Builder, node: ast.Call) -> NoReturn:
+    b.fail("PDC103", node, f"`{ast.unparse(node.func)}` does not lower",
+           notes=["it belongs to a library, and does what compiled code cannot"],
+           hint="do it outside the loop, or write out what you need of it")  # fmt: skip
 
 
 def is_library(function: pytypes.FunctionType) -> bool:

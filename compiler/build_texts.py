@@ -12,7 +12,7 @@ import logging
 import sys
 import types as pytypes
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
@@ -342,6 +342,14 @@ def check_format(b: Builder, node: ast.AST, piece: Piece, type_: Type) -> None:
             b.fail("PDC021", node, f"the format `{spec}` of {what}: {error}")
         if spec.endswith("c"):
             b.fail("PDC021", node, f"the format `{spec}` of a {member} fails for some values")
+
+
+def looks_inside(b: Builder, node: ast.AST) -> NoReturn:
+    """What asks for the characters of a string does not lower."""
+    b.fail("PDC103", node, f"`{b.spelled(node)}` looks inside a string",
+           notes=["compiled code carries a string as a number: it can be compared with `==`, kept "
+                  "and sent"],
+           hint="send what the actor has to know in a field of its own")  # fmt: skip
 
 
 def same_text(text: str) -> str:

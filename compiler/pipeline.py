@@ -29,11 +29,11 @@ from pydotcompute.compiler.error_codes import TABLE, describe
 from pydotcompute.compiler.ir_text import to_text
 from pydotcompute.compiler.prints import Site, Texts, resolve
 from pydotcompute.compiler.prints import emit as emit_prints
-from pydotcompute.compiler.prologue import static_values
+from pydotcompute.compiler.prologue import binding_of, static_values
 from pydotcompute.compiler.render import render
 from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.source import FunctionSource, read_source
-from pydotcompute.compiler.state import StateLayout, converted_fields, of_value
+from pydotcompute.compiler.state import StateLayout, converted_fields, instead_of, of_value
 from pydotcompute.compiler.types import Type, UnsupportedTypeError
 from pydotcompute.compiler.unsupported import scan
 from pydotcompute.compiler.verify import verify
@@ -227,8 +227,8 @@ def state_types(source: FunctionSource, shape: ActorShape,
             try:
                 types[name] = of_value(known[name])
             except UnsupportedTypeError as error:
-                problems.error("PDC108", shape.loop.test, f"the variable {name!r}: {error}",
-                               hint="keep numbers, strings or messages between turns")  # fmt: skip
+                problems.error("PDC108", binding_of(shape, name), f"the variable {name!r}: {error}",
+                               hint=instead_of(known[name]))  # fmt: skip
         elif values is None:
             problems.error(
                 "PDC100", shape.loop.test, f"the value of {name!r} before the loop is known only "

@@ -45,6 +45,16 @@ def static_values(shape: ActorShape) -> dict[str, Any]:
     return known
 
 
+def binding_of(shape: ActorShape, name: str) -> ast.AST:
+    """Where a prologue binds a name last, or the head of the loop."""
+    found: ast.AST = shape.loop.test
+    for statement in shape.prologue:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
+                found = node
+    return found
+
+
 def _forget(known: dict[str, Any], statement: ast.stmt) -> None:
     """Drops what a statement may bind, and the containers that it may change."""
     mentioned = [known[n.id] for n in ast.walk(statement)

@@ -51,6 +51,19 @@ _PLAIN: dict[type, Type] = {
 }  # fmt: skip
 
 
+def instead_of(value: Any) -> str:
+    """What to keep between turns in place of a value that has no compiled form."""
+    if isinstance(value, (set, frozenset)):
+        return "use a dict, with `True` for each item"
+    if isinstance(value, dict):
+        return "use a plain `dict` of numbers or strings, and `counts.get(key, 0)`"
+    if isinstance(value, (list, tuple, deque)):
+        return "use one numpy array, or a flat list or deque for each part"
+    if type(value).__module__ not in ("builtins", "numpy", "collections"):
+        return f"make {type(value).__name__} an @message class, which may have methods"
+    return "keep numbers, strings or messages between turns"
+
+
 def converted_fields(value: Any) -> set[tuple[type, str]]:
     """Fields of messages inside a value that hold something of another type than their own."""
     if isinstance(value, (list, tuple, deque)):
