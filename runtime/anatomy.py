@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from pydotcompute.collector import resting
 from pydotcompute.compiler.actor_shape import find_shape
 from pydotcompute.compiler.coroutine import CoroutineParts, instrument, split
 from pydotcompute.compiler.diagnostics import DiagnosticError
@@ -57,7 +58,8 @@ def dissect(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> Anatomy:
     """Take an actor's function apart."""
     found = _known.get(function)
     if found is None:
-        found = _known[function] = _dissect(function)
+        with resting():
+            found = _known[function] = _dissect(function)
     return found
 
 

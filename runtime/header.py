@@ -53,7 +53,7 @@ class Header:
         correlation = self.correlation_id
         if not (correlation is None or isinstance(correlation, UUID)):
             correlation = correlation.message_id
-        return Header, (self.message_id, self.priority, correlation)
+        return Header, (_id_in(self), self.priority, correlation)
 
 
 class Received:
@@ -196,7 +196,8 @@ def _correlation_id(self: Any) -> Any:
 
 
 def _getstate(self: Any) -> Any:
-    """The state for pickle and copy, with a link to the original replaced by what it says."""
+    """The state for pickle and copy: with an id, which all copies share, and without links."""
+    _ = self.message_id
     state: Any = object.__getstate__(self)
     held = _held(self)
     if held is None or held.__class__ is Header:

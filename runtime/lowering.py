@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from pydotcompute.collector import resting
 from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError
 from pydotcompute.compiler.explain import explain, html, layout
 from pydotcompute.compiler.ir_text import to_text
@@ -169,7 +170,8 @@ def lower_actor(
 
 def _lower(request: LoweringRequest) -> Lowering:
     try:
-        return Lowering(request.kernel_id, lower(request), function=request.function)
+        with resting():
+            return Lowering(request.kernel_id, lower(request), function=request.function)
     except DiagnosticError as problems:
         found = problems.diagnostics
         pending = all(diagnostic.code == "PDC100" for diagnostic in found)

@@ -11,6 +11,7 @@ import gc
 import resource
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 import pytest
 
 from pydotcompute import KernelContext, RingKernelRuntime, message, ring_kernel
+from pydotcompute.collector import resting
 from tests.defining import define
 from tests.native_actor import kit as native_kit
 
@@ -226,6 +228,49 @@ class Watch:
 
     def stop(self) -> None:
         self._done = True
+
+
+def test_the_collector_rests_while_an_actor_is_compiled(backend: str, tmp_path: Path) -> None:
+    """It goes through all objects of the process and holds the GIL meanwhile."""
+    need_compiler(backend)
+    from pydotcompute.settings import scope
+
+    collected: list[int] = []
+    before = gc.get_threshold()
+    loop_thread = threading.current_thread()
+
+    def note(phase: str, facts: dict[str, int]) -> None:
+        if phase == "start" and threading.current_thread() is not loop_thread:
+            collected.append(facts["generation"])
+
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            function = define(text_of(77), "fresh", Sum=Sum)
+            make = ring_kernel(
+                kernel_id="fresh77", input_type=Number, output_type=Sum, auto_register=False
+            )
+            kernel = await runtime.launch("fresh77", make(function), backend=backend)
+            assert gc.isenabled()
+            await kernel.activate()
+            await kernel.request(Number(value=1, weight=1.0))
+
+    gc.collect()
+    gc.callbacks.append(note)
+    gc.set_threshold(700, 10, 10)
+    try:
+        with scope(cache_dir=tmp_path):
+            asyncio.run(main())
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(note)
+    assert max(collected, default=0) == 0  # of the youngest only, when it goes on
+    with resting(), resting():
+        assert not gc.isenabled()
+    gc.disable()
+    with resting():
+        pass
+    assert not gc.isenabled()  # as it was
+    gc.enable()
 
 
 @pytest.mark.slow

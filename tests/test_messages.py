@@ -239,6 +239,13 @@ def test_copy_and_replace(cls: Any) -> None:
         assert (changed.value, changed.priority) == (5, 128)
 
 
+@pytest.mark.parametrize("cls", [Request, Plain, Slotted, Frozen, Strict, Child])
+def test_copies_share_an_id_that_nobody_has_read(cls: Any) -> None:
+    for made in (cls(value=4), cls(value=4, priority=3)):
+        twins = [copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))]
+        assert {twin.message_id for twin in twins} == {made.message_id}
+
+
 def test_a_copy_has_a_header_of_its_own() -> None:
     made = Request(1, priority=3)
     twin = copy.copy(made)

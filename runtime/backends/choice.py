@@ -16,6 +16,7 @@ from pydotcompute.anatomy import Anatomy
 from pydotcompute.backends import devices
 from pydotcompute.backends.device import Device
 from pydotcompute.backends.program import NativeProgram, program_of
+from pydotcompute.collector import resting
 from pydotcompute.compiler.helpers import IMPRECISE_ON_DEVICE
 from pydotcompute.errors import BackendUnavailableError, LoweringError
 from pydotcompute.spec import KernelSpec
@@ -69,7 +70,8 @@ def choose(
         return Plan("python", "the python backend was asked for")
     device = devices.find(backend)
     try:
-        lowering = _lower(spec, state)
+        with resting():  # the compiler is imported here as well
+            lowering = _lower(spec, state)
     except Exception as error:  # the compiler is broken: the actor need not be
         log.exception("lowering kernel %r failed", spec.kernel_id)
         what = f"{type(error).__name__}: {error}"
