@@ -315,7 +315,7 @@ def _subscript(b: Builder, node: ast.Subscript) -> ir.Expr | Static:
         if -len(items) <= index.value < len(items):
             return b.picked(items, index.value)
         b.dropped(base)
-        return raising(b.loc(node), NONE, "PDC_INDEX_TUPLE")
+        return raising(b.loc(node), NEVER, "PDC_INDEX_TUPLE")
     if isinstance(base.type, TupleType) and base.type.items:
         return _tuple_item(b, node, base, index)
     raise OperandError(f"{base.type} is not indexed in compiled code")

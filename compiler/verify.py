@@ -40,7 +40,7 @@ def _ends(node: ir.Stmt) -> bool:
     match node:
         case ir.EndTurn() | ir.Leave() | ir.Return() | ir.Raise() | ir.Break() | ir.Continue():
             return True
-        case ir.Evaluate():
+        case ir.Assign() | ir.Evaluate():
             return node.value.type == NEVER
         case ir.If():
             return not falls_through(node.body) and not falls_through(node.orelse)

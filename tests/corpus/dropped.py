@@ -137,3 +137,28 @@ async def kinds_in_loops(ctx: Any) -> None:
                     await ctx.send(Items([m.n, first, i]))
             case Other():
                 await ctx.send(Items([1 for _ in range(3) if m.n > 0.5]))
+
+
+@case(Maybe, output=Items)
+async def nothing_in_lists(ctx: Any) -> None:
+    while True:
+        m = await ctx.receive()
+        await ctx.send(Items([]) if m.n > 5 else Items([m.n for _ in range(0)]))
+
+
+@case(Maybe, output=Pair)
+async def time_outs_that_work(ctx: Any) -> None:
+    """A handler that computes, prints and sends more than there is room for is not forgotten."""
+    total = 0
+    while not ctx.should_terminate:
+        try:
+            m = await ctx.receive(timeout=0.01)
+        except TimeoutError:
+            for i in range(3000):
+                total = (total * 31 + i) % 65_521
+            for i in range(20):
+                print("idle", i, total)
+            await ctx.send(Pair(total, 0.5))
+            await ctx.send(Pair(total + 1, 0.5))
+            continue
+        total += m.n % 7

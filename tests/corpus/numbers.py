@@ -295,3 +295,13 @@ async def lazy_conditions(ctx: Any) -> None:
         if (a and 12 // a - 7 % a > 0) or (b != 0 and 12 % b + 7 // b == 3):
             await ctx.send(Number(-1))
         await ctx.send(Number(both + 2 * either))
+
+
+@case(Number, output=Number)
+async def beside_its_float(ctx: Any) -> None:
+    """An int beyond 53 bits is not the float that it is rounded to."""
+    while True:
+        n = (await ctx.receive()).value
+        x = float(n)
+        found = (n < x) + 2 * (n == x) + 4 * (n > x) + 8 * (x < n) + 16 * (x <= n) + 32 * (x != n)
+        await ctx.send(Number(found))
