@@ -24,7 +24,19 @@ from pydotcompute import (
     RingKernelRuntime,
     message,
 )
-from tests.contract import ADD, FAIL, Answer, Job, decorated, drained, go, launched, turns, until
+from tests.contract import (
+    ADD,
+    FAIL,
+    SILENT,
+    Answer,
+    Job,
+    decorated,
+    drained,
+    go,
+    launched,
+    turns,
+    until,
+)
 
 ERRORS = {
     "KernelNotFoundError": Exception,
@@ -331,5 +343,61 @@ def test_failures_before_and_after_the_loop(way: str) -> None:
             with pytest.raises((ActorFailedError, KernelClosedError)) as caught:
                 await kernel.receive()
             assert str(caught.value.__cause__) == "seen 4"
+
+    go(probe)
+
+
+async def collecting(ctx: KernelContext[Job, Answer]) -> None:
+    seen: dict[int, int] = {}
+    while True:
+        job = await ctx.receive()
+        seen[job.value] = job.value
+        if job.op == FAIL:
+            raise ValueError("full")
+        if job.op == SILENT:
+            for n in range(job.value):
+                seen[n] = n
+        await ctx.send(Answer(len(seen)))
+
+
+def test_the_state_before_a_failure_is_copied_up_to_4096_entries(way: str) -> None:
+    """Beyond that a copy for each message would cost too much: the state is as it was left."""
+
+    async def probe() -> None:
+        async with launched(way, collecting, fallback="allow") as kernel:
+            # the messages' own values are entries as well; of the second, also the one that fails
+            for size, entries in ((4000, 4001), (6000, 6002)):
+                await kernel.request(Job(size, SILENT))
+                await kernel.send(Job(-size, FAIL))
+                with pytest.raises(ActorFailedError) as caught:
+                    await kernel.receive()
+                assert len(caught.value.state["seen"]) == entries
+                await kernel.restart()
+
+    go(probe)
+
+
+def test_without_its_text_an_actor_starts_anew() -> None:
+    space: dict[str, Any] = {"Answer": Answer}
+    text = """
+async def unseen(ctx):
+    total = 0
+    while True:
+        job = await ctx.receive()
+        total += 10 // job.value
+        await ctx.send(Answer(total))
+"""
+    exec(compile(text, "<no such file>", "exec"), space)
+
+    async def probe() -> None:
+        async with launched("python", space["unseen"], fallback="allow") as kernel:
+            assert (await kernel.request(Job(1))).value == 10
+            await kernel.send(Job(0))
+            with pytest.raises(ActorFailedError) as caught:
+                await kernel.receive()
+            assert caught.value.state == {}
+            assert caught.value.message_in == Job(0)
+            await kernel.restart()
+            assert (await kernel.request(Job(5))).value == 2
 
     go(probe)

@@ -256,3 +256,32 @@ def test_the_runtime_without_it() -> None:
         cwd=root, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+STALE = """
+import asyncio, sys, types
+stale = types.ModuleType("pydotcompute._fastpath")
+{setting}
+sys.modules["pydotcompute._fastpath"] = stale
+from pydotcompute import fastpath
+from tests.contract import Job, decorated
+from pydotcompute import RingKernelRuntime
+assert fastpath.extension is None
+
+async def main():
+    async with RingKernelRuntime(backend="python") as runtime:
+        kernel = await runtime.launch("tally", decorated())
+        await kernel.activate()
+        print((await kernel.request(Job(21))).value)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("setting", ["stale.VERSION = 2", ""])
+def test_an_extension_of_another_version_is_left_alone(setting: str) -> None:
+    """An old one beside new Python files: everything runs in Python."""
+    code = STALE.format(setting=setting)
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "42\ntotal 21\n"), done.stderr
