@@ -57,11 +57,13 @@ def examine() -> Iterator[Finding]:
     yield _nvrtc()
     yield _driver()
     yield _cupy()
+    yield _cuda_backend()
     yield Finding(
-        "cuda backend",
+        "gpu faults",
         "note",
-        "this version compiles kernels for CUDA and does not launch them yet: actors run on "
-        "native or python",
+        "when an actor ends because the GPU stopped working, start a new process; to find the "
+        "cause, run it with PYDOTCOMPUTE_DEBUG_STEP=100 under `compute-sanitizer`, which names "
+        "the line of Python; until then, backend='native' runs the same code",
     )
     yield _build_cache()
     yield from _environment()
@@ -140,6 +142,19 @@ def _cupy() -> Finding:
         "missing",
         "not installed; run `pip install pydotcompute[cuda13]` (or `[cuda12]` for an older driver)",
     )
+
+
+def _cuda_backend() -> Finding:
+    def look() -> str:
+        from pydotcompute.backends.devices import open_device
+
+        device = open_device("gpu")
+        return (
+            f"a running kernel on {device.name} answered the host: the cuda backend runs, "
+            f"{device.connections} kernels at a time (CUDA_DEVICE_MAX_CONNECTIONS, at most 32)"
+        )
+
+    return _probe("cuda backend", look)
 
 
 def _build_cache() -> Finding:

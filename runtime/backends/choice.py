@@ -17,7 +17,6 @@ from pydotcompute.backends import devices
 from pydotcompute.backends.device import Device
 from pydotcompute.backends.program import NativeProgram, program_of
 from pydotcompute.collector import resting
-from pydotcompute.compiler.helpers import IMPRECISE_ON_DEVICE
 from pydotcompute.errors import BackendUnavailableError, LoweringError
 from pydotcompute.spec import KernelSpec
 
@@ -101,6 +100,8 @@ def choose(
 
 def _inexact(lowering: Any) -> str | None:
     """Why an actor must not run on a device, or None."""
+    from pydotcompute.compiler.helpers import IMPRECISE_ON_DEVICE
+
     used = sorted(name for name in IMPRECISE_ON_DEVICE if f"{name}(" in lowering.source)
     if not used:
         return None
