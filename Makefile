@@ -1,7 +1,7 @@
 # What a clean clone needs is made on the way: every target sets up .venv first.
 #   make test    the tests                        make lint   ruff, mypy --strict, import rules
 #   make demo    an anomaly detector on real data make bench  side by side with PyDotCompute 0.2.0
-#   make gpu     the tests that need an NVIDIA GPU
+#   make gpu     the tests that need an NVIDIA GPU, and its benchmark (into docs/)
 #   make soak    ten million messages through tiny queues, with cancels, pauses and restarts
 # Another interpreter: make test PYTHON=python3.13.  Arguments for pytest: make test ARGS="-k ring".
 
@@ -43,7 +43,18 @@ gpu: $(READY)
 	  echo "make gpu: no NVIDIA GPU here (nvidia-smi finds none)."; \
 	  echo "Everything that needs none, cubins for all architectures included, is in: make test"; \
 	  exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[cuda13]"
 	$(BIN)/python -m pytest -m gpu $(ARGS)
+	PYDOTCOMPUTE_DEVICE=gpu $(BIN)/python -m pytest -k "cuda and not emulated" \
+	  tests/test_contract_*.py $(ARGS)
+	@for tool in memcheck racecheck; do \
+	  if command -v compute-sanitizer >/dev/null 2>&1; then \
+	    echo "compute-sanitizer --tool $$tool"; \
+	    PYDOTCOMPUTE_DEVICE=gpu PYDOTCOMPUTE_DEBUG_STEP=50 compute-sanitizer --tool $$tool \
+	      --error-exitcode 1 $(BIN)/python tests/bench/gpu.py --check || exit 1; \
+	  else echo "compute-sanitizer is not installed: no $$tool"; fi; \
+	done
+	$(BIN)/python tests/bench/gpu.py
 
 soak: $(READY) compiler
 	PYDOTCOMPUTE_SOAK=1666667 $(BIN)/python -m pytest -s tests/test_soak.py --durations=6 $(ARGS)

@@ -47,14 +47,17 @@ class Run:
     reason: str | None = None
 
 
-def compare(actor: RingKernelFunction, batch: Any, same: Same, timeout: float) -> list[Any]:
-    """Runs an actor on ``python`` and ``native``.
+def compare(
+    actor: RingKernelFunction, batch: Any, same: Same, timeout: float, backend: str = "native"
+) -> list[Any]:
+    """Runs an actor on ``python`` and on a compiled backend.
 
     Args:
         actor: the actor.
         batch: messages, or an array of the dtype of the only input class.
         same: whether two values are the same.
         timeout: seconds for each run.
+        backend: ``"native"`` or ``"cuda"``.
 
     Returns:
         The outputs.
@@ -63,7 +66,7 @@ def compare(actor: RingKernelFunction, batch: Any, same: Same, timeout: float) -
         AssertionError: the runs differ, or the actor is not compiled.
     """
     messages = _messages(actor, batch)
-    python, native = (asyncio.run(_run(actor, messages, b, timeout)) for b in ("python", "native"))
+    python, native = (asyncio.run(_run(actor, messages, b, timeout)) for b in ("python", backend))
     if native.launched == "python":
         raise AssertionError(f"{actor.kernel_id!r} is not compiled: {native.reason}")
     _same_outputs(python, native, same)
@@ -71,7 +74,7 @@ def compare(actor: RingKernelFunction, batch: Any, same: Same, timeout: float) -
     if python.printed != native.printed:
         raise AssertionError(
             f"{actor.kernel_id!r} printed {python.printed!r} on python and "
-            f"{native.printed!r} on native"
+            f"{native.printed!r} on {backend}"
         )
     return python.outputs
 
@@ -117,10 +120,13 @@ async def _read(kernel: Any, run: Run) -> None:
 def _same_outputs(python: Run, native: Run, same: Same) -> None:
     for number, (one, other) in enumerate(zip(python.outputs, native.outputs, strict=False)):
         if not same(one, other):
-            raise AssertionError(f"output {number} is {one} on python and {other} on native")
+            raise AssertionError(
+                f"output {number} is {one} on python and {other} on {native.backend}"
+            )
     if len(python.outputs) != len(native.outputs):
         raise AssertionError(
-            f"{len(python.outputs)} outputs on python and {len(native.outputs)} on native"
+            f"{len(python.outputs)} outputs on python and "
+            f"{len(native.outputs)} on {native.backend}"
         )
 
 
@@ -129,7 +135,8 @@ def _same_failure(python: Run, native: Run, same: Same) -> None:
         return
     if python.failure is None or native.failure is None:
         raise AssertionError(
-            f"ended with {python.failure!r} on python and with {native.failure!r} on native"
+            f"ended with {python.failure!r} on python and with {native.failure!r} on "
+            f"{native.backend}"
         )
     one, other = python.failure, native.failure
     for what, a, b in (
@@ -139,4 +146,6 @@ def _same_failure(python: Run, native: Run, same: Same) -> None:
         ("state", one.state, other.state),
     ):
         if a is not b and not same(a, b):
-            raise AssertionError(f"failed with the {what} {a} on python and {b} on native")
+            raise AssertionError(
+                f"failed with the {what} {a} on python and {b} on {native.backend}"
+            )

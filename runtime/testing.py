@@ -173,9 +173,9 @@ def same(a: object, b: object) -> bool:
 
 
 def assert_backends_agree(
-    actor: RingKernelFunction, batch: Any, *, timeout: float = 60.0
+    actor: RingKernelFunction, batch: Any, *, timeout: float = 60.0, backend: str = "native"
 ) -> list[Any]:
-    """Runs an actor on the ``python`` and the ``native`` backend and compares everything it does.
+    """Runs an actor on ``python`` and on a compiled backend and compares everything it does.
 
     Outputs are compared to the last bit and in type, and so are printed text, and of a failure the
     exception, the message in hand and the state before it.  Each run launches the actor, sends the
@@ -187,13 +187,14 @@ def assert_backends_agree(
         actor: the decorated actor; it must be one that is compiled.
         batch: the messages, in order: a sequence, or an array of the input's dtype.
         timeout: seconds that each of the two runs may take.
+        backend: ``"native"`` or ``"cuda"``.
 
     Returns:
         The messages that it sent.
 
     Raises:
         AssertionError: something differs, or the actor is not compiled.
-        BackendUnavailableError: there is no C++ compiler.
+        BackendUnavailableError: there is no C++ compiler, or no GPU.
         TimeoutError: a run takes too long.
 
     Example:
@@ -203,4 +204,4 @@ def assert_backends_agree(
     """
     from pydotcompute.agreement import compare
 
-    return compare(actor, batch, same, timeout)
+    return compare(actor, batch, same, timeout, backend)

@@ -7,6 +7,7 @@ which needs no compiler of ours, so the engines are tested apart from the loweri
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
@@ -40,11 +41,11 @@ def backend(request: pytest.FixtureRequest) -> str:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Every way an actor can run on any machine: the backend's name, the extension on or off.
 
-    ``cuda`` runs on the emulated device.
+    ``cuda`` runs on the emulated device, or on a GPU where ``PYDOTCOMPUTE_DEVICE`` says so.
     """
     name, _, pure = request.param.partition("-")
     if name == "cuda":
-        monkeypatch.setenv("PYDOTCOMPUTE_DEVICE", "emulated")
+        monkeypatch.setenv("PYDOTCOMPUTE_DEVICE", os.environ.get("PYDOTCOMPUTE_DEVICE", "emulated"))
     if name != "python" and native_kit.library() is None:
         pytest.skip("no C++ compiler")
     if not pure and fastpath.extension is None:

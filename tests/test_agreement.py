@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pydotcompute import message, ring_kernel
+from pydotcompute.settings import scope
 from pydotcompute.testing import assert_backends_agree, messages
 from tests.corpus import CASES
 from tests.random_messages import random_message
@@ -118,3 +119,13 @@ def test_the_corpus(name: str) -> None:
         for _ in range(200)
     ]
     assert_backends_agree(actor, batch)
+
+
+@pytest.mark.parametrize("name", [n for n in list(CASES)[::12] if n not in TIMED])
+def test_the_cuda_backend_agrees(name: str) -> None:
+    """On the emulated device."""
+    actor, random = CASES[name].actor, Random(f"cuda {name}")
+    batch = [random_message(random.choice(actor.input_types), random, hard=False)
+             for _ in range(40)]  # fmt: skip
+    with scope(device="emulated"):
+        assert_backends_agree(actor, batch, backend="cuda")

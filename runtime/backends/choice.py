@@ -14,7 +14,7 @@ from typing import Any
 
 from pydotcompute.anatomy import Anatomy
 from pydotcompute.backends import devices
-from pydotcompute.backends.device import Device
+from pydotcompute.backends.device import Device, DeviceFault
 from pydotcompute.backends.program import NativeProgram, program_of
 from pydotcompute.collector import resting
 from pydotcompute.errors import BackendUnavailableError, LoweringError
@@ -85,8 +85,13 @@ def choose(
         return _interpret(lowering, why_not(lowering), fallback)
     reason = None if device is None else _inexact(lowering)
     if device is not None and reason is None:
-        program = program_of(lowering, anatomy, device)
-        return Plan("cuda", None, lowering, program, device=device)
+        try:
+            program = program_of(lowering, anatomy, device)
+            return Plan("cuda", None, lowering, program, device=device)
+        except (BackendUnavailableError, DeviceFault) as error:  # no NVRTC; the device has died
+            if backend == "cuda":
+                raise BackendUnavailableError(str(error)) from error
+            reason = str(error)
     if backend == "cuda" and fallback == "error":
         raise LoweringError(reason or "")
     try:

@@ -1,0 +1,39 @@
+"""The benchmark of the cuda backend runs, here on the emulated device, and says so."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.native_actor import kit as native_kit
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.skipif(native_kit.library() is None, reason="no C++ compiler")
+
+
+def bench(*arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "tests/bench/gpu.py", "--emulated", "--count", "20", *arguments],
+        cwd=ROOT, check=True, timeout=120,
+    )  # fmt: skip
+
+
+def test_it_writes_table_json_and_plot_marked_as_emulated(tmp_path: Path) -> None:
+    bench("--out", str(tmp_path))
+    found = json.loads((tmp_path / "gpu-benchmarks.json").read_text())
+    assert found["emulated"] is True
+    assert set(found["messages/s"]) == {"1", "8", "132"}
+    assert "Emulated: of no meaning" in (tmp_path / "gpu-benchmarks.md").read_text()
+    assert (tmp_path / "gpu-benchmarks.svg").read_text().count("<rect") == 6
+    assert not (ROOT / "docs" / "gpu-benchmarks.md").exists() or not json.loads(
+        (ROOT / "docs" / "gpu-benchmarks.json").read_text()
+    )["emulated"]
+
+
+def test_the_check_for_sanitizers() -> None:
+    bench("--check")
