@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import shutil
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,8 @@ import pytest
 import pydotcompute
 from pydotcompute import (
     ActorFailedError,
+    BackendUnavailableError,
+    BuildError,
     KernelClosedError,
     KernelContext,
     KernelState,
@@ -399,5 +403,41 @@ async def unseen(ctx):
             assert caught.value.message_in == Job(0)
             await kernel.restart()
             assert (await kernel.request(Job(5))).value == 2
+
+    go(probe)
+
+
+def test_a_vanished_or_broken_compiler_is_told_and_the_next_launch_heals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.which("g++") or shutil.which("c++")
+    if real is None:
+        pytest.skip("no C++ compiler")
+    compiler = tmp_path / "compiler"
+
+    def put(text: str) -> None:
+        compiler.write_text(f"#!/bin/sh\n{text}\n")
+        compiler.chmod(0o755)
+
+    put(f'exec {real} "$@"')
+    monkeypatch.setenv("CXX", str(compiler))
+    monkeypatch.setenv("PYDOTCOMPUTE_CACHE_DIR", str(tmp_path / "cache"))
+
+    async def probe() -> None:
+        async with RingKernelRuntime(backend="native", fallback="error") as runtime:
+            first = await runtime.launch("first", decorated(kernel_id="first"))
+            await first.activate()
+            compiler.unlink()
+            for text, word in ((None, "could not be started"), ("echo boom >&2; exit 1", "boom")):
+                if text is not None:
+                    put(text)
+                with pytest.raises((BuildError, BackendUnavailableError), match=word):
+                    await runtime.launch("second", decorated(collecting, kernel_id="second"))
+            put(f'exec {real} "$@"')
+            second = await runtime.launch("second", decorated(collecting, kernel_id="second"))
+            await second.activate()
+            assert second.backend == "native"
+            assert (await second.request(Job(1))).value == 1
+            assert (await first.request(Job(1))).value == 2
 
     go(probe)
