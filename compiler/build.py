@@ -71,6 +71,33 @@ class Static:
     value: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What is known of the values of another type than theirs that a field was given.
+
+    Args:
+        in_hand: the message that a turn received was given one, too.
+        exact: they are ints that a float holds exactly, in a field of floats.
+    """
+
+    in_hand: bool
+    exact: bool
+
+    def __or__(self, other: Conversion) -> Conversion:
+        return Conversion(self.in_hand or other.in_hand, self.exact and other.exact)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A field that is read: of which class, whether of the message in hand, and where."""
+
+    cls: type
+    name: str
+    in_hand: bool
+    source: FunctionSource
+    node: ast.AST
+
+
 @dataclass
 class Unit:
     """What the functions of one kernel share.
@@ -92,13 +119,12 @@ class Unit:
     raised: dict[tuple[type[BaseException], str | None], int] = field(default_factory=dict)
     prints: list[Site] = field(default_factory=list)
     headers: list[ir.HeaderSite] = field(default_factory=list)
-    converted: dict[tuple[type, str], bool] = field(default_factory=dict)
-    """Message fields that were given a value of another type than theirs; whether the message in
-    hand was."""
-    read: dict[tuple[type, str, bool], tuple[FunctionSource, ast.AST]] = field(
-        default_factory=dict
-    )
-    """Message fields that are read, whether of the message in hand, and where."""
+    converted: dict[tuple[type, str], Conversion] = field(default_factory=dict)
+    """Message fields that were given a value of another type than theirs."""
+    read: dict[int, Read] = field(default_factory=dict)
+    """Where message fields are read, by the ``id`` of the node."""
+    compared: dict[int, Read] = field(default_factory=dict)
+    """Those of ``read`` where an int does as well as the float that it is equal to."""
     shared: set[str] = field(default_factory=set)
     """Variables of the state whose message has other names, too, at the end of some turn."""
     makers: set[str] = field(default_factory=set)

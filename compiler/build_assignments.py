@@ -9,7 +9,7 @@ from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_containers import make_list, store
 from pydotcompute.compiler.build_iteration import slice_bounds, sliced
 from pydotcompute.compiler.build_lists import named, store_list_slice
-from pydotcompute.compiler.build_messages import assign_field, is_only_sent
+from pydotcompute.compiler.build_messages import assign_field, is_only_sent, read_as_floats
 from pydotcompute.compiler.build_operators import apply, items_of
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.scope import view_of
@@ -170,6 +170,7 @@ def augmented_assign(b: Builder, node: ast.AugAssign) -> None:
         b.statements([placed(ast.Expr(update), node)])
         return
     left, right = b.sequence([load, node.value])
+    read_as_floats(b, [load, node.value], [left, right])
     b.bind(node.target.id, apply(b, symbol, left, right, b.loc(node)))
 
 

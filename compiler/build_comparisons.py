@@ -10,6 +10,7 @@ from pydotcompute.compiler.build_classes import type_test
 from pydotcompute.compiler.build_containers import key_in, op
 from pydotcompute.compiler.build_iteration import is_range, range_bounds
 from pydotcompute.compiler.build_lists import equal
+from pydotcompute.compiler.build_messages import read_as_floats
 from pydotcompute.compiler.build_operators import apply, compare, items_of, negate
 from pydotcompute.compiler.build_reductions import has_float, reduction
 from pydotcompute.compiler.convert import OperandError
@@ -39,6 +40,7 @@ def comparison(b: Builder, node: ast.Compare) -> ir.Expr:
     if (found := type_test(b, node)) is not None:
         return found
     values = b.sequence([node.left, *node.comparators])
+    read_as_floats(b, [node.left, *node.comparators], values, comparison=True)
     if len(values) == 2 and (found := _same_lists(b, node, values)) is not None:
         return found
     if len(values) > 2:

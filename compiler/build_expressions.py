@@ -31,7 +31,7 @@ from pydotcompute.compiler.build_iteration import (
     sliced,
 )
 from pydotcompute.compiler.build_members import by_name
-from pydotcompute.compiler.build_messages import note_read
+from pydotcompute.compiler.build_messages import note_read, read_as_floats
 from pydotcompute.compiler.build_methods import attribute
 from pydotcompute.compiler.build_operators import apply, choose, compare, items_of, negate
 from pydotcompute.compiler.build_tests import condition
@@ -183,6 +183,7 @@ def _bin_op(b: Builder, node: ast.BinOp) -> ir.Expr:
     if (short := shortened(b, node)) is not None:
         return short
     left, right = b.sequence([node.left, node.right])
+    read_as_floats(b, [node.left, node.right], [left, right])
     if symbol == "+" and left.type in TEXTS and right.type in TEXTS:
         return concatenate(b, node, left, right)
     if symbol == "%" and left.type in TEXTS:

@@ -8,15 +8,23 @@ those it began with: ``total = 0`` that becomes a float is an ``int | float`` fr
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pydotcompute.compiler import build_expressions, build_statements, ir
 from pydotcompute.compiler.actor_shape import ActorShape
 from pydotcompute.compiler.borrowing import looked_at
-from pydotcompute.compiler.build import MAX_PASSES, Builder, TurnFrame, Unit, build_until_stable
+from pydotcompute.compiler.build import (
+    MAX_PASSES,
+    Builder,
+    Conversion,
+    TurnFrame,
+    Unit,
+    build_until_stable,
+)
 from pydotcompute.compiler.build_iteration import shrinking_names
 from pydotcompute.compiler.build_loops import end_turn
+from pydotcompute.compiler.build_messages import read_back
 from pydotcompute.compiler.build_operators import negate
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.convert import OperandError
@@ -34,7 +42,7 @@ def build_kernel(
     outputs: tuple[type, ...] | None,
     state: Mapping[str, Type],
     signals: Mapping[str, type[BaseException]],
-    converted: Iterable[tuple[type, str]] = (),
+    converted: Mapping[tuple[type, str], bool] | None = None,
 ) -> ir.Kernel:
     """Builds an actor.
 
@@ -45,7 +53,8 @@ def build_kernel(
         outputs: classes it may send; None: those that it sends.
         state: the type of each state variable that the prologue binds.
         signals: exception classes of the runtime by code name.
-        converted: fields that a message of the state fills with a value of another type.
+        converted: fields that a message of the state fills with a value of another type, and
+            whether that is an int which a float holds exactly.
 
     Raises:
         DiagnosticError: everything that keeps the actor from being lowered.
@@ -53,7 +62,8 @@ def build_kernel(
     diagnostics = Diagnostics(shape.source)
     unit = Unit(diagnostics, inputs, outputs, signals, state=frozenset(shape.state_names),
                 shrinking=shrinking_names(shape.loop.body))
-    unit.converted.update(dict.fromkeys(converted, False))
+    unit.converted.update({key: Conversion(False, exact)
+                           for key, exact in (converted or {}).items()})  # fmt: skip
     unit.shared.update(_shared_before(shape))
     builder = Builder(unit, shape.source, shape.ctx)
     builder.needed.update(shape.state_names)
@@ -86,12 +96,14 @@ def build_kernel(
                 notes=["compiled code can print such a string, or send it at once"],
                 hint="keep what the string is made of",
             )  # fmt: skip
-    for (cls, field, in_hand), (source, node) in unit.read.items():
-        if (cls, field) in unit.converted and (not in_hand or unit.converted[cls, field]):
-            diagnostics.within(source).error(
-                "PDC101", node, f"field {field!r} of {cls.__name__} is read back, but was given a "
-                "value of another type", hint="give the field a value of its own type",
-            )  # fmt: skip
+    for read in read_back(unit):
+        diagnostics.within(read.source).error(
+            "PDC101", read.node,
+            f"field {read.name!r} of {read.cls.__name__} is read back, but was given a value of "
+            "another type",
+            notes=["in Python, the field keeps the value that it was given, until it is sent"],
+            hint="give the field a value of its own type",
+        )  # fmt: skip
     diagnostics.raise_if_any()
     loc = builder.loc(shape.loop)
     variables = tuple(builder.local(n, t, loc) for n, t in types.items() if t != UNBOUND)

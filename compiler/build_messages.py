@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static, describe_static
+from pydotcompute.compiler.build import Builder, Conversion, Read, Static, Unit, describe_static
 from pydotcompute.compiler.build_containers import make_list
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.names import bound_names
@@ -21,9 +22,11 @@ from pydotcompute.compiler.operators import Primitive
 from pydotcompute.compiler.prints import contains_text
 from pydotcompute.compiler.schema import MESSAGE_MARK, is_message
 from pydotcompute.compiler.scope import Var
+from pydotcompute.compiler.state import is_exact
 from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import (
     CONTAINERS,
+    FLOAT,
     NEVER,
     STR,
     TEXT,
@@ -63,7 +66,7 @@ def assign_field(b: Builder, target: ast.Attribute, value: ir.Expr) -> None:
     note_change(b, owner.id, var, target)
     only_sent = is_only_sent(b, owner.id) and owner.id not in {*b.unit.state, *b.lent}
     outer, b.sending = b.sending, "later" if only_sent else ""
-    note_conversion(b, base.type.cls, field.name, value.type, field.type, in_hand=var.in_hand)
+    note_conversion(b, base.type.cls, field.name, value, field.type, in_hand=var.in_hand)
     value = _field_value(b, target, value, field.type)
     b.sending = outer
     b.block.append(ir.SetField(b.loc(target), base, field.name, value))
@@ -120,21 +123,45 @@ def _as_id(value: ir.Expr) -> ir.Expr:
     return ir.Op(value.loc, STR, Primitive("text_id", "{0}", str), (value,))
 
 
-def note_conversion(b: Builder, cls: type, name: str, given: Type, wanted: Type, *,
+def note_conversion(b: Builder, cls: type, name: str, value: ir.Expr, wanted: Type, *,
                     in_hand: bool = False) -> None:  # fmt: skip
     """Python keeps ``Response(x=1).x`` an int until it is sent: reading it back would differ."""
+    given, wanted = value.type, in_body(wanted)
     if contains_text(given) or b.sending:
         return
-    wanted = in_body(wanted)
     if isinstance(given, ListType) and isinstance(wanted, ListType):
         given = ListType(given.item if given.item != NEVER else wanted.item, wanted.capacity)
     if not set(members_of(given)) <= set(members_of(wanted)):
-        b.unit.converted[cls, name] = in_hand or b.unit.converted.get((cls, name), False)
+        exact = isinstance(value, ir.Const) and is_exact(value.value, wanted)
+        found, key = Conversion(in_hand, exact), (cls, name)
+        b.unit.converted[key] = found | b.unit.converted.get(key, found)
 
 
 def note_read(b: Builder, base: ir.Expr, type_: MessageType, name: str, node: ast.AST) -> None:
     """A field of a message is read back."""
-    b.unit.read.setdefault((type_.cls, name, is_in_hand(b, base)), (b.source, node))
+    b.unit.read[id(node)] = Read(type_.cls, name, is_in_hand(b, base), b.source, node)
+
+
+def read_as_floats(b: Builder, nodes: Sequence[ast.expr], values: Sequence[ir.Expr], *,
+                   comparison: bool = False) -> None:  # fmt: skip
+    """Operands of an operation whose result is the same for an int and the float it is equal to:
+    any comparison, and arithmetic with another operand that is a float for certain."""
+    fields = [node for node in nodes
+              if (read := b.unit.read.get(id(node))) is not None and not read.in_hand]  # fmt: skip
+    certain = any(value.type == FLOAT and node not in fields
+                  for node, value in zip(nodes, values, strict=True))  # fmt: skip
+    if comparison or certain:
+        for node in fields:
+            b.unit.compared[id(node)] = b.unit.read.pop(id(node))
+
+
+def read_back(unit: Unit) -> Iterator[Read]:
+    """The reads that would show a value of another type than the field's."""
+    for reads, exact in ((unit.read, False), (unit.compared, True)):
+        for read in reads.values():
+            found = unit.converted.get((read.cls, read.name))
+            if found and (found.in_hand or not read.in_hand) and not (exact and found.exact):
+                yield read
 
 
 def is_in_hand(b: Builder, value: ir.Expr) -> bool:
@@ -168,7 +195,7 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
             value = _default(b, node, cls, field)
         elif isinstance(value.type, CONTAINERS):
             _check_alone(b, given[field.name])
-        note_conversion(b, cls, field.name, value.type, field.type)
+        note_conversion(b, cls, field.name, value, field.type)
         try:
             args.append(_field_value(b, where_of(given, field.name, node), value, field.type))
         except OperandError:

@@ -207,11 +207,12 @@ def lower(request: LoweringRequest) -> KernelSource:
                         most, parts.strings, codes)  # fmt: skip
 
 
-def _converted(shape: ActorShape, values: Mapping[str, Any] | None) -> set[tuple[type, str]]:
+def _converted(
+    shape: ActorShape, values: Mapping[str, Any] | None
+) -> dict[tuple[type, str], bool]:
     """Fields that the prologue's messages fill with values of other types than their own."""
     known = static_values(shape) if values is None else values
-    return {field for name in shape.state_names if name in known
-            for field in converted_fields(known[name])}  # fmt: skip
+    return converted_fields([known[name] for name in shape.state_names if name in known])
 
 
 def state_types(source: FunctionSource, shape: ActorShape,

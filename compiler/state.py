@@ -64,20 +64,32 @@ def instead_of(value: Any) -> str:
     return "keep numbers, strings or messages between turns"
 
 
-def converted_fields(value: Any) -> set[tuple[type, str]]:
-    """Fields of messages inside a value that hold something of another type than their own."""
-    if isinstance(value, (list, tuple, deque)):
-        return {field for item in value for field in converted_fields(item)}
-    if isinstance(value, dict):
-        return converted_fields(list(value.values()))
-    found = set()
-    if schemas.is_message(type(value)):
-        for field in schemas.schema_of(type(value)).fields:
-            held, type_ = getattr(value, field.name), in_body(field.type)
-            found |= converted_fields(held)
-            plain = not isinstance(type_, CONTAINERS)
-            if plain and not any(is_of(held, member) for member in members_of(type_)):
-                found.add((type(value), field.name))
+def is_exact(value: Any, type_: Type) -> bool:
+    """Whether a value is an int, for a field of floats, which a float holds exactly."""
+    return type_ == FLOAT and type(value) in (int, bool) and abs(value) <= 2**53
+
+
+def converted_fields(value: Any) -> dict[tuple[type, str], bool]:
+    """Fields of messages inside a value that hold something of another type than their own, and
+    whether that is an int which a float holds exactly."""
+    found: dict[tuple[type, str], bool] = {}
+
+    def look(value: Any) -> None:
+        if isinstance(value, (list, tuple, deque)):
+            for item in value:
+                look(item)
+        elif isinstance(value, dict):
+            look(list(value.values()))
+        elif schemas.is_message(type(value)):
+            for field in schemas.schema_of(type(value)).fields:
+                held, type_ = getattr(value, field.name), in_body(field.type)
+                look(held)
+                plain = not isinstance(type_, CONTAINERS)
+                if plain and not any(is_of(held, member) for member in members_of(type_)):
+                    key = (type(value), field.name)
+                    found[key] = is_exact(held, type_) and found.get(key, True)
+
+    look(value)
     return found
 
 

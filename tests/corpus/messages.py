@@ -125,3 +125,19 @@ async def either_notional(ctx: Any) -> None:
                 repeated -= 1
             last = got
         await ctx.send(dataclasses.replace(last, price=value, size=repeated))
+
+
+@case(Trade, output=Book)
+async def ints_for_floats(ctx: Any) -> None:
+    """An int in a field of floats stays an int until it is sent."""
+    last = Trade(0, 0)
+    total = 0.0
+    while not ctx.should_terminate:
+        trade = await ctx.receive()
+        change = trade.price - last.price
+        total += last.price
+        if last.price > 3 or last.price == trade.price:
+            change = change * 2 + last.price * 0.5
+        rising = trade.price > last.price
+        last = trade
+        await ctx.send(Book(change, total, 1 if rising else 0))
