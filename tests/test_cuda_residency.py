@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,9 @@ import pytest
 from pydotcompute import (
     ActorFailedError,
     BackendUnavailableError,
+    KernelContext,
     KernelState,
+    LoweringError,
     RingKernelRuntime,
 )
 from pydotcompute.backends import devices
@@ -373,6 +376,31 @@ def test_failures_and_prints_end_a_residency(
 
     go(probe)
     assert capsys.readouterr().out.startswith("job 2\njob 3\n")
+
+
+async def inexact(ctx: KernelContext[Job, Answer]) -> None:
+    while True:
+        job = await ctx.receive()
+        await ctx.send(Answer(int(math.gamma(job.value + 1.0)), int(math.log(job.value, 2.0))))
+
+
+def test_what_a_gpu_computes_less_exactly_is_left_to_the_host(device: Emulator) -> None:
+    reason = (
+        "it calls math.gamma, math.log of a base, which a GPU computes less exactly than to 2 "
+        "units in the last place"
+    )
+
+    async def probe() -> None:
+        async with RingKernelRuntime(backend="cuda", fallback="allow") as runtime:
+            kernel = await runtime.launch("inexact", decorated(inexact))
+            assert (kernel.backend, kernel.reason) == ("native", reason)
+            await kernel.activate()
+            assert await ask(kernel, 4) == 24
+        async with RingKernelRuntime(backend="cuda", fallback="error") as runtime:
+            with pytest.raises(LoweringError, match="less exactly"):
+                await runtime.launch("inexact", decorated(inexact))
+
+    go(probe)
 
 
 def test_outputs_wait_for_room(device: Emulator) -> None:

@@ -110,7 +110,8 @@ def _inexact(lowering: Any) -> str | None:
     used = sorted(name for name in IMPRECISE_ON_DEVICE if f"{name}(" in lowering.source)
     if not used:
         return None
-    names = ", ".join(f"math.{name.removeprefix('pdc_').removesuffix('_f64')}" for name in used)
+    shown = (name.removeprefix("pdc_").removesuffix("_f64") for name in used)
+    names = ", ".join("math.log of a base" if n == "logb" else f"math.{n}" for n in shown)
     return f"it calls {names}, which a GPU computes less exactly than to 2 units in the last place"
 
 
