@@ -33,6 +33,7 @@ from pydotcompute.compiler.scope import FORGOTTEN, Dropped, Env, Restart, Scope
 from pydotcompute.compiler.source import MISSING, FunctionSource
 from pydotcompute.compiler.types import (
     BOOL,
+    CONTAINERS,
     FLOAT,
     INT,
     NEVER,
@@ -312,7 +313,7 @@ class Builder(Scope):
             later = self.block[mark:]
             if later and any(not isinstance(v, ir.Const) for v in values):
                 del self.block[mark:]
-                values = [v if isinstance(v, ir.Const) else self.temporary(v) for v in values]
+                values = [v if _stays(v) else self.temporary(v) for v in values]
                 self.block += later
             values.append(value)
         return values
@@ -512,9 +513,16 @@ class Builder(Scope):
             self.fail("PDC109", node, str(error))
 
 
+def _stays(value: ir.Expr) -> bool:
+    """Whether what is done later leaves a value alone: a container is the place that it is."""
+    is_place = isinstance(value, ir.Local) and isinstance(value.type, CONTAINERS)
+    return isinstance(value, ir.Const) or is_place
+
+
 def describe_static(value: Any) -> str:
     """A Python object, as a user would name it."""
-    kind = {"builtin_function_or_method": "function", "type": "class"}.get(
+    kind = {"builtin_function_or_method": "function", "type": "class", "ufunc": "function",
+            "_ArrayFunctionDispatcher": "function"}.get(
         type(value).__name__, type(value).__name__
     )
     name = getattr(value, "__name__", None)

@@ -6,6 +6,7 @@ import ast
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
+from pydotcompute.compiler.build_arrays import in_place
 from pydotcompute.compiler.build_containers import make_list, store
 from pydotcompute.compiler.build_iteration import slice_bounds, sliced
 from pydotcompute.compiler.build_lists import named, store_list_slice
@@ -70,11 +71,27 @@ def assign_to(b: Builder, target: ast.expr, value: ir.Expr, *, sole: bool = Fals
     elif isinstance(target, (ast.Tuple, ast.List)):
         _unpack(b, target, value)
     elif isinstance(target, ast.Subscript):
-        store(b, target, value)
+        store(b, _one_index(b, target), value)
     elif isinstance(target, ast.Attribute):
         assign_field(b, target, value)
     else:
         b.fail("PDC020", target, f"assignment to `{ast.unparse(target)}`")
+
+
+def _one_index(b: Builder, target: ast.Subscript) -> ast.Subscript:
+    """``m[i][j]`` of an array as ``m[i, j]``, which it is if both are ints."""
+    inner = target.value
+    if not isinstance(inner, ast.Subscript) or not isinstance(inner.value, ast.Name):
+        return target
+    base = b.evaluate(inner.value)
+    parts = [p for s in (inner.slice, target.slice)
+             for p in (s.elts if isinstance(s, ast.Tuple) else [s])]  # fmt: skip
+    if not isinstance(base, ir.Expr) or not isinstance(base.type, ArrayType):
+        return target
+    if any(isinstance(p, ast.Slice) for p in parts):
+        return target
+    index = ast.copy_location(ast.Tuple(parts, ast.Load()), target)
+    return ast.copy_location(ast.Subscript(inner.value, index, target.ctx), target)
 
 
 def _unpack(b: Builder, target: ast.Tuple | ast.List, value: ir.Expr) -> None:
@@ -171,11 +188,15 @@ def augmented_assign(b: Builder, node: ast.AugAssign) -> None:
         return
     left, right = b.sequence([load, node.value])
     read_as_floats(b, [load, node.value], [left, right])
+    if isinstance(left.type, ArrayType):
+        in_place(b, node, symbol, left, right)
+        return
     b.bind(node.target.id, apply(b, symbol, left, right, b.loc(node)))
 
 
 def _aug_assign_item(b: Builder, node: ast.AugAssign, target: ast.Subscript) -> None:
     """``xs[i] += y``: the index is evaluated once, before ``y``."""
+    target = _one_index(b, target)
     parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
     names: list[ast.expr] = []
     for part in parts:

@@ -18,6 +18,7 @@ from pydotcompute.compiler.build_intrinsics import apply_function, intrinsic
 from pydotcompute.compiler.build_members import by_value, is_enum
 from pydotcompute.compiler.build_messages import construct, replaced
 from pydotcompute.compiler.build_methods import call_method, call_static, has_method, initialised
+from pydotcompute.compiler.build_numpy import call_numpy
 from pydotcompute.compiler.build_tables import get
 from pydotcompute.compiler.build_texts import carried, is_logging
 from pydotcompute.compiler.convert import NoAttributeError, OperandError
@@ -64,6 +65,8 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
         return _logger(b, node)
     if function is print or is_logging(function):
         return carried(b, node, function)
+    if (made := call_numpy(b, node, function)) is not None:
+        return made
     if known(function):
         return intrinsic(b, node, function)
     if is_enum(function):

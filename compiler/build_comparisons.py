@@ -6,6 +6,7 @@ import ast
 
 from pydotcompute.compiler import containers, ir
 from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build_arrays import compare_arrays
 from pydotcompute.compiler.build_classes import type_test
 from pydotcompute.compiler.build_containers import key_in, op
 from pydotcompute.compiler.build_iteration import is_range, range_bounds
@@ -21,6 +22,7 @@ from pydotcompute.compiler.types import (
     INT,
     NEVER,
     WIDE,
+    ArrayType,
     DequeType,
     DictType,
     ListType,
@@ -41,6 +43,8 @@ def comparison(b: Builder, node: ast.Compare) -> ir.Expr:
         return found
     values = b.sequence([node.left, *node.comparators])
     read_as_floats(b, [node.left, *node.comparators], values, comparison=True)
+    if len(values) == 2 and ArrayType in map(type, (v.type for v in values)):
+        return compare_arrays(b, node, _COMPARE[type(node.ops[0])], values[0], values[1])
     if len(values) == 2 and (found := _same_lists(b, node, values)) is not None:
         return found
     if len(values) > 2:

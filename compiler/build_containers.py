@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from pydotcompute.compiler import containers as c
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
@@ -178,10 +176,13 @@ def array_value(b: Builder, value: ir.Expr, item: ScalarType) -> ir.Expr:
 Method = Callable[[Builder, ast.Call, ir.Expr], ir.Expr]
 
 
-READING = frozenset({"get", "sum", "mean", "index", "count", "copy"})
+READING = frozenset(
+    "get index count copy sum mean var std max min argmax argmin any all cumsum flatten "
+    "astype".split()
+)
 """Methods that change nothing, of a container that is part of a message as well."""
 
-_WITH_KEYWORDS = frozenset({"sort", "update"})
+_WITH_KEYWORDS = frozenset({"sort", "update", "var", "std"})
 
 
 def method(b: Builder, node: ast.Call, base: ir.Expr, name: str) -> ir.Expr:
@@ -241,24 +242,6 @@ def _fill(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     (value,) = b.sequence(node.args)
     mutate(b, node, c.FILL, base, array_value(b, value, base.type.item))
     return ir.none(b.loc(node))
-
-
-def _array_sum(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
-    """``array.sum()`` of float64, in numpy's order of additions."""
-    assert isinstance(base.type, ArrayType)
-    if node.args or base.type.item != ScalarType("float64"):
-        raise OperandError("only arrays of float64 are summed by their method")
-    return op(b.loc(node), base.type.item, c.ARRAY_SUM, base)
-
-
-def _array_mean(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
-    assert isinstance(base.type, ArrayType)
-    total = _array_sum(b, node, base)
-    size = 1
-    for length in base.type.shape:
-        size *= length
-    count = ir.Const(b.loc(node), base.type.item, np.float64(size))
-    return apply(b, "/", total, count, b.loc(node))
 
 
 def _dict_get(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
@@ -322,8 +305,6 @@ METHODS: dict[tuple[type[Type], str], Method] = {
     (DequeType, "clear"): _clear,
     (DequeType, "extend"): _extend,
     (ArrayType, "fill"): _fill,
-    (ArrayType, "sum"): _array_sum,
-    (ArrayType, "mean"): _array_mean,
     (DictType, "get"): _dict_get,
     (DictType, "setdefault"): _dict_setdefault,
     (DictType, "pop"): _dict_pop,

@@ -14,6 +14,7 @@ import numpy as np
 
 from pydotcompute.compiler import build_tables, ir
 from pydotcompute.compiler.build import Builder, Static, describe_static
+from pydotcompute.compiler.build_arrays import binary_arrays, is_part, part_of, unary_array
 from pydotcompute.compiler.build_calls import call
 from pydotcompute.compiler.build_classes import is_type_call, type_name
 from pydotcompute.compiler.build_comparisons import comparison
@@ -194,6 +195,8 @@ def _bin_op(b: Builder, node: ast.BinOp) -> ir.Expr:
         return repeated(b, node, right, left)
     if symbol == "+" and isinstance(left.type, ListType) and isinstance(right.type, ListType):
         return joined_lists(b, node, left, right)
+    if ArrayType in (type(left.type), type(right.type)):
+        return binary_arrays(b, node, symbol, left, right)
     return apply(b, symbol, left, right, b.loc(node))
 
 
@@ -229,7 +232,10 @@ def _unary_op(b: Builder, node: ast.UnaryOp) -> ir.Expr:
         arg = b.convert(value, signature.operands[0])
         return ir.Op(b.loc(node), signature.result, signature.primitive, (arg,))
 
-    return b.split(b.expression(node.operand), operation)
+    value = b.expression(node.operand)
+    if isinstance(value.type, ArrayType):
+        return unary_array(b, node, symbol, value)
+    return b.split(value, operation)
 
 
 def _bool_op(b: Builder, node: ast.BoolOp) -> ir.Expr:
@@ -305,9 +311,13 @@ def _subscript(b: Builder, node: ast.Subscript) -> ir.Expr | Static:
     if isinstance(base, Static):
         return _static_item(b, node, base.value)
     if isinstance(base.type, CONTAINERS) and isinstance(node.slice, ast.Slice):
-        if isinstance(base.type, (ArrayType, DictType)):
-            raise OperandError("a slice of an array is looped over or summed, but is no value")
+        if isinstance(base.type, ArrayType):
+            return part_of(b, node, base)
+        if isinstance(base.type, DictType):
+            raise OperandError("a slice of a dict")
         return sliced(b, node)
+    if isinstance(base.type, ArrayType) and is_part(node, base.type):
+        return part_of(b, node, base)
     if isinstance(base.type, CONTAINERS):
         return subscript(b, node, base)
     index = b.expression(node.slice)

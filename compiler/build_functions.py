@@ -66,6 +66,8 @@ def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType,
                 values[parameter.name] = default
     names = [name for name in signature.parameters if name in values]
     args = [values[name] for name in names]
+    if any(isinstance(arg, ir.Local) and arg.name in b.views for arg in args):
+        raise OperandError("a part of an array shares its memory; write `.copy()` to pass it")
     lowered = specialise(b, node, function, tuple(arg.type for arg in args), statics)
     nodes = [slots.get(name, node) for name in names]
     args = _lent(b, lowered, args, nodes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from pydotcompute.compiler import containers as c
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build_arrays import row
 from pydotcompute.compiler.build_containers import op
 from pydotcompute.compiler.build_members import all_members, is_enum
 from pydotcompute.compiler.build_operators import apply, compare, items_of
@@ -143,7 +144,9 @@ def over(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
     if isinstance(value.type, DictType):
         return _over_dict(b, node, value, "keys")
     if isinstance(value.type, ArrayType) and len(value.type.shape) > 1:
-        raise OperandError("a loop over an array of several axes")
+        whole = value if isinstance(value, ir.Local) else replace(b.temporary(value), part=True)
+        count = ir.Const(loc, INT, value.type.shape[0])
+        return Run(count, lambda at: row(b, node, whole, at))
     if isinstance(value.type, (ListType, DequeType, ArrayType)):
         place = value if isinstance(value, ir.Local) else b.stable(value)
         type_ = c.item_type(value.type)

@@ -113,7 +113,10 @@ def _set_flat(xs: Any, at: int, value: Any) -> None:
 
 
 ARRAY_ITEM = Primitive("array_item", "pdc_item({0}, {1})", _flat)
-ARRAY_SUM = Primitive("array_sum", "pdc_np_sum({0})", lambda xs: xs.sum())
+ZERO_FIRST = "" if np.signbit(np.full(2, -0.0).sum()) else " + 0"
+"""Whether numpy adds to 0.0, which shows in the sum of negative zeros."""
+
+ARRAY_SUM = Primitive("array_sum", f"(pdc_np_sum({{0}}){ZERO_FIRST})", lambda xs: xs.sum())
 SET_ITEM = Primitive("set_item", "pdc_set_item(pdc_t, {0}, {1}, {2})", _set_flat, raises=True)
 
 

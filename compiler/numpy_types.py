@@ -134,9 +134,13 @@ def numpy_binary(symbol: str, left: Type, right: Type) -> Signature | None:
         return _comparison(symbol, left, right)
     if symbol not in _OPERATORS or (result := result_type(symbol, left, right)) is None:
         return None
-    if symbol == "**":
-        return None
     operand = result
+    if symbol == "**" and result.dtype.kind == "b":
+        return None
+    if symbol == "**":
+        power = Primitive(f"np_pow_{suffix(operand)}", "pdc_np_pow({e}, {0}, {1})",
+                          quietly(operator.pow), raises=True)  # fmt: skip
+        return Signature((operand, operand), power, result)
     name, python = _OPERATORS[symbol]
     if result.dtype.kind == "b":
         if symbol not in "&|^":

@@ -22,6 +22,7 @@ from pydotcompute.compiler.types import (
     CONTAINERS,
     NEVER,
     UNBOUND,
+    ArrayType,
     DequeType,
     DictType,
     ListType,
@@ -105,6 +106,8 @@ class Scope(Converter):
         self.tries: list[TryFrame] = []
         self._made_up = 0
         self.synthetic: set[str] = set()
+        self.views: set[str] = set()
+        """Temporaries that are copies of parts of arrays, which in numpy share their memory."""
         self.received: set[str] = set()
         """Names of the temporaries that hold the message in hand."""
         self.list_items: dict[tuple[int, int, str], Type] = {}
@@ -134,6 +137,8 @@ class Scope(Converter):
         if value.type == NEVER:
             self.raise_here(value)
             return
+        if isinstance(value, ir.Local) and value.name in self.views and name not in self.synthetic:
+            raise OperandError("a part of an array shares its memory; write `.copy()` to keep it")
         if isinstance(value.type, CONTAINERS):
             place = value if isinstance(value, ir.Local) else replace(
                 self.temporary(value), part=True
@@ -254,7 +259,8 @@ class Scope(Converter):
         kept = [var for var in places if var.local.origin is not None]
         if kept and all(var.local == kept[0].local for var in kept):
             return kept[0]
-        if not kept and (len({var.local.name for var in places}) == 1 or kinds == {ListType}):
+        if not kept and (len({var.local.name for var in places}) == 1 or kinds == {ListType}
+                         or (kinds == {ArrayType} and len(types) == 1)):  # fmt: skip
             part = any(var.local.part for var in places)
             return replace(places[0], local=replace(places[0].local, part=part))
         return Dropped(types if len(types) > 1 else (*types, *types))
@@ -269,6 +275,8 @@ class Scope(Converter):
                   and n not in self.synthetic]  # fmt: skip
         if others or isinstance(wanted.view, (DictType, DequeType)):
             raise OperandError(f"{name!r} is bound to another container")
+        if isinstance(wanted.view, ArrayType) and wanted.view != have.view:
+            raise OperandError(f"{name!r} is no {wanted.view} here")
         item = join(item_type(wanted.view), item_type(have.view))
         if item != item_type(wanted.view) and wanted.local.origin is not None:
             self.widen_container(wanted.local.origin, with_item(wanted.view, item))

@@ -4,6 +4,7 @@
 """
 
 from tests.corpus import (
+    arrays,
     classes,
     containers,
     control,
@@ -24,7 +25,7 @@ from tests.corpus import (
 from tests.corpus.case import CASES, Case
 
 __all__ = [
-    "CASES", "Case", "classes", "containers", "control", "dropped", "errors", "filters", "finance",
-    "hashing",
-    "messages", "numbers", "numpy_scalars", "printing", "sequences", "states", "wide", "words",
+    "CASES", "Case", "arrays", "classes", "containers", "control", "dropped", "errors", "filters",
+    "finance", "hashing", "messages", "numbers", "numpy_scalars", "printing", "sequences",
+    "states", "wide", "words",
 ]  # fmt: skip
