@@ -17,10 +17,8 @@ from tests.practitioners import PRACTICE
 from tests.profiles import examples
 
 INTERPRETED = frozenset({
-    "baskets", "heartbeat", "k_means",
-    "life", "luma", "ma_cross", "matrix_product", "ranked", "reflow_oven",
-    "register_bits", "rms_with_numpy", "roman", "routes", "sharpe",
-    "unique_players",
+    "baskets", "heartbeat", "ma_cross", "matrix_product", "ranked", "reflow_oven",
+    "register_bits", "roman", "routes", "sharpe", "unique_players",
 })  # fmt: skip
 """Actors that do not lower."""
 
