@@ -13,7 +13,7 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, Static
 from pydotcompute.compiler.build_classes import is_instance
 from pydotcompute.compiler.build_format import make_format
-from pydotcompute.compiler.build_intrinsics import apply_function, arguments
+from pydotcompute.compiler.build_intrinsics import apply_function, arguments, plain_number
 from pydotcompute.compiler.build_iteration import (
     RANGE_LENGTH,
     dict_view,
@@ -35,7 +35,7 @@ from pydotcompute.compiler.build_texts import looks_inside, make_text
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.numpy_types import cast
-from pydotcompute.compiler.operators import helper
+from pydotcompute.compiler.operators import Primitive, helper
 from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import (
     BOOL,
@@ -48,6 +48,7 @@ from pydotcompute.compiler.types import (
     ArrayType,
     ScalarType,
     TupleType,
+    Type,
     join,
 )
 
@@ -116,6 +117,22 @@ def _divmod(b: Builder, node: ast.Call) -> ir.Expr:
     return ir.Tuple(b.loc(node), TupleType(tuple(p.type for p in parts)), parts)
 
 
+def _parts(name: str, second: Type) -> Callable[[Builder, ast.Call], ir.Expr]:
+    """``math.modf(x)`` and ``math.frexp(x)``: the two parts of a float."""
+    python: Callable[[float], tuple[float, float]] = getattr(math, name)
+
+    def rule(b: Builder, node: ast.Call) -> ir.Expr:
+        (value,) = arguments(b, node)
+        value, loc = b.stable(b.convert(plain_number(b, value), FLOAT)), b.loc(node)
+        call = f"pdc_{name}_f64({{0}})"
+        one = Primitive(f"{name}_first", f"{call}.first", lambda x: python(x)[0])
+        other = Primitive(f"{name}_second", f"{call}.second", lambda x: python(x)[1])
+        parts = (ir.Op(loc, FLOAT, one, (value,)), ir.Op(loc, second, other, (value,)))
+        return ir.Tuple(loc, TupleType((FLOAT, second)), parts)
+
+    return rule
+
+
 _POWMOD = helper("powmod_i64", pow, 3, raises=True)
 
 
@@ -182,6 +199,8 @@ BUILTINS: dict[Any, Callable[[Builder, ast.Call], ir.Expr | Static]] = {
     next: next_of,
     list: _list,
     pow: _pow,
+    math.modf: _parts("modf", FLOAT),
+    math.frexp: _parts("frexp", INT),
     isinstance: is_instance,
     **_numpy_classes(),
 }

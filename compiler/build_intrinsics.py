@@ -14,7 +14,7 @@ from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.intrinsics import match, spelling
 from pydotcompute.compiler.numpy_types import quietly, to_python
 from pydotcompute.compiler.operators import Primitive, suffix
-from pydotcompute.compiler.types import FLOAT, NONE, ScalarType, UnionType
+from pydotcompute.compiler.types import FLOAT, INT, NONE, ScalarType, UnionType
 
 
 def arguments(b: Builder, node: ast.Call) -> list[ir.Expr]:
@@ -36,7 +36,35 @@ def intrinsic(b: Builder, node: ast.Call, function: Callable[..., Any]) -> ir.Ex
         args = arguments(b, node)
     if function is round and len(args) == 2 and args[1].type == NONE:
         args.pop()
+    if (known := _of_text(b, function, args, node)) is not None:
+        return known
+    if function in (math.gcd, math.lcm) and len(args) != 2:
+        return _each(b, args, lambda parts: _folded(b, function, parts, node))
     return _each(b, args, lambda parts: apply_function(b, function, parts, node))
+
+
+def _folded(b: Builder, function: Callable[..., Any], parts: list[ir.Expr],
+            node: ast.AST) -> ir.Expr:  # fmt: skip
+    """``math.gcd`` and ``math.lcm`` of any number of ints, two by two."""
+    result: ir.Expr = ir.Const(b.loc(node), INT, 0 if function is math.gcd else 1)
+    for part in parts:
+        result = apply_function(b, function, [result, part], node)
+    return result
+
+
+def _of_text(b: Builder, function: Callable[..., Any], args: list[ir.Expr],
+             node: ast.AST) -> ir.Expr | None:  # fmt: skip
+    """``float("inf")`` and ``int("ff", 16)`` of constants."""
+    values = [arg.value for arg in args if isinstance(arg, ir.Const)]
+    if function not in (int, float) or len(values) != len(args) or not values:
+        return None
+    if type(values[0]) is not str:
+        return None
+    try:
+        made = b.constant(function(*values), b.loc(node))
+    except (ValueError, TypeError) as error:
+        raise OperandError(str(error)) from None
+    return made if isinstance(made, ir.Expr) else None
 
 
 def _tolerances(b: Builder, node: ast.Call) -> list[ir.Expr]:

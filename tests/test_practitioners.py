@@ -18,7 +18,7 @@ from tests.profiles import examples
 
 INTERPRETED = frozenset({
     "baskets", "heartbeat", "ma_cross", "matrix_product", "ranked", "reflow_oven",
-    "register_bits", "roman", "routes", "sharpe", "unique_players",
+    "register_bits", "roman", "routes", "unique_players",
 })  # fmt: skip
 """Actors that do not lower."""
 

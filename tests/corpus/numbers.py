@@ -305,3 +305,15 @@ async def beside_its_float(ctx: Any) -> None:
         x = float(n)
         found = (n < x) + 2 * (n == x) + 4 * (n > x) + 8 * (x < n) + 16 * (x <= n) + 32 * (x != n)
         await ctx.send(Number(found))
+
+
+@case(Point, output=Measured)
+async def parts_of_floats(ctx: Any) -> None:
+    low = float("inf")
+    while not ctx.should_terminate:
+        point = await ctx.receive()
+        fraction, whole = math.modf(point.x)
+        mantissa, exponent = math.frexp(point.y)
+        low = min(low, mantissa)
+        steps = math.gcd(exponent, 12, 18) + math.lcm(2, abs(exponent) % 5, 3) + int("ff", 16)
+        await ctx.send(Measured(steps, fraction if low < 0 else low + math.copysign(1.0, whole)))
