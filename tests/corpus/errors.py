@@ -244,3 +244,15 @@ async def raising_binds_nothing(ctx: Any) -> None:
             value += 1
         await ctx.send(Answer(kept, value))
         await ctx.send(Answer(kept, sqrt_or(ask.b, -1.0)))
+
+
+@case(Ask, output=Answer)
+async def overflow_is_no_exception(ctx: Any) -> None:
+    """A product that compiled code cannot hold is the interpreter's, whatever is caught."""
+    while True:
+        n = (await ctx.receive()).op
+        try:
+            rest = (n * n * n + 1) % 1009
+        except Exception:
+            rest = -1
+        await ctx.send(Answer(rest, 0.0))
