@@ -82,7 +82,7 @@ def _short(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> 
         value = folded(symbol, left.value, right.value)
         if value is not None:
             if (type_ := int_type(value)) is None:
-                raise OperandError("the constant has more than 128 bits")
+                return raising(loc, INT, "PDC_DEOPT_INT_OVERFLOW")
             return ir.Const(loc, type_, value)
     if WIDE not in (left.type, right.type) or not isinstance(right, ir.Const):
         swapped = symbol == "&" and isinstance(left, ir.Const) and left.type == INT

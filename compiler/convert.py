@@ -246,6 +246,7 @@ _RAISED: dict[str, type[Exception]] = {
     "PDC_UNBOUND_LOCAL": UnboundLocalError,
     "PDC_INDEX_TUPLE": IndexError,
     "PDC_KEY_ERROR": KeyError,
+    "PDC_DEOPT_INT_OVERFLOW": Deoptimise,
     "PDC_DEOPT_TYPE": Deoptimise,
     "PDC_DEOPT_TRACEBACK": Deoptimise,
     "PDC_DEOPT_ERROR": Deoptimise,
