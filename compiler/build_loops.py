@@ -27,7 +27,11 @@ Round = Callable[[LoopFrame], tuple[Env | None, list[Env]]]
 
 
 def _rounds(b: Builder, node: ast.stmt, build: Round) -> None:
-    """Repeats ``build`` until the types at the head and the exit stand still."""
+    """Repeats ``build`` until the types at the head and the exit stand still.
+
+    Then the loop is built for good, unless a loop around it is still finding out its own types:
+    what is built there is thrown away, and loops in loops would be built 2 to the depth times.
+    """
     loc = b.loc(node)
     entry, outer = dict(b.env or {}), b.block
     head: Env = entry
@@ -61,6 +65,9 @@ def _rounds(b: Builder, node: ast.stmt, build: Round) -> None:
         head, exit_ = new_head, new_exit
         if not final:
             b.unit.diagnostics.rewind(mark)
+        elif not all(around.final for around in b.loops):
+            b.env = None if exit_ is None else dict(exit_)
+            return
     b.fail("PDC101", node, "the types of this loop's variables do not settle")
 
 

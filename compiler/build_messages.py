@@ -11,6 +11,7 @@ import ast
 import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING
+from functools import lru_cache
 from typing import Any
 
 from pydotcompute.compiler import ir
@@ -85,22 +86,29 @@ def note_change(b: Builder, name: str, var: Var, node: ast.AST) -> None:
 
 def is_only_sent(b: Builder, name: str) -> bool:
     """Whether a name is only ever bound, sent, or gets other fields: nobody reads it."""
+    return name not in _read_names(b.source.node)
+
+
+@lru_cache(maxsize=16)
+def _read_names(function: ast.AST) -> frozenset[str]:
+    """The names that a function reads, but to send what they hold or to give it fields."""
     allowed: set[int] = set()
-    for node in ast.walk(b.source.node):
+    read: set[int] = set()
+    for node in ast.walk(function):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             allowed.add(id(node.value))
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
+            read.add(id(node.target.value))
         elif (
             isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
             and node.func.attr == "send" and isinstance(node.func.value, ast.Name)
         ):  # fmt: skip
             allowed.update(map(id, node.args))
-    read = {id(n.target.value) for n in ast.walk(b.source.node)
-            if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Attribute)}  # fmt: skip
-    return all(
-        id(node) in allowed - read or not isinstance(node.ctx, ast.Load)
-        for node in ast.walk(b.source.node)
-        if isinstance(node, ast.Name) and node.id == name
-    )
+    return frozenset(
+        node.id for node in ast.walk(function)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        and id(node) not in allowed - read
+    )  # fmt: skip
 
 
 def where_of(given: dict[str, ast.expr], name: str, node: ast.AST) -> ast.AST:
