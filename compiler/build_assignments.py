@@ -203,6 +203,8 @@ def _aug_assign_item(b: Builder, node: ast.AugAssign, target: ast.Subscript) -> 
         name = b.fresh_name("index")
         b.bind(name, b.stable(b.expression(part)))
         names.append(ast.Name(name, ast.Load()))
+    if b.env is None:
+        return  # the index always raises
     index = names[0] if len(names) == 1 else ast.Tuple(names, ast.Load())
     load = placed(ast.Subscript(target.value, index, ast.Load()), node)
     value = b.expression(placed(ast.BinOp(load, node.op, node.value), node))

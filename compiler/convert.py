@@ -175,7 +175,10 @@ class Converter:
             return ir.Op(value.loc, TEXT, Primitive("text_of", "{0}", str), (value,))
         if primitive := NARROW if (source, target) == (WIDE, INT) else conversion(source, target):
             if isinstance(value, ir.Const):
-                return ir.Const(value.loc, target, primitive.python(value.value))
+                try:
+                    return ir.Const(value.loc, target, primitive.python(value.value))
+                except Deoptimise:
+                    return raising(value.loc, target, "PDC_DEOPT_INT_OVERFLOW")
             return ir.Op(value.loc, target, primitive, (value,))
         if source == ScalarType("float64") and target == FLOAT:
             # numpy's float64 is a subclass of Python's float.

@@ -253,6 +253,6 @@ class Resident(Library):
         )  # fmt: skip
         assert seat["parked"] == seat["epoch"]
         status = int(self.actor["status"])
-        if status == Status.MORE and not self.input.depth and not self.actor["log_used"]:
+        if status == Status.MORE and not self.input.depth:
             return self._run(limit)  # it left, by its clock, before it had looked for more
         return status

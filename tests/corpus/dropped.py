@@ -162,3 +162,20 @@ async def time_outs_that_work(ctx: Any) -> None:
             await ctx.send(Pair(total + 1, 0.5))
             continue
         total += m.n % 7
+
+
+@case(Maybe, output=Pair)
+async def no_such_place(ctx: Any) -> None:
+    """An index that never comes to be, and a constant that no field takes."""
+    xs = [0] * 4
+    while True:
+        m = await ctx.receive()
+        try:
+            xs[m.n % 4] += 1
+            if m.n % 3 == 0:
+                xs[fail(m.n) % 4] += 2
+        except ValueError:
+            xs[0] += 1
+        if m.n == 77:
+            await ctx.send(Pair(9223372036854775807**1 + 1, 0.5))
+        await ctx.send(Pair(xs[0] * 100 + xs[m.n % 4], 0.5))
