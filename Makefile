@@ -3,6 +3,7 @@
 #   make demo    an anomaly detector on real data make bench  side by side with PyDotCompute 0.2.0
 #   make gpu     the tests that need an NVIDIA GPU, and its benchmark (into docs/)
 #   make soak    ten million messages through tiny queues, with cancels, pauses and restarts
+#   make coverage   which lines of Python the tests run (the generated C is compared, not counted)
 # Another interpreter: make test PYTHON=python3.13.  Arguments for pytest: make test ARGS="-k ring".
 
 VENV := .venv
@@ -14,7 +15,7 @@ TYPED := build/typed
 PYTHON ?=
 ARGS ?=
 
-.PHONY: help test lint demo bench gpu soak clean compiler
+.PHONY: help test lint demo bench gpu soak coverage clean compiler
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -59,8 +60,12 @@ gpu: $(READY)
 soak: $(READY) compiler
 	PYDOTCOMPUTE_SOAK=1666667 $(BIN)/python -m pytest -s tests/test_soak.py --durations=6 $(ARGS)
 
+coverage: $(READY) compiler
+	$(BIN)/python -m coverage run -m pytest -m "not gpu" $(ARGS)
+	$(BIN)/python -m coverage report
+
 clean:
-	rm -rf $(VENV) $(PEER) build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEER) build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	rm -f runtime/*.so
 
 $(READY): pyproject.toml $(wildcard runtime/*.c runtime/*.h)

