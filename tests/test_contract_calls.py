@@ -41,12 +41,7 @@ from tests.contract import (
 )
 
 
-def test_requests_never_mix(way: str, request: pytest.FixtureRequest) -> None:
-    if way == "cuda":
-        request.applymarker(pytest.mark.xfail(
-            strict=False, reason="on a busy machine it has hung on the emulated device: open",
-        ))  # fmt: skip
-
+def test_requests_never_mix(way: str) -> None:
     async def probe() -> None:
         async with launched(way, queue_size=7) as kernel:
 
