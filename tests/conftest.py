@@ -37,13 +37,7 @@ def backend(request: pytest.FixtureRequest) -> str:
     return name
 
 
-STALLS = pytest.mark.xfail(
-    strict=False, reason="on a busy machine the emulated device stalls now and then: open"
-)
-
-
-@pytest.fixture(params=["python", "python-pure", "native", "native-pure",
-                        pytest.param("cuda", marks=STALLS)])  # fmt: skip
+@pytest.fixture(params=["python", "python-pure", "native", "native-pure", "cuda"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Every way an actor can run on any machine: the backend's name, the extension on or off.
 

@@ -23,7 +23,20 @@ from pydotcompute.backends import devices
 from pydotcompute.backends.cuda_block import VISITS
 from pydotcompute.backends.emulator import Emulator
 from pydotcompute.settings import scope
-from tests.contract import ADD, FAIL, PRINT, SPIN, Answer, Job, decorated, go, plain, tally, until
+from tests.contract import (
+    ADD,
+    FAIL,
+    PRINT,
+    SEVERAL,
+    SPIN,
+    Answer,
+    Job,
+    decorated,
+    go,
+    plain,
+    tally,
+    until,
+)
 from tests.native_actor import kit as native_kit
 
 RESIDENCY, IDLE = 5e-3, 200e-6
@@ -85,6 +98,26 @@ def test_an_actor_stays_while_the_clock_stands_and_parks_when_idle(device: Emula
             device.clock.advance(0.2 * IDLE)
             await until(lambda: not resident(kernel))
             assert device.launches == 1
+            device.clock.run()
+
+    go(probe)
+
+
+def test_room_that_was_made_before_the_report_is_read_is_used(device: Emulator) -> None:
+    """The last output waits on the device for room, and nothing else comes to wake it."""
+
+    async def probe() -> None:
+        device.clock.hold()
+        async with RingKernelRuntime(backend="cuda", fallback="error") as runtime:
+            kernel = await runtime.launch("tally", decorated(tally, queue_size=1))
+            await kernel.activate()
+            await kernel.send(Job(2, SEVERAL))
+            await until(lambda: kernel.statistics().output_depth == 1)
+            device.clock.advance(2 * IDLE)
+            while resident(kernel):
+                pass  # the event loop must not see the report before the message is taken
+            assert (await kernel.receive()).value == 0
+            assert (await kernel.receive()).value == 1
             device.clock.run()
 
     go(probe)

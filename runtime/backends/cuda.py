@@ -56,6 +56,7 @@ class CudaEngine(NativeEngine):
         self.kernel: Kernel
         self._left: CudaBlock | None = None
         self._head = 0
+        self._busy = 0.0
         self._known = False
 
     def _new_block(self, program: NativeProgram) -> Block:
@@ -106,6 +107,7 @@ class CudaEngine(NativeEngine):
         assert block is not None
         budget = self._carry.open(FOREVER)
         stays = terms.residency is None and not self._waits and self._exit == STAY
+        self._busy = 0.0
         block.begin(FOREVER if stays else round(terms.idle * 1e9), budget)
         if self._exit != STAY or (self._carry.on and not self._carry.live):
             self.order(Leave.WHEN_IDLE)
@@ -147,7 +149,7 @@ class CudaEngine(NativeEngine):
         if head == self._head and tail == self._taken:
             return False
         self._head = head
-        self._account(0.0)
+        self._account(self._seconds(block))
         if self._carry.on and self._carry.live:
             self._sort(False)
         self._notify()
@@ -181,8 +183,12 @@ class CudaEngine(NativeEngine):
         if block.program.resolve is not None:
             block.make_texts(self._head)
         self._head = block.output_words[HEAD]
-        status, busy = block.i4[words.STATUS], block.seat[BUSY_NS] * 1e-9
-        self._worked(block, status, busy)
+        self._worked(block, block.i4[words.STATUS], self._seconds(block))
+
+    def _seconds(self, block: CudaBlock) -> float:
+        """What this residency has worked since the last look."""
+        before, self._busy = self._busy, block.seat[BUSY_NS] * 1e-9
+        return self._busy - before
 
     def _offload(self) -> None:
         self._step()

@@ -184,8 +184,8 @@ class NativeEngine(NativeLife):
             return
         published = block.output_words[HEAD]
         full = published - block.output_words[TAIL] >= block.output_words[BOUND]
-        if full and block.q8[words.PRODUCED] != published:
-            self._staged = True
+        self._staged = block.q8[words.PRODUCED] != published
+        if full and self._staged:
             self.host.outbox.set_gate(get=ROOM)
             self.host.outbox.on_room = self._room
         elif not self.inport.armed:  # replies found their way, or somebody made room meanwhile
