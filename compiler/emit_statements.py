@@ -77,6 +77,22 @@ class StatementEmitter(ExpressionEmitter):
         if may_fail(expr):
             self.check(expr)
 
+    def settled(self, expr: ir.Expr, fails: bool, *, at: ir.Node | None = None) -> str:
+        """The text of an expression; if it ``fails`` now and then, it is computed into a local and
+        its errors are looked at before anything is done with it.
+
+        Args:
+            expr: what is computed.
+            fails: whether it may.
+            at: the node whose line an error is reported for, if not the expression's.
+        """
+        text, lines = self.captured(lambda: self.expr(expr))
+        self.write(*lines)
+        if fails:
+            text = self._spill_now(text, expr)
+            self.check(at or expr)
+        return text
+
     def captured_list(self, build: Callable[[], list[str]]) -> tuple[list[str], list[str]]:
         """As ``captured``, of several texts."""
         found: list[str] = []
@@ -115,11 +131,7 @@ class StatementEmitter(ExpressionEmitter):
         name = self.name(node.target)
         if len(self.handlers) > 1 and may_raise(node.value):
             # A handler sees the value from before: nothing is bound by what raises.
-            text, lines = self.captured(lambda: self.expr(node.value))
-            self.write(*lines)
-            text = self._spill_now(text, node.value)
-            self.check(node.value)
-            self.write(f"{name} = {text};")
+            self.write(f"{name} = {self.settled(node.value, True)};")
             return
         self.statement(node.value, lambda text: f"{name} = {text};")
 
@@ -128,11 +140,7 @@ class StatementEmitter(ExpressionEmitter):
         self.at(node)
         assert isinstance(node.target.type, MessageType)
         field = next(f for f in schema_of(node.target.type.cls).fields if f.name == node.name)
-        text, lines = self.captured(lambda: self.expr(node.value))
-        self.write(*lines)
-        if may_fail(node.value):
-            text = self._spill_now(text, node.value)
-            self.check(node.value)
+        text = self.settled(node.value, may_fail(node.value))
         place = f"{self.expr(node.target)}.{identifier(node.name)}"
         self.write(f"{place} = {self.c_types.into_record(field.type, text)};")
 
@@ -144,11 +152,7 @@ class StatementEmitter(ExpressionEmitter):
     @stmt.register
     def _print_stmt(self, node: ir.Print) -> None:
         self.at(node)
-        text, lines = self.captured(lambda: self.expr(node.value))
-        self.write(*lines)
-        if may_fail(node.value):
-            text = self._spill_now(text, node.value)
-            self.check(node)
+        text = self.settled(node.value, may_fail(node.value), at=node)
         made = "" if node.target is None else f"{self.name(node.target)} = "
         self.write(f"{made}pdc_log(pdc_t, {node.site}, {text});")
         self.check(node)
@@ -196,15 +200,7 @@ class StatementEmitter(ExpressionEmitter):
 
     def statement_test(self, test: ir.Expr, *, negated: bool = False) -> None:
         """Opens ``if (test) {``; a test that may fail is looked at first."""
-        text, lines = self.captured(lambda: self.expr(test))
-        self.write(*lines)
-        if may_fail(test):
-            self._spilled += 1
-            name = f"pdc_v{self._spilled}"
-            self.locals[name] = "bool"
-            self.write(f"{name} = {text};")
-            self.check(test)
-            text = name
+        text = self.settled(test, may_fail(test))
         if text.startswith("(") and text.endswith(")") and _closes(text):
             text = text[1:-1]
         self.write(f"if (!({text})) {{" if negated else f"if ({text}) {{")
@@ -275,12 +271,8 @@ class StatementEmitter(ExpressionEmitter):
             self.write("pdc_status = PDC_RETURNED;", "goto pdc_commit;")
         else:
             assert node.value is not None
-            text, lines = self.captured(lambda: self.expr(node.value))
-            self.write(*lines)
-            if len(self.handlers) > 1 and may_raise(node.value):
-                text = self._spill_now(text, node.value)
-                self.check(node.value)
-            self.write(f"return {text};")
+            caught = len(self.handlers) > 1 and may_raise(node.value)
+            self.write(f"return {self.settled(node.value, caught)};")
 
     # --- exceptions ------------------------------------------------------------------------------
 
@@ -358,11 +350,7 @@ class StatementEmitter(ExpressionEmitter):
         self.at(node)
         assert self.kernel is not None
         assert isinstance(node.value.type, MessageType)
-        text, lines = self.captured(lambda: self.expr(node.value))
-        self.write(*lines)
-        if may_fail(node.value):
-            text = self._spill_now(text, node.value)
-            self.check(node.value)
+        text = self.settled(node.value, may_fail(node.value))
         outer = self.handlers[-1]
         slot = "pdc_next_output"
         self.write(f"PDC_RESERVE({node.loc.line}, {outer});")

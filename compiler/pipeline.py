@@ -31,6 +31,7 @@ from pydotcompute.compiler.prints import Site, Texts, resolve
 from pydotcompute.compiler.prints import emit as emit_prints
 from pydotcompute.compiler.prologue import binding_of, static_values
 from pydotcompute.compiler.render import render
+from pydotcompute.compiler.schedule import max_sends
 from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.source import FunctionSource, read_source
 from pydotcompute.compiler.state import StateLayout, converted_fields, instead_of, of_value
@@ -266,14 +267,6 @@ def code_classes(
 def python_line(source: FunctionSource, file: str, line: int) -> str:
     """A line of a Python file, for comments."""
     return source.line(line) if file == source.filename else linecache.getline(file, line)
-
-
-def max_sends(kernel: ir.Kernel) -> int | None:
-    """The most outputs of one turn, or None where a loop sends."""
-    loops = (n for n in ir.walk(*kernel.turn) if isinstance(n, (ir.While, ir.For)))
-    if any(isinstance(n, ir.Send) for loop in loops for n in ir.walk(loop)):
-        return None
-    return sum(isinstance(n, ir.Send) for n in ir.walk(*kernel.turn))
 
 
 __all__ = ["KernelSource", "LoweringRequest", "lower", "shape_of", "slot_dtype", "to_text"]

@@ -105,25 +105,25 @@ class _Evaluator(Folder):
     def _for(self, node: ast.For) -> None:
         for item in self.iterate(self.value(node.iter)):
             self.bind(node.target, item)
-            try:
-                self.block(node.body)
-            except Left as left:
-                if left.kind is ast.Return:
-                    raise
-                if left.kind is ast.Break:
-                    return
+            if not self._goes_on(node.body):
+                return
         self.block(node.orelse)
 
     def _while(self, node: ast.While) -> None:
         while self.value(node.test):
-            try:
-                self.block(node.body)
-            except Left as left:
-                if left.kind is ast.Return:
-                    raise
-                if left.kind is ast.Break:
-                    return
+            if not self._goes_on(node.body):
+                return
         self.block(node.orelse)
+
+    def _goes_on(self, body: Iterable[ast.stmt]) -> bool:
+        """Runs a loop's body once; False if it leaves the loop by ``break``."""
+        try:
+            self.block(body)
+        except Left as left:
+            if left.kind is ast.Return:
+                raise
+            return left.kind is not ast.Break
+        return True
 
     def _leave(self, node: ast.Break | ast.Continue) -> None:
         raise Left(type(node))

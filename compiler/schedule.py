@@ -49,13 +49,17 @@ def schedule_of(kernel: ir.Kernel) -> Schedule:
         reason = f"`{name}` is carried from turn to turn (line {line})"
     elif kernel.prints:
         reason = "what turns print has an order"
-    elif any(isinstance(n, ir.Send) for loop in _loops(kernel) for n in ir.walk(loop)):
+    elif max_sends(kernel) is None:
         reason = "a turn may send any number of messages"
     return Schedule(frozenset(written), reason)
 
 
-def _loops(kernel: ir.Kernel) -> Iterator[ir.Stmt]:
-    return (n for n in ir.walk(*kernel.turn) if isinstance(n, (ir.While, ir.For)))
+def max_sends(kernel: ir.Kernel) -> int | None:
+    """The most outputs of one turn, or None where a loop sends."""
+    loops = (n for n in ir.walk(*kernel.turn) if isinstance(n, (ir.While, ir.For)))
+    if any(isinstance(n, ir.Send) for loop in loops for n in ir.walk(loop)):
+        return None
+    return sum(isinstance(n, ir.Send) for n in ir.walk(*kernel.turn))
 
 
 def _writes(kernel: ir.Kernel) -> Iterator[tuple[str, int]]:
