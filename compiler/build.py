@@ -13,8 +13,7 @@ from __future__ import annotations
 import ast
 import enum
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, Literal, NoReturn
 
@@ -22,12 +21,13 @@ import numpy as np
 
 from pydotcompute.compiler import build_enums, ir
 from pydotcompute.compiler.borrowing import changing, looked_at
+from pydotcompute.compiler.build_unit import LoopFrame, Static, TurnFrame, Unit, describe_static
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.diagnostics import DiagnosticError, Diagnostics, Location
+from pydotcompute.compiler.effects import may_fail
 from pydotcompute.compiler.liveness import bound_names
 from pydotcompute.compiler.operators import int_type, truth
-from pydotcompute.compiler.prints import Site
 from pydotcompute.compiler.schema import SchemaError, schema_of
 from pydotcompute.compiler.scope import FORGOTTEN, Dropped, Env, Restart, Scope
 from pydotcompute.compiler.source import MISSING, FunctionSource
@@ -37,7 +37,6 @@ from pydotcompute.compiler.types import (
     FLOAT,
     INT,
     NEVER,
-    NONE,
     STR,
     UNBOUND,
     DequeType,
@@ -61,125 +60,8 @@ MAX_RESTARTS = 200
 _MADE_UP = re.compile(r"\w%\d")
 """A name that the compiler has made up; Python's own `%` is written with spaces around it."""
 
-FIRST_USER_CODE = 400
-"""Codes from here on are the exception classes that the kernel's own ``raise`` names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Static:
-    """A Python object that is no value of compiled code: a module, function, class, method."""
-
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """What is known of the values of another type than theirs that a field was given.
-
-    Args:
-        in_hand: the message that a turn received was given one, too.
-        exact: they are ints that a float holds exactly, in a field of floats.
-    """
-
-    in_hand: bool
-    exact: bool
-
-    def __or__(self, other: Conversion) -> Conversion:
-        return Conversion(self.in_hand or other.in_hand, self.exact and other.exact)
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A field that is read: of which class, whether of the message in hand, and where."""
-
-    cls: type
-    name: str
-    in_hand: bool
-    source: FunctionSource
-    node: ast.AST
-
-
-@dataclass
-class Unit:
-    """What the functions of one kernel share.
-
-    Args:
-        diagnostics: where problems go.
-        inputs: the message classes that may arrive.
-        outputs: the declared classes, or None to take what the actor sends.
-        signals: the runtime's exceptions by code name (``PDC_QUEUE_TIMEOUT``...).
-    """
-
-    diagnostics: Diagnostics
-    inputs: tuple[type, ...]
-    outputs: tuple[type, ...] | None
-    signals: Mapping[str, type[BaseException]]
-    sent: dict[type, None] = field(default_factory=dict)
-    functions: dict[tuple[Any, ...], ir.Function] = field(default_factory=dict)
-    building: list[Any] = field(default_factory=list)
-    raised: dict[tuple[type[BaseException], str | None], int] = field(default_factory=dict)
-    prints: list[Site] = field(default_factory=list)
-    headers: list[ir.HeaderSite] = field(default_factory=list)
-    converted: dict[tuple[type, str], Conversion] = field(default_factory=dict)
-    """Message fields that were given a value of another type than theirs."""
-    read: dict[int, Read] = field(default_factory=dict)
-    """Where message fields are read, by the ``id`` of the node."""
-    compared: dict[int, Read] = field(default_factory=dict)
-    """Those of ``read`` where an int does as well as the float that it is equal to."""
-    shared: set[str] = field(default_factory=set)
-    """Variables of the state whose message has other names, too, at the end of some turn."""
-    makers: set[str] = field(default_factory=set)
-    """Functions whose result is a message that they made."""
-    endless: set[str] = field(default_factory=set)
-    """Functions that never return: they always raise."""
-    kept: set[tuple[str, str]] = field(default_factory=set)
-    """Functions and those of their parameters that they keep, or make part of something."""
-    state: frozenset[str] = frozenset()
-    """Names of the variables that live between turns."""
-    shrinking: frozenset[str] = frozenset()
-    """Names of the state's containers that the actor also makes shorter."""
-    containers: dict[str, Type] = field(default_factory=dict)
-    """Types of the state's containers, where they grew beyond what the prologue put in."""
-    tables: set[int] = field(default_factory=set)
-    """Containers of modules, by ``id``, that ``constants`` has a copy of."""
-    constants: list[tuple[Callable[[], Any], Any]] = field(default_factory=list)
-    """What was read from modules and closures: how to read it again, and what it was."""
-
-    def code_of(self, cls: type[BaseException], text: str | None) -> int:
-        """The code of an exception that ``raise`` names; ``text`` if it is always the same."""
-        return self.raised.setdefault((cls, text), FIRST_USER_CODE + len(self.raised))
-
-
-@dataclass
-class LoopFrame:
-    """A ``while`` or ``for`` being built: the environments that its jumps lead to."""
-
-    head: Env
-    exit: Env | None
-    final: bool
-    """False while rounds still find out the types: jumps are recorded, not adapted."""
-    cleanups: int
-    """How many ``finally`` clauses stand outside the loop."""
-    continues: list[Env] = field(default_factory=list)
-    breaks: list[Env] = field(default_factory=list)
-
-
-@dataclass
-class TurnFrame:
-    """The actor's own loop: ``continue`` ends the turn, ``break`` leaves."""
-
-    head: Env
-    final: bool
-    ends: list[Env] = field(default_factory=list)
-
-
 class Poisoned(Exception):
     """A statement reads a name whose own statement did not lower: nothing new to report."""
-
-
-def may_fail(value: ir.Expr) -> bool:
-    """Whether evaluating ``value`` does something that may raise, or deoptimise."""
-    return any(isinstance(part, (ir.Op, ir.Call)) for part in ir.walk(value))
 
 
 class Builder(Scope):
@@ -290,13 +172,6 @@ class Builder(Scope):
         if isinstance(result, ir.Expr) and result.type == NEVER:
             self.nevers += 1
         return result
-
-    def evaluate_spec(self, node: ast.expr) -> str:
-        """The text of a format specification, which has to be constant."""
-        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
-        if not all(isinstance(part, ast.Constant) for part in parts):
-            self.fail("PDC021", node, "a format specification that is computed")
-        return "".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
 
     def sequence(self, nodes: Sequence[ast.expr],
                  build: Callable[[ast.expr], ir.Expr] | None = None) -> list[ir.Expr]:  # fmt: skip
@@ -519,16 +394,6 @@ def _stays(value: ir.Expr) -> bool:
     return isinstance(value, ir.Const) or is_place
 
 
-def describe_static(value: Any) -> str:
-    """A Python object, as a user would name it."""
-    kind = {"builtin_function_or_method": "function", "type": "class", "ufunc": "function",
-            "_ArrayFunctionDispatcher": "function"}.get(
-        type(value).__name__, type(value).__name__
-    )
-    name = getattr(value, "__name__", None)
-    return f"the {kind} `{name}`" if name else f"the {kind} {value!r}"
-
-
 def build_until_stable(builder: Builder, build: Callable[[], None]) -> None:
     """Repeats ``build`` until no name asks for a union local."""
     for _ in range(MAX_RESTARTS):
@@ -541,6 +406,3 @@ def build_until_stable(builder: Builder, build: Callable[[], None]) -> None:
             continue
         return
     raise AssertionError(f"restarts without end: {builder.needed}, {builder.try_types}")
-
-
-__all__ = ["NONE", "Builder", "LoopFrame", "Static", "TurnFrame", "Unit", "build_until_stable"]

@@ -17,10 +17,11 @@ import numpy as np
 
 from pydotcompute.compiler import containers as c
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_containers import METHODS, array_place, mutate, op
 from pydotcompute.compiler.build_operators import apply, cast_operand, compare
 from pydotcompute.compiler.build_ufuncs import ufunc_of
+from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.numpy_types import quietly
 from pydotcompute.compiler.operators import Deoptimise, Primitive, unary

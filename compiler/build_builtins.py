@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_classes import is_instance
 from pydotcompute.compiler.build_format import make_format
 from pydotcompute.compiler.build_intrinsics import apply_function, arguments, plain_number
@@ -32,6 +32,7 @@ from pydotcompute.compiler.build_reductions import (
 from pydotcompute.compiler.build_sums import sum_step
 from pydotcompute.compiler.build_tables import keep
 from pydotcompute.compiler.build_texts import looks_inside, make_text
+from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.numpy_types import cast

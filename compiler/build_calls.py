@@ -9,7 +9,7 @@ import types as pytypes
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_builtins import BUILTINS
 from pydotcompute.compiler.build_containers import method
 from pydotcompute.compiler.build_format import text_method
@@ -21,6 +21,7 @@ from pydotcompute.compiler.build_methods import call_method, call_static, has_me
 from pydotcompute.compiler.build_numpy import call_numpy
 from pydotcompute.compiler.build_tables import get
 from pydotcompute.compiler.build_texts import carried, is_logging
+from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import NoAttributeError, OperandError
 from pydotcompute.compiler.intrinsics import NUMBER_METHODS, known
 from pydotcompute.compiler.synthetic import placed

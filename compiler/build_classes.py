@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build import Builder
+from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.operators import ERROR_NAME
 from pydotcompute.compiler.types import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from pydotcompute.compiler import containers, ir
-from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_arrays import compare_arrays
 from pydotcompute.compiler.build_classes import type_test
 from pydotcompute.compiler.build_containers import key_in, op
@@ -14,6 +14,7 @@ from pydotcompute.compiler.build_lists import equal
 from pydotcompute.compiler.build_messages import read_as_floats
 from pydotcompute.compiler.build_operators import apply, compare, items_of, negate
 from pydotcompute.compiler.build_reductions import has_float, reduction
+from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.synthetic import placed, unplaced, written
 from pydotcompute.compiler.types import (

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static, describe_static, may_fail
+from pydotcompute.compiler.build import Builder
+from pydotcompute.compiler.build_unit import Static, describe_static
+from pydotcompute.compiler.effects import may_fail
 from pydotcompute.compiler.scope import FORGOTTEN, Dropped, Env, Restart, TryFrame, Var, view_of
 from pydotcompute.compiler.types import ERROR, Type, join
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler import build_tables, ir
-from pydotcompute.compiler.build import Builder, Static, describe_static
+from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_arrays import binary_arrays, is_part, part_of, unary_array
 from pydotcompute.compiler.build_calls import call
 from pydotcompute.compiler.build_classes import is_type_call, type_name
@@ -36,6 +36,7 @@ from pydotcompute.compiler.build_messages import note_read, read_as_floats
 from pydotcompute.compiler.build_methods import attribute
 from pydotcompute.compiler.build_operators import apply, choose, compare, items_of, negate
 from pydotcompute.compiler.build_tests import condition
+from pydotcompute.compiler.build_unit import Static, describe_static
 from pydotcompute.compiler.build_wide import shortened
 from pydotcompute.compiler.convert import NoAttributeError, OperandError, raising
 from pydotcompute.compiler.operators import unary

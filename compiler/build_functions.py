@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static, build_until_stable
+from pydotcompute.compiler.build import Builder, build_until_stable
 from pydotcompute.compiler.build_messages import note_change
+from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.diagnostics import DiagnosticError
 from pydotcompute.compiler.scope import Var

@@ -11,12 +11,13 @@ import numpy as np
 
 from pydotcompute.compiler import containers as c
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_arrays import row
 from pydotcompute.compiler.build_containers import op
 from pydotcompute.compiler.build_members import all_members, is_enum
 from pydotcompute.compiler.build_operators import apply, compare, items_of
 from pydotcompute.compiler.build_tables import items, keep, rows_of
+from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.operators import Primitive
 from pydotcompute.compiler.synthetic import (

@@ -14,19 +14,13 @@ from dataclasses import replace
 from pydotcompute.compiler import build_expressions, build_statements, ir
 from pydotcompute.compiler.actor_shape import ActorShape
 from pydotcompute.compiler.borrowing import looked_at
-from pydotcompute.compiler.build import (
-    MAX_PASSES,
-    Builder,
-    Conversion,
-    TurnFrame,
-    Unit,
-    build_until_stable,
-)
+from pydotcompute.compiler.build import MAX_PASSES, Builder, build_until_stable
 from pydotcompute.compiler.build_iteration import shrinking_names
 from pydotcompute.compiler.build_loops import end_turn
 from pydotcompute.compiler.build_messages import read_back
 from pydotcompute.compiler.build_operators import negate
 from pydotcompute.compiler.build_tests import condition
+from pydotcompute.compiler.build_unit import Conversion, TurnFrame, Unit
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.diagnostics import Diagnostics
 from pydotcompute.compiler.prints import contains_text
@@ -88,6 +82,21 @@ def build_kernel(
         diagnostics.rewind(mark)
     else:
         diagnostics.error("PDC101", shape.loop.test, "the types of the state do not settle")
+    _report(shape, unit, types)
+    diagnostics.raise_if_any()
+    loc = builder.loc(shape.loop)
+    variables = tuple(builder.local(n, t, loc) for n, t in types.items() if t != UNBOUND)
+    return ir.Kernel(
+        loc, name, variables, inputs, outputs if outputs is not None else tuple(unit.sent),
+        tuple(builder.block), tuple(unit.functions.values()),
+        tuple((code, cls, text) for (cls, text), code in unit.raised.items()),
+        tuple(unit.prints), tuple(unit.headers), tuple(unit.constants),
+    )  # fmt: skip
+
+
+def _report(shape: ActorShape, unit: Unit, types: Mapping[str, Type]) -> None:
+    """The problems that show only when the whole turn has been built."""
+    diagnostics = unit.diagnostics
     for name_, type_ in types.items():
         if contains_text(type_):
             diagnostics.error(
@@ -104,15 +113,6 @@ def build_kernel(
             notes=["in Python, the field keeps the value that it was given, until it is sent"],
             hint="give the field a value of its own type",
         )  # fmt: skip
-    diagnostics.raise_if_any()
-    loc = builder.loc(shape.loop)
-    variables = tuple(builder.local(n, t, loc) for n, t in types.items() if t != UNBOUND)
-    return ir.Kernel(
-        loc, name, variables, inputs, outputs if outputs is not None else tuple(unit.sent),
-        tuple(builder.block), tuple(unit.functions.values()),
-        tuple((code, cls, text) for (cls, text), code in unit.raised.items()),
-        tuple(unit.prints), tuple(unit.headers), tuple(unit.constants),
-    )  # fmt: skip
 
 
 def _shared_before(shape: ActorShape) -> set[str]:

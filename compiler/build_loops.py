@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import MAX_PASSES, Builder, LoopFrame, Static, TurnFrame
+from pydotcompute.compiler.build import MAX_PASSES, Builder
 from pydotcompute.compiler.build_assignments import assign_to
 from pydotcompute.compiler.build_iteration import (
     Run,
@@ -18,6 +18,7 @@ from pydotcompute.compiler.build_iteration import (
 )
 from pydotcompute.compiler.build_operators import negate
 from pydotcompute.compiler.build_tests import condition
+from pydotcompute.compiler.build_unit import LoopFrame, Static, TurnFrame
 from pydotcompute.compiler.names import bound_names
 from pydotcompute.compiler.scope import FORGOTTEN, Env, Var
 from pydotcompute.compiler.types import INT

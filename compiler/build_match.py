@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_classes import class_of
 from pydotcompute.compiler.build_expressions import field_of
 from pydotcompute.compiler.build_operators import compare, items_of
 from pydotcompute.compiler.build_tests import condition, either
+from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.scope import Env, Var
 from pydotcompute.compiler.types import (

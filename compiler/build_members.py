@@ -7,8 +7,9 @@ import enum
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static, describe_static
+from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_operators import compare
+from pydotcompute.compiler.build_unit import Static, describe_static
 from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.types import EnumType, TupleType
 

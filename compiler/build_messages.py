@@ -15,8 +15,9 @@ from functools import lru_cache
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Conversion, Read, Static, Unit, describe_static
+from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_containers import make_list
+from pydotcompute.compiler.build_unit import Conversion, Read, Static, Unit, describe_static
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.names import bound_names
 from pydotcompute.compiler.operators import Primitive

@@ -14,9 +14,10 @@ from functools import partial
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_functions import call_function
 from pydotcompute.compiler.build_operators import choose
+from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import BOOL, EnumType, MessageType, UnionType

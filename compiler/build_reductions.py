@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_containers import mutate
 from pydotcompute.compiler.build_iteration import comprehension, loops_of
 from pydotcompute.compiler.build_sums import compensated
+from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.intrinsics import COMPENSATED
 from pydotcompute.compiler.operators import Deoptimise, Primitive

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, may_fail
+from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_assignments import annotated_assign, assign, augmented_assign
 from pydotcompute.compiler.build_exceptions import raise_statement, try_statement
 from pydotcompute.compiler.build_lists import delete
@@ -17,6 +17,7 @@ from pydotcompute.compiler.build_operators import negate
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.build_wide import fused
 from pydotcompute.compiler.convert import raising
+from pydotcompute.compiler.effects import may_fail
 from pydotcompute.compiler.error_codes import BY_NAME
 from pydotcompute.compiler.synthetic import HandOver
 from pydotcompute.compiler.types import NEVER

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_enums import as_base
 from pydotcompute.compiler.build_operators import compare, items_of
+from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.diagnostics import Location
 from pydotcompute.compiler.numpy_types import to_python

@@ -15,12 +15,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from pydotcompute.compiler import ir
-from pydotcompute.compiler.build import Builder, Static
+from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_functions import specialise
 from pydotcompute.compiler.build_messages import note_read
 from pydotcompute.compiler.build_operators import items_of
+from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError, raising
-from pydotcompute.compiler.emit_expressions import may_fail
+from pydotcompute.compiler.effects import may_fail
 from pydotcompute.compiler.operators import ERROR_TEXT, Deoptimise, Primitive
 from pydotcompute.compiler.prints import Display, Live, Piece, Site, Text, Value, formatted
 from pydotcompute.compiler.types import (

@@ -12,6 +12,7 @@ from functools import singledispatchmethod
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.c_types import CTypes, identifier, literal
+from pydotcompute.compiler.effects import may_raise
 from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.types import BOOL, NONE, STR, UNBOUND, MessageType, Type, UnionType
 
@@ -209,15 +210,3 @@ class ExpressionEmitter:
     def _(self, node: ir.Context) -> str:
         # The last time-out, which lets flushing handlers run, comes before the actor is told.
         return "(pdc_t->actor->terminating != 0 && pdc_t->actor->event == 0)"
-
-
-def may_raise(node: ir.Expr) -> bool:
-    """Whether evaluating ``node`` may raise a Python exception."""
-    return any(isinstance(n, ir.Call) or (isinstance(n, ir.Op) and n.primitive.raises)
-               for n in ir.walk(node))  # fmt: skip
-
-
-def may_fail(node: ir.Expr) -> bool:
-    """Whether evaluating ``node`` may set the error word: an exception, or a deoptimisation."""
-    return any(isinstance(n, ir.Call) or (isinstance(n, ir.Op) and n.primitive.fails)
-               for n in ir.walk(node))  # fmt: skip

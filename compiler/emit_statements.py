@@ -15,7 +15,8 @@ from functools import singledispatchmethod
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.c_types import CTypes, comment, file_name, identifier
-from pydotcompute.compiler.emit_expressions import ExpressionEmitter, may_fail, may_raise
+from pydotcompute.compiler.effects import may_fail, may_raise
+from pydotcompute.compiler.emit_expressions import ExpressionEmitter
 from pydotcompute.compiler.error_codes import DEOPTIMISE
 from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.types import CONTAINERS, MessageType, UnionType

@@ -21,8 +21,8 @@ import numpy as np
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.actor_shape import ActorShape, find_shape
-from pydotcompute.compiler.build import FIRST_USER_CODE
 from pydotcompute.compiler.build_kernel import build_kernel
+from pydotcompute.compiler.build_unit import FIRST_USER_CODE
 from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from pydotcompute.compiler.emit import emit
 from pydotcompute.compiler.error_codes import TABLE, describe
