@@ -11,6 +11,7 @@ steers the compiled code and hears from it.  Every word has one writer.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -135,9 +136,9 @@ SEAT = _lines(
     [("parked", "<u8"), ("busy_ns", "<u8"), ("visits", "<u8"), ("peak", "<u8")],
 )  # fmt: skip
 """Lines 0 to 2 are written by the host, while the actor is parked, except for ``leave``.
-Line 0: ``actor`` (the host's record) and ``mirror`` (the state as it was when the actor parked) are
-in mapped memory; ``local`` (the device's record and its two ports), ``state``, ``journal`` and
-``strings`` in device memory.
+Line 0: ``actor`` (the host's record, with its input and its output port right behind it) and
+``mirror`` (the state as it was when the actor parked) are in mapped memory; ``local`` (the device's
+record and its two ports), ``state``, ``journal`` and ``strings`` in device memory.
 Line 1: ``slots`` (outputs, before they are copied to the host's ring; as many as there) and
 ``stage`` (inputs, copied from the host's ring; 0: in shared memory) in device memory; ``burst``:
 messages handled between two looks at the host's words; ``budget``: messages in this residency.
@@ -148,5 +149,24 @@ Line 3, written by the device: ``parked`` is the epoch of the last residency tha
 after everything else; the nanoseconds it was busy, and how many visits it made; ``peak``, stored
 before the inputs are said to be consumed: the most messages that waited at the same time, ever."""
 
-STAGE = 8192
-"""Bytes of shared memory for inputs; a slot that is larger is staged in device memory."""
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """The block of a device that an actor has.
+
+    Args:
+        count: its threads, a power of two.
+        stage: bytes of its shared memory for inputs; a slot that is larger is staged in device
+            memory.
+    """
+
+    count: int
+    stage: int
+
+
+IN_ORDER = Lanes(32, 8192)
+"""One lane runs the actor, and a warp moves its messages."""
+SIDE_BY_SIDE = Lanes(128, 32768)
+"""Each lane runs independent turns: a warp for each scheduler of a multiprocessor, and as many
+messages as make the trips over the bus worth their while."""

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler import ir
+from pydotcompute.compiler.abi import IN_ORDER, SIDE_BY_SIDE, Lanes
 from pydotcompute.compiler.actor_shape import ActorShape, find_shape
 from pydotcompute.compiler.build_kernel import build_kernel
 from pydotcompute.compiler.build_unit import FIRST_USER_CODE
@@ -53,6 +54,7 @@ class KernelSource:
         max_sends: how many outputs a turn makes at most; None if a loop sends.
         strings: the constant strings, in the order of ``actor.strings``.
         codes: exception class of each code that the text may report.
+        lanes: what it has of a device.
     """
 
     kernel_id: str
@@ -64,6 +66,7 @@ class KernelSource:
     max_sends: int | None
     strings: tuple[str, ...]
     codes: Mapping[int, type[BaseException]]
+    lanes: Lanes
 
     def is_current(self) -> bool:
         """Whether the constants it was compiled with still have the same values."""
@@ -202,10 +205,11 @@ def lower(request: LoweringRequest) -> KernelSource:
     origin = f"{source.qualname} in {source.filename}, line {source.first_line}"
     publishes = not any(site.makes_text for site in kernel.prints)
     most = max_sends(kernel)
+    lanes = SIDE_BY_SIDE if parts.independent else IN_ORDER
     text = render(request.kernel_id, origin, parts, layout.dtype.itemsize,
-                  publishes=publishes, most=most)  # fmt: skip
+                  publishes=publishes, most=most, lanes=lanes)  # fmt: skip
     return KernelSource(request.kernel_id, text, kernel, layout, kernel.inputs, kernel.outputs,
-                        most, parts.strings, codes)  # fmt: skip
+                        most, parts.strings, codes, lanes)  # fmt: skip
 
 
 def _converted(

@@ -47,7 +47,7 @@ def _layout_checks() -> list[dict[str, Any]]:
 
 
 def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
-           publishes: bool, most: int | None) -> str:  # fmt: skip
+           publishes: bool, most: int | None, lanes: abi.Lanes) -> str:  # fmt: skip
     """The text of a kernel.
 
     Args:
@@ -57,6 +57,7 @@ def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
         state_size: bytes of the state's numpy record, which the compiler confirms.
         publishes: whether a burst publishes its outputs, or leaves that to the host.
         most: outputs of a turn, at most; None if there is no bound.
+        lanes: what it has of a device.
 
     Returns:
         C++17 for NVRTC and for the host compiler.
@@ -71,7 +72,6 @@ def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
         platform=helpers.platform(),
         helpers=helpers.select(used),
         line=abi.CACHE_LINE,
-        stage=abi.STAGE,
         checks=_layout_checks(),
         statuses=list(abi.Status),
         structs=parts.structs,
@@ -83,6 +83,7 @@ def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
         changing=[pair for pair in parts.places if pair not in parts.fixed],
         independent=int(parts.independent),
         most=most or 0,
+        lanes=lanes,
         containers="pdc_list<" in text or "pdc_dict<" in text or "pdc_deque<" in text
         or "pdc_array<" in text or "pdc_index(" in text or bool(parts.places),
         state_size=state_size,

@@ -184,7 +184,7 @@ class Actor:
         device, program = self.plan.device, self.plan.program
         if device is not None and program is not None:
             residents = self.options.residents(device)
-            residents.check_room(device.load(program.library), self.kernel_id)
+            residents.check_room(device.load(program.library, program.lanes.count), self.kernel_id)
 
     async def _choose(self, backend: str, state: dict[str, Any] | None) -> Plan:
         plan: Plan = await self.options.pool.call(

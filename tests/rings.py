@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.codec import codec_of
-from pydotcompute.compiler.abi import ACTOR, PORT, SEAT, STAGE, Leave, Status
+from pydotcompute.compiler.abi import ACTOR, PORT, SEAT, Leave, Status
 from pydotcompute.compiler.pipeline import KernelSource
 from pydotcompute.compiler.schema import STRINGS
 from tests.captured import Captured
@@ -37,12 +37,13 @@ class Ring:
         bound: how many messages may wait.
         count: how many slots there are, a power of two.
         start: the ordinal of the first message.
+        words: where the port's record is.
     """
 
     def __init__(self, classes: tuple[type, ...], slot: np.dtype[Any], bound: int, count: int,
-                 start: int) -> None:  # fmt: skip
+                 start: int, words: np.ndarray[Any, Any]) -> None:  # fmt: skip
         self.classes, self.slot = classes, slot
-        self.words = _aligned(PORT.itemsize)
+        self.words = words
         self.port = self.words.view(PORT)[0]
         self.port["head"] = self.port["tail"] = self.port["claimed"] = start
         self.port["bound"] = bound
@@ -114,15 +115,18 @@ class Library:
         start = chance.choice([0, 5, 2**40 + 3])
         room, bound = chance.choice([1, 2, 3, 8, 64]), chance.choice([1, 2, 5, 64])
         spare = 1 if kernel.max_sends is None else kernel.max_sends
-        self.input = Ring(kernel.input_types, kernel.input_slot, room, _power(room), start)
+        self.words = _aligned(ACTOR.itemsize + 2 * PORT.itemsize)  # a device reads it as one
+        self.actor = self.words[: ACTOR.itemsize].view(ACTOR)[0]
+        ports = np.split(self.words[ACTOR.itemsize :], 2)
+        self.input = Ring(kernel.input_types, kernel.input_slot, room, _power(room), start,
+                          ports[0])  # fmt: skip
         slots, first = _power(bound + spare + 1), chance.choice([0, 7])
-        self.output = Ring(kernel.output_types, kernel.output_slot, bound, slots, first)
+        self.output = Ring(kernel.output_types, kernel.output_slot, bound, slots, first,
+                           ports[1])  # fmt: skip
         self.state = _aligned(max(1, kernel.state_dtype.itemsize))
         self.strings = np.array([STRINGS.intern(s) for s in kernel.strings] or [0], "<u4")
         self.journal = np.zeros(1 + kernel.state.journal_size // 8, "<u8")
         self.journal[0] = 8 * (len(self.journal) - 1)
-        self.words = _aligned(ACTOR.itemsize)
-        self.actor = self.words.view(ACTOR)[0]
         for name, address in (
             ("input", self.input.words.ctypes.data), ("output", self.output.words.ctypes.data),
             ("state", self.state.ctypes.data), ("strings", self.strings.ctypes.data),
@@ -225,7 +229,8 @@ class Resident(Library):
         self._ids = np.zeros_like(self.strings)
         staged = chance.choice([1, 2, 64])
         size = kernel.input_slot.itemsize
-        self._stage = _aligned(staged * size) if staged * size > STAGE or staged == 2 else None
+        apart = staged * size > kernel.lanes.stage or staged == 2
+        self._stage = _aligned(staged * size) if apart else None
         for name, value in (
             ("actor", self.words.ctypes.data), ("local", self._local.ctypes.data),
             ("state", self._working.ctypes.data), ("mirror", self.state.ctypes.data),

@@ -104,8 +104,8 @@ def cupy(monkeypatch: pytest.MonkeyPatch) -> _Cupy:
 def test_what_cupy_is_asked_for(cupy: _Cupy, tmp_path: Path) -> None:
     device = CupyDevice()
     assert (device.name, device.arch, device.connections) == ("NVIDIA H200 (sm_90)", "sm_90", 8)
-    kernel = device.load(tmp_path / "k.cubin")
-    assert device.load(tmp_path / "k.cubin") is kernel
+    kernel = device.load(tmp_path / "k.cubin", 32)
+    assert device.load(tmp_path / "k.cubin", 32) is kernel
     assert kernel.capacity == 16 * 132
     warm = ((1,), (32,), (0, 0, 0), {"non_blocking": True})
     assert cupy.calls == [
@@ -139,7 +139,7 @@ def test_cubins_come_from_our_own_nvrtc(cupy: _Cupy) -> None:
 
 def test_an_error_of_cupy_is_a_fault(cupy: _Cupy, tmp_path: Path) -> None:
     device = CupyDevice()
-    kernel, stream = device.load(tmp_path / "k.cubin"), device.stream()
+    kernel, stream = device.load(tmp_path / "k.cubin", 32), device.stream()
     cupy.error = RuntimeError("cudaErrorIllegalAddress: an illegal memory access was encountered")
     for call in (lambda: stream.launch(kernel.resident, 0, 1, 1), stream.done):
         with pytest.raises(DeviceFault) as caught:

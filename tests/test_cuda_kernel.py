@@ -40,6 +40,39 @@ def test_neighbouring_lanes_copy_sixteen_bytes_each(found: set[str]) -> None:
     assert [name for name in found if name.startswith("st.") and wide.search(name)]
 
 
+def order(ptx: str, function: str) -> list[str]:
+    """Loads (L), stores (S) and fences (F) of system scope and others, as they stand in a function."""
+    bodies = [b for b in re.split(r"^\.func ", ptx, flags=re.MULTILINE) if "{" in b.split(";")[0]]
+    body = next(b for b in bodies if re.match(rf".*\d*{function}(E\w*)?\(", b))
+    body = body.split("\n}", 1)[0]
+    kinds = {"ld.acquire.sys": "A", "ld.relaxed.sys": "R", "ld": "L", "st.release.sys": "P",
+             "st": "S", "fence": "F", "membar": "F"}  # fmt: skip
+    found = []
+    for name in INSTRUCTION.findall(body):
+        prefix = next((p for p in kinds if name.startswith(p)), None)
+        if prefix is not None and not name.startswith(("ld.param", "st.param", "ld.local")):
+            found.append(kinds[prefix])
+    return found
+
+
+def test_a_lane_has_eight_loads_under_way() -> None:
+    """A trip over the bus takes a microsecond: nobody waits for one before asking for the next."""
+    ptx = decorated(plain).lower().ptx("sm_90")
+    assert "LLLLLLLLSSSSSSSS" in "".join(order(ptx, "pdc_copy"))
+
+
+def test_a_poll_is_one_trip() -> None:
+    found = "".join(order(decorated(plain).lower().ptx("sm_90"), "pdc_reside"))
+    assert "RRA" in found
+
+
+def test_a_burst_orders_nothing_for_the_whole_system() -> None:
+    """Its ports are a copy that only its own lane touches."""
+    found = order(decorated(plain).lower().ptx("sm_90"), "pdc_burst")
+    assert found
+    assert not set(found) & {"A", "P", "F"}
+
+
 def test_the_clock_is_the_devices(found: set[str]) -> None:
     ptx = decorated(plain).lower().ptx("sm_90")
     assert "%globaltimer" in ptx

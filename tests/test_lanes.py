@@ -17,6 +17,7 @@ from pydotcompute import (
     ring_kernel,
 )
 from pydotcompute.fallback import FallbackWarning
+from tests.contract import until
 
 Run = Callable[[Any], Any]
 
@@ -117,3 +118,21 @@ def test_a_value_beyond_64_bits_goes_on_in_the_interpreter(run: Run) -> None:
     with pytest.warns(FallbackWarning, match="beyond 64 bits"):
         found = run(answers(power, values))
     assert found == ([n**6 % 1009 for n in values], None)
+
+
+def test_outputs_that_wait_for_room_leave_none(run: Run) -> None:
+    """A second batch arrives while the queue of outputs is full, and one more waits."""
+
+    async def probe() -> list[int]:
+        actor = ring_kernel(kernel_id="full", queue_size=100, auto_register=False)(square.function)
+        async with RingKernelRuntime(backend="cuda", fallback="error") as runtime:
+            kernel = await runtime.launch("full", actor)
+            await kernel.activate()
+            for first in (0, 100):
+                for n in range(first, first + 100):
+                    await kernel.send(Number(n))
+                await until(lambda: kernel.statistics().output_depth == 100)
+            await until(lambda: kernel.statistics().processed > 100)
+            return [(await kernel.receive()).n for _ in range(200)]
+
+    assert run(probe()) == [n * n + 3 for n in range(200)]

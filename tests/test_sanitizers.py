@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -94,6 +95,62 @@ def test_threads_while_the_oldest_are_dropped(tmp_path: Path) -> None:
         )  # fmt: skip
         received, skipped = map(int, written.split())
         assert 0 < received <= 300_000 - skipped
+
+
+LANES = 8
+"""Threads that stand for the lanes of a device: two cores run no more."""
+RESIDENT = [actors.whole, actors.dealt, actors.twice_or_never]
+TOGETHER = "PDC_TOGETHER();"
+
+
+def reside(actor: Any, bound: int, watched: Path, subject: Any, **given: Any) -> list[bytes]:
+    """Pairs through a resident kernel; how many came out, and how many were skipped."""
+    return program.run(
+        subject, watched, "lanes", messages_of_pairs(), bound=bound, limit=1,
+        **{"policy": int(Policy.BLOCK), "count": 6000, **given},
+    ).split()  # fmt: skip
+
+
+@pytest.mark.parametrize("actor", RESIDENT, ids=lambda actor: actor.kernel_id)
+def test_lanes_and_host(actor: Any, tmp_path: Path) -> None:
+    """What compute-sanitizer's racecheck is for on a GPU, and the host at the other end as well."""
+    need("thread")
+    subject, watched = program.build(actor, "thread", tmp_path, LANES)
+    for bound in (1, 3, 64, 300, 1000):
+        assert reside(actor, bound, watched, subject) == [b"6000", b"0"]
+    refused = reside(actor, 5, watched, subject, policy=int(Policy.REJECT), count=500)
+    assert refused == [b"500", b"0"]
+
+
+def without(number: int, text: str) -> str:
+    """A text in which the lanes do not wait for one another at one place."""
+    parts = text.split(TOGETHER)
+    return TOGETHER.join(parts[: number + 1]) + ";" + TOGETHER.join(parts[number + 1 :])
+
+
+@pytest.mark.parametrize("number", [0, 2, 4, 6, 8, 10, 12])
+def test_every_barrier_is_needed(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One left out is noticed; the others were tried as well when they were written."""
+    need("thread")
+    made = program.Subject
+
+    def broken(actor: Any) -> Any:
+        subject = made(actor)
+        assert subject.kernel.text.count(TOGETHER) == 13
+        object.__setattr__(subject.kernel, "text", without(number, subject.kernel.text))
+        return subject
+
+    monkeypatch.setattr(program, "Subject", broken)
+    for actor in reversed(RESIDENT):
+        subject, watched = program.build(actor, "thread", tmp_path, LANES)
+        try:
+            for bound in (300, 64, 3):
+                reside(actor, bound, watched, subject, timeout=20)
+        except (AssertionError, subprocess.TimeoutExpired):
+            return
+    raise AssertionError(f"barrier {number} could be left out")
 
 
 MISTAKES = {

@@ -61,7 +61,7 @@ class CudaEngine(NativeEngine):
 
     def _new_block(self, program: NativeProgram) -> Block:
         spec, residents = self.host.spec, self.residents
-        self.kernel = residents.device.load(program.library)
+        self.kernel = residents.device.load(program.library, program.lanes.count)
         return CudaBlock(
             program, spec.queue_size, spec.backpressure.policy, residents.mapped, residents.local
         )

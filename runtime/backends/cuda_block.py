@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydotcompute.backends.block import Block, Bytes
 from pydotcompute.backends.device import Arena, Piece
 from pydotcompute.backends.program import NativeProgram
-from pydotcompute.compiler.abi import ACTOR, PORT, SEAT, STAGE, Leave, Policy
+from pydotcompute.compiler.abi import ACTOR, PORT, SEAT, Leave, Policy
 from pydotcompute.ring import MASK
 
 BURST = 256
@@ -61,9 +61,10 @@ class CudaBlock(Block):
         q[_STRING_COUNT] = len(program.strings)
         q[_INPUT_SIZE] = size = program.input_slot.itemsize
         q[_OUTPUT_SIZE] = program.output_slot.itemsize
-        staged = 1 << max(0, (STAGE // size).bit_length() - 1)
+        stage = program.lanes.stage
+        staged = 1 << max(0, (stage // size).bit_length() - 1)
         q[_STAGE_MASK] = staged - 1
-        q[_STAGE] = 0 if staged * size <= STAGE else self._own(staged * size)
+        q[_STAGE] = 0 if staged * size <= stage else self._own(staged * size)
         q[_BURST], q[BUDGET] = BURST, FOREVER
         self.seat4[_LOAD] = 1
         self._mirror_output()

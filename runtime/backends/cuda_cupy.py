@@ -16,8 +16,6 @@ from typing import Any
 from pydotcompute.backends.device import Chunk, DeviceFault, Kernel
 from pydotcompute.errors import BackendUnavailableError
 
-LANES = 32
-"""Threads of a block."""
 _CONNECTIONS = "CUDA_DEVICE_MAX_CONNECTIONS"
 
 
@@ -73,7 +71,7 @@ class CupyDevice:
 
         return nvrtc.compile_to_file(source, self.arch, name=name)
 
-    def load(self, file: Path) -> Kernel:
+    def load(self, file: Path, lanes: int) -> Kernel:
         """Load a cubin, and launch each of its kernels once with nothing to do.
 
         Modules are loaded lazily: without that, the first launch would load the code, and wait
@@ -87,11 +85,11 @@ class CupyDevice:
                 stream = self.stream()
                 functions = []
                 for name in ("pdc_resident", "pdc_debug_step"):
-                    function = module.get_function(name).kernel
+                    function = (module.get_function(name).kernel, (lanes,))
                     stream.launch(function, 0, 0, 0)
                     functions.append(function)
                 fits = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
-                    functions[0].ptr, LANES, 0
+                    functions[0][0].ptr, lanes, 0
                 )
             found = self._loaded[file] = Kernel(functions[0], functions[1], fits * self._processors)
         return found
@@ -133,7 +131,8 @@ class CupyStream:
     def launch(self, function: Any, seats: int, count: int, limit: int) -> None:
         """Begin a grid, of one block at least."""
         with _faults(), self._device:
-            function((max(1, count),), (LANES,), (seats, count, limit), stream=self._stream)
+            kernel, lanes = function
+            kernel((max(1, count),), lanes, (seats, count, limit), stream=self._stream)
 
     def done(self) -> bool:
         """Whether everything launched has ended."""

@@ -103,8 +103,12 @@ class Device(Protocol):
         """
         ...
 
-    def load(self, file: Path) -> Kernel:
+    def load(self, file: Path, lanes: int) -> Kernel:
         """Load what ``compile`` has made, once; later calls return the same.
+
+        Args:
+            file: what was made.
+            lanes: threads of a block.
 
         Raises:
             DeviceFault: the device has died.

@@ -113,7 +113,7 @@ def check_echo(device: Device) -> None:
     """
     from pydotcompute.compiler.render import render_echo
 
-    kernel = device.load(device.compile(render_echo(), "self-test"))
+    kernel = device.load(device.compile(render_echo(), "self-test"), 1)
     memory, stream = device.mapped(256), device.stream()
     assert memory.bytes is not None
     words = memory.bytes.cast("Q")

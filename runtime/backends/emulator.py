@@ -99,8 +99,8 @@ class Emulator:
         """Compile for the host, with the resident kernel in it."""
         return find_compiler().compile_shared(source, name=name, flags=("-DPDC_EMULATE",))
 
-    def load(self, file: Path) -> Kernel:
-        """Load a library, once."""
+    def load(self, file: Path, lanes: int) -> Kernel:
+        """Load a library, once; it knows how many lanes it has."""
         found = self._loaded.get(file)
         if found is None:
             self.waiting_call("load")

@@ -15,6 +15,7 @@ import numpy as np
 
 from pydotcompute.anatomy import Anatomy
 from pydotcompute.backends.device import Device
+from pydotcompute.compiler.abi import IN_ORDER, Lanes
 from pydotcompute.compiler.ir import HeaderSite
 
 
@@ -43,6 +44,7 @@ class NativeProgram:
         resolve: ``(log bytes, output slots)``: make the strings that the actor left to the host,
             which then publishes the outputs; None if it leaves none.
         journal_size: bytes in which a turn notes what it changes in containers.
+        lanes: what it has of a device.
     """
 
     library: Path
@@ -62,6 +64,7 @@ class NativeProgram:
     journal_size: int = 0
     headers: tuple[HeaderSite, ...] = ()
     resolve: Callable[[memoryview, Any], None] | None = None
+    lanes: Lanes = IN_ORDER
 
 
 def program_of(lowering: Any, anatomy: Anatomy, device: Device | None = None) -> NativeProgram:
@@ -81,7 +84,8 @@ def program_of(lowering: Any, anatomy: Anatomy, device: Device | None = None) ->
         library = lowering.native_library()
     else:
         library = device.compile(lowering.source, lowering.kernel_id)
-        device.load(library)  # here, on a worker thread: it may have to wait for the device
+        # Here, on a worker thread: it may have to wait for the device.
+        device.load(library, kernel.lanes.count)
     return NativeProgram(
         library=library,
         input_types=kernel.input_types, output_types=kernel.output_types,
@@ -93,4 +97,5 @@ def program_of(lowering: Any, anatomy: Anatomy, device: Device | None = None) ->
         strings=kernel.strings, journal_size=kernel.state.journal_size,
         headers=kernel.ir.headers,
         resolve=kernel.resolve if kernel.makes_texts else None,
+        lanes=kernel.lanes,
     )  # fmt: skip

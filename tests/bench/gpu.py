@@ -111,7 +111,7 @@ class Bench:
         """What the host spends on one launch."""
         from pydotcompute.compiler.render import render_echo
 
-        kernel = self.device.load(self.device.compile(render_echo(), "self-test"))
+        kernel = self.device.load(self.device.compile(render_echo(), "self-test"), 1)
         memory, stream, times = self.device.mapped(256), self.device.stream(), []
         memory.bytes.cast("Q")[0], memory.bytes.cast("Q")[2] = 1, memory.address
         for _ in range(max(5, self.count // 10)):

@@ -79,6 +79,24 @@ async def whole(ctx: Any) -> None:
         await ctx.send(Pair(pair.number, pair.complement))
 
 
+@make(Pair, Pair)
+async def dealt(ctx: Any) -> None:
+    while True:
+        pair = await ctx.receive()
+        if pair.number + pair.complement != -1:
+            raise ValueError("half a message")
+        await ctx.send(Pair(pair.number, pair.complement))
+
+
+@make(Pair, Pair)
+async def twice_or_never(ctx: Any) -> None:
+    while True:
+        pair = await ctx.receive()
+        if pair.number % 2 == 0:
+            await ctx.send(Pair(pair.number, pair.complement))
+            await ctx.send(Pair(pair.number + 1, pair.complement - 1))
+
+
 @make(Item, Report)
 async def containers(ctx: Any) -> None:
     window: deque[int] = deque(maxlen=7)

@@ -2,6 +2,8 @@
 //
 //   driver stream < setup > outputs    bursts and reads in turn, on one thread
 //   driver threads < setup             sender, actor and receiver on threads of their own
+//   driver lanes < setup               sender, receiver, and a resident kernel, a thread for each
+//                                      lane (built with -DPDC_EMULATE -DPDC_THREADED)
 //
 // The setup is written by tests/sanitizers/program.py: numbers, then the bytes of the state, the ids
 // of the constant strings, and the input records.  Every part of memory is an allocation of its own
@@ -51,7 +53,7 @@ extern "C" u64 pdc_state_size;
 
 struct setup {
   u64 in_size, out_size, state_size, strings, journal, log, messages, bound, policy, sends, limit,
-      carry, queue_full, count;
+      carry, queue_full, count, stage;
 } s;
 static std::vector<char> records;
 
@@ -235,9 +237,106 @@ static void threads(actor *a) {
   receiving.join();
 }
 
+// --- a resident kernel -----------------------------------------------------------------------------
+#ifdef PDC_THREADED
+#include <pthread.h>
+
+struct seat {
+  actor *host;
+  void *local, *state, *mirror;
+  u64 state_size;
+  void *journal;
+  u64 journal_size;
+  void *strings, *slots, *stage;
+  u64 stage_mask, input_size, output_size, string_count, burst, budget;
+  u32 leave, load;
+  u64 epoch, idle_ns;
+  void *sources;
+  u64 pad0[4], parked, busy_ns, visits, peak, pad1[4];
+};
+static_assert(sizeof(seat) == 256, "layout of compiler/abi.py");
+
+const u64 LANES = PDC_LANE_COUNT, RESIDENT_NS = 3000000, IDLE_NS = 300000;
+extern "C" {
+__thread u64 pdc_lane;
+void pdc_threaded(seat *, u64 resident_ns, const u64 *machine);
+static pthread_barrier_t lanes_meet;
+void pdc_barrier() { pthread_barrier_wait(&lanes_meet); }
+}
+static seat place;
+
+// The host's record and its two ports lie side by side.
+static actor *join(const actor *a) {
+  char *const whole = (char *)memory(sizeof(actor) + 2 * sizeof(port));
+  actor *const joined = (actor *)whole;
+  memcpy(joined, a, sizeof *a);
+  joined->input = (port *)(joined + 1), joined->output = joined->input + 1;
+  memcpy(joined->input, a->input, sizeof(port)), memcpy(joined->output, a->output, sizeof(port));
+  joined->watch = &joined->stop;
+  return joined;
+}
+
+static void sit(actor *a) {
+  const u64 slots = a->output->mask + 1;
+  seat *const p = &place;
+  p->host = a, p->local = memory(sizeof(actor) + 2 * sizeof(port));
+  p->state = memory(s.state_size), p->mirror = a->state, p->state_size = s.state_size;
+  p->journal = memory(8 + s.journal), p->journal_size = s.journal;
+  p->strings = memory(4 * s.strings), p->string_count = s.strings;
+  p->slots = memory(slots * s.out_size), p->sources = memory(slots * 8);
+  p->input_size = s.in_size, p->output_size = s.out_size, p->stage = nullptr;
+  for (p->stage_mask = 1; (p->stage_mask + 1) * s.in_size <= s.stage; p->stage_mask *= 2) {}
+  p->stage_mask--;
+  p->burst = 256, p->budget = ~0ull >> 1, p->idle_ns = IDLE_NS, p->load = 1;
+}
+
+static void reside_again(actor *a, u64 *finished) {
+  static const u64 machine[8] = {};
+  std::vector<char> seen(s.state_size);
+  pthread_barrier_init(&lanes_meet, nullptr, LANES);
+  for (;;) {
+    const bool over = load(finished) != 0;
+    __atomic_store_n(&place.leave, 0, __ATOMIC_RELAXED);
+    place.epoch++;
+    std::vector<std::thread> lanes;
+    for (u64 lane = 0; lane < LANES; lane++)
+      lanes.emplace_back([lane] { pdc_lane = lane, pdc_threaded(&place, RESIDENT_NS, machine); });
+    while (load(&place.parked) != place.epoch) std::this_thread::yield();
+    memcpy(seen.data(), place.mirror, s.state_size);  // all of it must be there by now
+    for (std::thread &each : lanes) each.join();
+    place.load = 0;
+    if (a->status == FAILED && a->code != (int)s.queue_full) die("half a message was handled");
+    if (a->status > FULL && a->status != FAILED) die("an unexpected status");
+    if (over && a->status == IDLE && a->input->tail == a->input->head) return store(finished, 2);
+  }
+}
+
+static void lanes(actor *parts) {
+  u64 finished = 0;
+  actor *const a = join(parts);
+  sit(a);
+  std::thread residing(reside_again, a, &finished);
+  std::thread receiving(receive_all, a->output, a, &finished);
+  for (u64 n = 0; n < 20; n++) {  // while messages are sent, kernels are asked to leave
+    std::this_thread::yield();
+    __atomic_store_n(&place.leave, n % 3, __ATOMIC_RELAXED);
+  }
+  send_all(a->input);
+  store(&finished, 1);
+  residing.join();
+  receiving.join();
+  for (void *each : {place.local, place.state, place.journal, place.strings, place.slots,
+                     place.sources, (void *)a})
+    free(each);
+}
+#else
+static void lanes(actor *) { die("not built for lanes"); }
+#endif
+
 int main(int, char **arguments) {
   actor *const a = make();
   if (!strcmp(arguments[1], "threads")) threads(a);
+  else if (!strcmp(arguments[1], "lanes")) lanes(a);
   else stream(a);
   for (port *p : {a->input, a->output}) {
     free(p->slots);

@@ -50,19 +50,23 @@ def missing(sanitize: str) -> str | None:
     return None
 
 
-def build(actor: RingKernelFunction, sanitize: str, folder: Path) -> tuple[Subject, Path]:
+def build(
+    actor: RingKernelFunction, sanitize: str, folder: Path, lanes: int = 0
+) -> tuple[Subject, Path]:
     """The actor's executable.
 
     Args:
         actor: the actor.
         sanitize: for ``-fsanitize=``; empty: none.
         folder: where it is built.
+        lanes: of a resident kernel, a thread each; 0: none.
     """
     subject = Subject(actor)
     source, made = folder / f"{actor.kernel_id}.cpp", folder / f"{actor.kernel_id}-{sanitize}"
+    resident = ["-DPDC_EMULATE", "-DPDC_THREADED", f"-DPDC_LANE_COUNT={lanes}"] if lanes else []
     source.write_text(subject.kernel.text, encoding="utf-8")
-    command = [*find_compiler().command, *_flags(sanitize), "-pthread", str(source), str(DRIVER),
-               "-o", str(made)]  # fmt: skip
+    command = [*find_compiler().command, *_flags(sanitize), *resident, "-pthread",
+               str(source), str(DRIVER), "-o", str(made)]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return subject, made
@@ -70,19 +74,20 @@ def build(actor: RingKernelFunction, sanitize: str, folder: Path) -> tuple[Subje
 
 def run(
     subject: Subject, program: Path, mode: str, messages: Sequence[Any], *, bound: int,
-    policy: int, limit: int, count: int = 0,
+    policy: int, limit: int, count: int = 0, timeout: float = 120,
 ) -> bytes:  # fmt: skip
     """Run an executable.
 
     Args:
         subject: the actor it was built of.
         program: its path.
-        mode: ``"stream"`` or ``"threads"``.
+        mode: ``"stream"``, ``"threads"`` or ``"lanes"``.
         messages: the input.
         bound: of both queues.
         policy: ``abi.Policy``.
         limit: messages in a burst.
-        count: messages sent, in ``threads``.
+        count: messages sent, in ``threads`` and ``lanes``.
+        timeout: seconds.
 
     Returns:
         What it wrote.
@@ -105,13 +110,14 @@ def run(
         size, kernel.output_slot.itemsize, len(state), len(kernel.strings),
         kernel.state.journal_size, 64, len(messages), bound, policy,
         1 if kernel.max_sends is None else kernel.max_sends, limit, 1, _QUEUE_FULL, count,
+        kernel.lanes.stage,
     )  # fmt: skip
     strings = [STRINGS.intern(text) for text in kernel.strings]
     setup = struct.pack(f"<{len(numbers)}Q{len(state)}s{len(strings)}I", *numbers, bytes(state),
                         *strings)  # fmt: skip
     done = subprocess.run(
         [program, mode], input=setup + bytes(records), capture_output=True, env=_RUN_TIME,
-        timeout=120,
+        timeout=timeout,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     return done.stdout
