@@ -15,7 +15,7 @@ TYPED := build/typed
 PYTHON ?=
 ARGS ?=
 
-.PHONY: help test lint demo bench gpu soak coverage clean compiler
+.PHONY: help test lint demo bench gpu site soak coverage clean compiler
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -39,23 +39,40 @@ lint: $(READY)
 bench: $(READY) compiler $(PEER)/.ready
 	$(BIN)/python tests/bench --peer $(PEER)/bin/python $(ARGS)
 
+# Where no package index can be reached, an interpreter that has CuPy, pytest and the rest is named,
+# and this package is put beside it: make gpu WITH=python3
+ifdef WITH
+BESIDE := PYTHONPATH=$(CURDIR)/build/site:$$PYTHONPATH
+GPU := $(WITH)
+gpu: site
+else
+GPU := $(BIN)/python
 gpu: $(READY)
+endif
+gpu:
 	@command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L | grep -q GPU || { \
 	  echo "make gpu: no NVIDIA GPU here (nvidia-smi finds none)."; \
 	  echo "Everything that needs none, cubins for all architectures included, is in: make test"; \
 	  exit 1; }
+ifndef WITH
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[cuda13]"
-	$(BIN)/python -m pytest -m gpu $(ARGS)
-	PYDOTCOMPUTE_DEVICE=gpu $(BIN)/python -m pytest -k "cuda and not emulated" \
+endif
+	$(BESIDE) $(GPU) tests/bench/gpu.py
+	$(BESIDE) $(GPU) -m pytest -m gpu $(ARGS)
+	$(BESIDE) PYDOTCOMPUTE_DEVICE=gpu $(GPU) -m pytest -k "cuda and not emulated" \
 	  tests/test_contract_*.py $(ARGS)
 	@for tool in memcheck racecheck; do \
 	  if command -v compute-sanitizer >/dev/null 2>&1; then \
 	    echo "compute-sanitizer --tool $$tool"; \
-	    PYDOTCOMPUTE_DEVICE=gpu PYDOTCOMPUTE_DEBUG_STEP=50 compute-sanitizer --tool $$tool \
-	      --error-exitcode 1 $(BIN)/python tests/bench/gpu.py --check || exit 1; \
+	    $(BESIDE) PYDOTCOMPUTE_DEVICE=gpu PYDOTCOMPUTE_DEBUG_STEP=50 compute-sanitizer \
+	      --tool $$tool --error-exitcode 1 $(GPU) tests/bench/gpu.py --check || exit 1; \
 	  else echo "compute-sanitizer is not installed: no $$tool"; fi; \
 	done
-	$(BIN)/python tests/bench/gpu.py
+
+site:
+	rm -rf build/site
+	$(WITH) -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
+	  --no-build-isolation --target build/site .
 
 soak: $(READY) compiler
 	PYDOTCOMPUTE_SOAK=1666667 $(BIN)/python -m pytest -s tests/test_soak.py --durations=6 $(ARGS)

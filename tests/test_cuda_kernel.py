@@ -41,7 +41,7 @@ def test_neighbouring_lanes_copy_sixteen_bytes_each(found: set[str]) -> None:
 
 
 def order(ptx: str, function: str) -> list[str]:
-    """Loads (L), stores (S) and fences (F) of system scope and others, as they stand in a function."""
+    """The loads, stores and fences of a function, a letter each, as they stand there."""
     bodies = [b for b in re.split(r"^\.func ", ptx, flags=re.MULTILINE) if "{" in b.split(";")[0]]
     body = next(b for b in bodies if re.match(rf".*\d*{function}(E\w*)?\(", b))
     body = body.split("\n}", 1)[0]

@@ -25,13 +25,17 @@ def bench(*arguments: str) -> None:
 
 def test_it_writes_table_json_and_plot_marked_as_emulated(tmp_path: Path) -> None:
     bench("--out", str(tmp_path))
-    found = json.loads((tmp_path / "gpu-benchmarks.json").read_text())
+    found = json.loads((tmp_path / "gpu-results.json").read_text())
     assert found["emulated"] is True
     assert set(found["messages/s"]) == {"1", "8", "132"}
-    assert "Emulated: of no meaning" in (tmp_path / "gpu-benchmarks.md").read_text()
-    assert (tmp_path / "gpu-benchmarks.svg").read_text().count("<rect") == 6
-    assert not (ROOT / "docs" / "gpu-benchmarks.md").exists() or not json.loads(
-        (ROOT / "docs" / "gpu-benchmarks.json").read_text()
+    assert "Emulated: of no meaning" in (tmp_path / "gpu-results.md").read_text()
+    page = (tmp_path / "gpu-results.md").read_text()
+    assert "| through asyncio, p50, µs: at most 10 | " in page
+    for fact in ("device | emulated", "driver", "date", "commit"):
+        assert f"| {fact}" in page
+    assert (tmp_path / "gpu-results.svg").read_text().count("<rect") == 6
+    assert not (ROOT / "docs" / "gpu-results.md").exists() or not json.loads(
+        (ROOT / "docs" / "gpu-results.json").read_text()
     )["emulated"]
 
 
