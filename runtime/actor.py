@@ -301,8 +301,9 @@ class Actor:
     # --- what engines report ---------------------------------------------------------------
 
     def hand_over(
-        self, state: dict[str, Any], reason: str, *, failing: bool, told: bool = False
-    ) -> None:
+        self, state: dict[str, Any], reason: str, *, failing: bool, told: bool = False,
+        overdue: bool = False,
+    ) -> None:  # fmt: skip
         """The interpreter carries on, from the first message in the input queue."""
         old = self.engine
         self.use_objects()
@@ -315,7 +316,7 @@ class Actor:
             self._deoptimised(reason)
         if old is not None:
             getattr(old, "pass_on", lambda _: None)(engine)
-        engine.resume(state)
+        engine.resume(state, overdue=overdue)
 
     async def interpret_foreign(self, message: Any) -> None:
         """A message that compiled code cannot represent is about to be sent."""

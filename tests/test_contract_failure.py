@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import shutil
 import traceback
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -439,5 +440,63 @@ def test_a_vanished_or_broken_compiler_is_told_and_the_next_launch_heals(
             assert second.backend == "native"
             assert (await second.request(Job(1))).value == 1
             assert (await first.request(Job(1))).value == 2
+
+    go(probe)
+
+
+async def impatient(ctx: KernelContext[Job, Answer]) -> None:
+    while True:
+        job = await ctx.receive(timeout=1000.0)
+        await ctx.send(Answer(job.value))
+
+
+async def ticking(ctx: KernelContext[Job, Answer]) -> None:
+    ticks = 0
+    while True:
+        try:
+            job = await ctx.receive(timeout=1000.0)
+        except TimeoutError:
+            ticks += 1
+            await ctx.send(Answer(ticks, 10 // (ticks - 2)))
+            continue
+        await ctx.send(Answer(job.value, ticks))
+
+
+def test_a_time_out_that_fails_is_not_waited_for_twice(way: str) -> None:
+    """The compiled code's time-out is the interpreter's: it raises it at once."""
+    if way == "python":
+        pytest.skip("nothing is replayed")
+
+    async def probe() -> None:
+        async with launched(way, impatient) as kernel:
+            await kernel.request(Job(1))
+            await until(lambda: not kernel._actor.engine.gate)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                kernel._actor.engine._late()
+                with pytest.raises(ActorFailedError) as caught:
+                    await kernel.receive()
+            assert isinstance(caught.value.__cause__, QueueTimeoutError)
+            stats = kernel.statistics()
+            assert (stats.timeouts, stats.errors, stats.fallbacks) == (1, 1, 0)
+
+    go(probe)
+
+
+def test_a_handler_of_a_time_out_fails_in_the_same_tick(way: str) -> None:
+    if way == "python":
+        pytest.skip("nothing is replayed")
+
+    async def probe() -> None:
+        async with launched(way, ticking) as kernel:
+            kernel._actor.engine._late()
+            assert await kernel.receive() == Answer(1, -10)
+            await until(lambda: not kernel._actor.engine.gate)
+            kernel._actor.engine._late()
+            with pytest.raises(ActorFailedError) as caught:
+                await kernel.receive()
+            assert isinstance(caught.value.__cause__, ZeroDivisionError)
+            assert caught.value.state == {"ticks": 1}
+            assert kernel.statistics().timeouts == 2
 
     go(probe)

@@ -66,8 +66,9 @@ class Host(Protocol):
         ...
 
     def hand_over(
-        self, state: dict[str, Any], reason: str, *, failing: bool, told: bool = False
-    ) -> None:
+        self, state: dict[str, Any], reason: str, *, failing: bool, told: bool = False,
+        overdue: bool = False,
+    ) -> None:  # fmt: skip
         """The interpreter has to carry on, from the first message in the input queue.
 
         Args:
@@ -75,6 +76,7 @@ class Host(Protocol):
             reason: why.
             failing: an exception is expected; only if none comes is this a fallback.
             told: the user has been told, and it was counted, if it is to be.
+            overdue: the actor's ``receive`` has waited long enough already.
         """
         ...
 

@@ -169,8 +169,9 @@ class NativeLife(EngineStorage):
         self._to_interpreter(self.block.report(), failing=False)
 
     def _to_interpreter(self, reason: str, *, failing: bool) -> None:
+        block = self.block
         state = self._leave()
-        self.host.hand_over(state, reason, failing=failing)
+        self.host.hand_over(state, reason, failing=failing, overdue=bool(block.u4[words.EVENT]))
         self.block = None
 
     def pass_on(self, successor: PythonEngine) -> None:

@@ -118,7 +118,7 @@ class PythonEngine:
         self._task: asyncio.Task[None] | None = None
         self._exit = _STAY
         self._exits_raised = 0
-        self._cancelled = self._flushed = False
+        self._cancelled = self._flushed = self._overdue = self._late_turn = False
         self.paused = self.holding = self.forced = self.terminating = False
         self.usual = True
         self.credit = FAIR
@@ -135,11 +135,18 @@ class PythonEngine:
         """Run the actor from its first statement."""
         self._run(self.host.anatomy.whole(PythonContext(self)))
 
-    def resume(self, state: dict[str, Any]) -> None:
-        """Run the actor's loop from a state."""
+    def resume(self, state: dict[str, Any], *, overdue: bool = False) -> None:
+        """Run the actor's loop from a state.
+
+        Args:
+            state: the actor's variables.
+            overdue: its first ``receive`` has waited long enough already.
+        """
         parts = self.host.anatomy.parts
         assert parts is not None
-        self._reached = True
+        self._reached, self._overdue = True, overdue
+        if overdue:
+            self.credit = 0  # not by the short way
         self._run(parts.resume(PythonContext(self), state))
 
     def finish_with(self, state: dict[str, Any], *, exiting: bool) -> None:
@@ -196,7 +203,7 @@ class PythonEngine:
 
     def _fail(self, error: BaseException) -> None:
         message = self.message if self.holding else None
-        state = self._state if self.holding else self._locals_of(error)
+        state = self._state if self.holding or self._late_turn else self._locals_of(error)
         self.holding = False
         known = self.host.anatomy.parts is not None and self._reached
         self.host.failed(Failure(error, message, state, known))
@@ -303,6 +310,7 @@ class PythonEngine:
     async def receive(self, timeout: float | None) -> Any:
         """``ctx.receive`` whenever it cannot simply take a message."""
         self._reached = True
+        overdue, self._overdue, self._late_turn = self._overdue, False, False
         if self.holding:
             self.finish()
         if self._cancelled:
@@ -326,6 +334,8 @@ class PythonEngine:
             if self._exit == _DRAIN:
                 self._drained(timeout)
                 continue
+            if overdue:
+                raise self._late(timeout)
             began = self.host.loop.time()
             outcome = LATE if polling else await self._rest(self.host.inbox.wait_message(rest))
             if outcome is LATE:
@@ -354,6 +364,7 @@ class PythonEngine:
 
     def _late(self, timeout: float | None) -> QueueTimeoutError:
         self.host.meter.timeouts += 1
+        self._late_turn, self._state = True, self._snapshot()
         return QueueTimeoutError(
             f"no message for kernel {self.host.kernel_id!r} within {max(0.0, timeout or 0.0):g} s"
         )
