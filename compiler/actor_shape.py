@@ -66,6 +66,28 @@ class ActorShape:
         """The first ``receive`` of the loop."""
         return self.receives[0]
 
+    @property
+    def receives_first(self) -> bool:
+        """Whether a turn changes nothing before it waits for its message."""
+        return not any(
+            isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))
+            or (isinstance(node, ast.Call) and self.ctx not in read_names(node.func))
+            for node in walk_scope(self._before_receive())
+        )
+
+    def _before_receive(self) -> list[ast.AST]:
+        """What comes before the first ``receive``: whole statements, and tests around it."""
+        before: list[ast.AST] = [self.loop.test]
+        block = self.loop.body
+        while block:
+            at = next(n for n, each in enumerate(block) if self.receive in walk_scope([each]))
+            before += block[:at]
+            if isinstance(block[at], (ast.If, ast.While)):
+                before.append(block[at].test)
+            inside = (getattr(block[at], name, []) for name in ("body", "orelse", "finalbody"))
+            block = next((each for each in inside if self.receive in walk_scope(each)), [])
+        return before
+
 
 def find_shape(source: FunctionSource) -> ActorShape:
     """Finds the receive loop of an actor and cuts the actor there.

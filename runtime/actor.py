@@ -201,6 +201,7 @@ class Actor:
         if self.plan.backend != "pending" or self._specialising is not None:
             return self._specialising
         self.spec = replace(self.spec, input_types=(type(message),))
+        getattr(self.engine, "expect", lambda: None)()
         self._specialising = self.loop.create_task(self._specialise())
         return self._specialising
 
@@ -211,6 +212,7 @@ class Actor:
             self.plan = Plan("pending")
             self.spec = replace(self.spec, input_types=())
             self._specialising = None
+            getattr(self.engine, "compiled", lambda: None)()
             raise
         self.inbox.clear_gate(put=SPECIAL)
 

@@ -41,6 +41,7 @@ class Anatomy:
         parts: how to run it piece by piece; None if its loop was not recognised.
         state_names: the variables that live from one message to the next.
         silent_timeout: a time-out of its ``receive`` has no visible effect.
+        receives_first: a turn changes nothing before it waits for its message.
         instrumented: bare handlers let the runtime's signals pass.
     """
 
@@ -48,6 +49,7 @@ class Anatomy:
     parts: CoroutineParts | None = None
     state_names: tuple[str, ...] = ()
     silent_timeout: bool = False
+    receives_first: bool = False
     instrumented: bool = False
 
 
@@ -80,7 +82,9 @@ def _dissect(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> Anatomy:
     except DiagnosticError:
         return Anatomy(whole, instrumented=True)
     names = shape.state_names + shape.dead_names
-    return Anatomy(parts.whole, parts, names, shape.silent_timeout, instrumented=True)
+    return Anatomy(
+        parts.whole, parts, names, shape.silent_timeout, shape.receives_first, instrumented=True
+    )
 
 
 def snapshot(variables: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -392,3 +392,81 @@ def test_the_pages_bare_except_swallows_nothing_of_the_runtimes(way: str) -> Non
             assert kernel.statistics().errors == 0
 
     go(probe)
+
+
+async def beating(ctx: Any) -> None:
+    beats = 0
+    while not ctx.should_terminate:
+        try:
+            job = await ctx.receive(timeout=0.001)
+        except TimeoutError:
+            beats += 1
+            await ctx.send(Answer(-1, beats))
+            continue
+        await ctx.send(Answer(job.value, beats))
+
+
+async def counting_turns(ctx: Any) -> None:
+    turns = 0
+    while not ctx.should_terminate:
+        turns += 1
+        try:
+            job = await ctx.receive(timeout=0.001)
+        except TimeoutError:
+            print("turn", turns)
+            continue
+        await ctx.send(Answer(job.value, turns))
+
+
+def test_time_outs_are_seen_before_the_type_of_messages_is_known(way: str) -> None:
+    """An actor without declared types beats until the first message compiles it, and goes on."""
+
+    async def probe() -> None:
+        async with launched(way, beating, fallback="allow", queue_size=4) as kernel:
+            assert kernel.backend == ("python" if way == "python" else "pending")
+            for beat in (1, 2, 3):
+                assert await kernel.receive() == Answer(-1, beat)
+            await kernel.send(Job(7))
+            beats = 3
+            while (answer := await kernel.receive()) != Answer(7, beats):
+                beats += 1
+                assert answer == Answer(-1, beats)
+            assert kernel.backend == way
+            assert await kernel.receive() == Answer(-1, beats + 1)
+            assert kernel.statistics().fallbacks == 0
+
+    go(probe)
+
+
+def test_a_beating_actor_is_paused_ended_and_restarted_before_its_first_message(way: str) -> None:
+    async def probe() -> None:
+        async with launched(way, beating, fallback="allow", queue_size=1) as kernel:
+            assert await kernel.receive() == Answer(-1, 1)
+            await kernel.deactivate()
+            await kernel.send(Job(5))
+            seen = kernel.statistics().timeouts
+            await turns()
+            assert kernel.statistics().timeouts == seen
+            await kernel.reactivate()
+            while (await kernel.receive()).value != 5:
+                pass
+            await kernel.terminate()
+        async with launched(way, beating, fallback="allow") as kernel:
+            assert await kernel.receive() == Answer(-1, 1)
+            assert (await kernel.terminate()).drained
+
+    go(probe)
+
+
+def test_turns_that_change_something_before_they_receive_wait_for_the_type(way: str) -> None:
+    """Where it would matter whether a turn is begun again, nothing runs before it is compiled."""
+    if way == "python":
+        pytest.skip("nothing is pending")
+
+    async def probe() -> None:
+        async with launched(way, counting_turns, fallback="allow") as kernel:
+            await turns()
+            answer = await kernel.request(Job(7))
+            assert (answer, kernel.backend) == (Answer(7, 1), way)
+
+    go(probe)

@@ -51,6 +51,7 @@ class NativeLife(EngineStorage):
         self.block: Any = None
         self._inner: PythonEngine | None = None
         self._exit, self._flushed, self._recompiled = STAY, False, False
+        self._biding = False
         self._waits = False
         self._surrender: str | None = None
         self._settled = (0, 0, 0, 0)
@@ -111,7 +112,9 @@ class NativeLife(EngineStorage):
         """A plan has been made, or the variables have become known: go on if both are there."""
         if self.known_state is None or self.block is not None:
             return
-        plan = self.host.plan
+        plan, anatomy = self.host.plan, self.host.anatomy
+        if self._biding:
+            return
         if plan.backend == "python":
             self.host.hand_over(self.known_state, plan.reason or "", failing=False, told=True)
         elif plan.program is not None:
@@ -120,6 +123,23 @@ class NativeLife(EngineStorage):
             self._recompile(self.known_state)
         elif self._exit != STAY:
             self._interpret_rest(self.known_state)
+        elif not anatomy.silent_timeout and anatomy.receives_first:
+            self._bide(self.known_state)
+
+    def _bide(self, state: dict[str, Any]) -> None:
+        """Let the interpreter wait for the first message: its time-outs are to be seen."""
+        self._biding, self._inner = True, PythonEngine(self.host)
+        self._inner.resume(state)
+
+    def expect(self) -> None:
+        """The first message is about to be put: it is for compiled code."""
+        if self._biding and self._inner is not None:
+            self._inner.relieve(self._relieved)
+
+    def _relieved(self, state: dict[str, Any]) -> None:
+        self._biding, self._inner, self.known_state = False, None, state
+        if self.host.plan.backend != "pending":
+            self.compiled()
 
     def _recompile(self, state: dict[str, Any]) -> None:
         if self._recompiled:
@@ -243,7 +263,7 @@ class NativeLife(EngineStorage):
         if not drain:
             self.hurry()
         elif self._inner is not None:
-            self._inner.begin_exit(drain=not self.host.inbox.port.depth())
+            self._inner.begin_exit(drain=self._biding or not self.host.inbox.port.depth())
         elif self.block is None:
             self.compiled()
         elif not self.gate:

@@ -111,6 +111,7 @@ class PythonEngine:
         self._names = host.anatomy.state_names
         self._silent = host.anatomy.silent_timeout
         self._done: Callable[[Any], None] | None = None
+        self._relief: Callable[[dict[str, Any]], None] | None = None
         self._reached = False
         self.on_survival: Callable[[], None] | None = None
         self._coroutine: Coroutine[Any, Any, Any] | None = None
@@ -180,6 +181,15 @@ class PythonEngine:
         self._done = done
         self._run(parts.prologue(PythonContext(self)))
 
+    def relieve(self, done: Callable[[dict[str, Any]], None]) -> None:
+        """Another engine takes over, where this one next waits for a message.
+
+        Args:
+            done: told the actor's variables there.
+        """
+        self._relief, self.usual = done, False
+        self.host.inbox.interrupt()
+
     async def _main(self, driver: Driver) -> None:
         completed = False
         try:
@@ -198,7 +208,7 @@ class PythonEngine:
             self.finish()
         if completed and self._done is not None:
             self._done(driver.result)
-        else:
+        elif completed or self._relief is None:
             self.host.ended()
 
     def _fail(self, error: BaseException) -> None:
@@ -232,7 +242,7 @@ class PythonEngine:
     def unpause(self) -> None:
         """Go on."""
         self.paused = False
-        self.usual = self._exit == _STAY
+        self.usual = self._exit == _STAY and self._relief is None
         if self._driver is not None:
             self._driver.thaw()
         self._notify()
@@ -323,6 +333,9 @@ class PythonEngine:
         while True:
             self._leave_if_told(timeout)
             if self._exits_raised > self._limit:
+                await park_for_ever()
+            if self._relief is not None and self._exit == _STAY:
+                self._relief(self._snapshot())
                 await park_for_ever()
             if self.paused:
                 await self.wait_active()
