@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ class Actor:
         self.engine: Engine | None = None
         self.replies = Replies(self._requests_changed)
         self.poisoned: str | None = None
-        self.before_request: Callable[[], Awaitable[None]] | None = None
+        self.request_gate: Callable[[], AbstractAsyncContextManager[None]] | None = None
         self._asked = "auto"
         self._over = loop.create_future()
         self._ending: asyncio.Task[Termination] | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -258,10 +259,9 @@ class RingKernel:
         def opened(ordinal: int) -> None:
             actor.replies.open(request, ordinal)
 
-        if actor.before_request is not None:
-            await actor.before_request()
         try:
-            await self._inbox.put(request.message, timeout, opened)
+            async with actor.request_gate() if actor.request_gate is not None else nullcontext():
+                await self._inbox.put(request.message, timeout, opened)
         except ForeignMessage:
             await actor.interpret_foreign(request.message)
             await self._inbox.put(request.message, timeout, opened)

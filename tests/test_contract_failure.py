@@ -18,6 +18,7 @@ import pydotcompute
 from pydotcompute import (
     ActorFailedError,
     BackendUnavailableError,
+    BackpressureStrategy,
     BuildError,
     KernelClosedError,
     KernelContext,
@@ -28,6 +29,7 @@ from pydotcompute import (
     QueueTimeoutError,
     RingKernelRuntime,
     message,
+    ring_kernel,
 )
 from tests.contract import (
     ADD,
@@ -39,6 +41,7 @@ from tests.contract import (
     drained,
     go,
     launched,
+    plain,
     turns,
     until,
 )
@@ -500,3 +503,56 @@ def test_a_handler_of_a_time_out_fails_in_the_same_tick(way: str) -> None:
             assert kernel.statistics().timeouts == 2
 
     go(probe)
+
+
+@ring_kernel(
+    kernel_id="behind a long decorator",
+    input_type=Job,
+    output_type=Answer,
+    auto_register=False,
+)
+async def decorated_at_length(ctx: KernelContext[Job, Answer]) -> None:
+    total = 0
+    while True:
+        job = await ctx.receive()
+        total += 1
+        await ctx.send(Answer(total // job.value))  # it fails in this line
+
+
+def test_the_line_of_a_failure_is_the_files(way: str) -> None:
+    """Counted in the file, whatever stands above the definition."""
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
+    number = next(n for n, line in enumerate(lines, 1) if line.endswith("# it fails in this line"))
+
+    async def probe() -> None:
+        async with RingKernelRuntime(backend=way) as runtime:
+            kernel = await runtime.launch(decorated_at_length.kernel_id, decorated_at_length)
+            await kernel.activate()
+            await kernel.send(Job(0))
+            with pytest.raises(ActorFailedError) as caught:
+                await kernel.receive()
+        assert caught.value.__cause__ is not None
+        last = traceback.extract_tb(caught.value.__cause__.__traceback__)[-1]
+        assert (last.filename, last.lineno) == (__file__, number)
+
+    go(probe)
+
+
+def test_concurrent_requests_reach_a_busy_actor(way: str) -> None:
+    """Each gets its own reply, also where a full queue rejects or drops."""
+
+    async def probe(strategy: BackpressureStrategy) -> None:
+        async with launched(way, plain, backpressure=strategy, queue_size=64) as kernel:
+            for turn in range(20):
+                for n in range(turn % 4):
+                    await kernel.send(Job(n))
+                for _ in range(turn % 3):
+                    await asyncio.sleep(0)
+                asked = [kernel.request(Job(100 + n)) for n in range(3)]
+                assert [r.value for r in await asyncio.gather(*asked)] == [200, 202, 204]
+                assert [(await kernel.receive()).value for _ in range(turn % 4)] == [
+                    2 * n for n in range(turn % 4)
+                ]
+
+    for strategy in BackpressureStrategy:
+        go(lambda strategy=strategy: probe(strategy))
