@@ -474,6 +474,9 @@ ONE_MESSAGE = "one turn of the actor's loop handles one message"
 
 REFUSED = [
     ("pass", "PDC011", "async def actor", "`actor` has no receive loop", HINT_LOOP),
+    ("while True:\n    m = await asyncio.wait_for(ctx.receive(), 1)", "PDC011", "ctx.receive()",
+     "`receive` is given to something else that awaits it",
+     "write `await ctx.receive(timeout=...)`, which raises TimeoutError"),
     ("m = await ctx.receive()", "PDC011", "await ctx.receive()",
      "`actor` has no receive loop: it receives only once", HINT_LOOP),
     ("for i in range(3):\n    m = await ctx.receive()", "PDC011", "for i in range(3)",
