@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from pydotcompute.anatomy import dissect
+from pydotcompute.anatomy import dissect, snapshot
 from pydotcompute.backends.base import Engine, Failure
 from pydotcompute.backends.choice import Plan, choose
 from pydotcompute.backends.python import PythonEngine
 from pydotcompute.backpressure import BackpressureStrategy, KernelState
 from pydotcompute.channel import CLOSED, DROPS, SPECIAL, Channel
+from pydotcompute.deadline import Deadline
 from pydotcompute.errors import ActorFailedError, KernelClosedError, LoweringError, describe
 from pydotcompute.fallback import tell
 from pydotcompute.lifecycle import Termination, check
@@ -38,11 +39,6 @@ if TYPE_CHECKING:
     from pydotcompute.backends.residency import Residents
 
 log = logging.getLogger("pydotcompute.kernel")
-
-GRACE = 0.1
-"""Seconds kept back from a termination's time for the epilogue; at most a fifth of it."""
-LEAST = 0.02
-"""Seconds an actor is given to end in any case, also with a timeout of 0."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +84,7 @@ class Actor:
         self._over = loop.create_future()
         self._ending: asyncio.Task[Termination] | None = None
         self._specialising: asyncio.Task[None] | None = None
+        self._deadline = Deadline(loop)
         self._recompiling: asyncio.Task[None] | None = None
         self.inbox = self._channel("input", self._object_port("input", 0))
         self.outbox = self._channel("output", self._object_port("output", 0))
@@ -379,7 +376,7 @@ class Actor:
         at = "" if failure.message is None else f" while handling {describe(failure.message)}"
         error = ActorFailedError(
             f"kernel {self.kernel_id!r} failed{at}: {type(cause).__name__}: {cause}",
-            self.kernel_id, failure.message, dict(failure.state),
+            self.kernel_id, failure.message, snapshot(failure.state, tuple(failure.state)),
         )  # fmt: skip
         error.__cause__ = cause
         return error
@@ -390,20 +387,21 @@ class Actor:
         """End the actor; every call returns the same report."""
         if self.termination is not None:
             return self.termination
+        self._deadline.allow(timeout)
         if self._ending is None:
-            self._ending = self.loop.create_task(self._terminate(timeout, drain))
+            self._ending = self.loop.create_task(self._terminate(drain))
         return await asyncio.shield(self._ending)
 
-    async def _terminate(self, timeout: float | None, drain: bool) -> Termination:
+    async def _terminate(self, drain: bool) -> Termination:
         in_hand: list[Any] = []
         running = self.state in (KernelState.ACTIVE, KernelState.DEACTIVATED)
         if self._specialising is not None and not self._specialising.done():
-            await asyncio.wait([self._specialising], timeout=timeout)
+            await self._deadline.ended(self._specialising)
         if running and self.engine is not None:
             self.state = KernelState.TERMINATING
             self.meter.run(perf_counter())
             self.inbox.close(self.error, getters=False)
-            in_hand = await self._end_engine(timeout, drain)
+            in_hand = await self._end_engine(drain)
         self.use_objects()
         self.inbox.clear_gate(put=SPECIAL)
         unprocessed = (*in_hand, *self.inbox.port.take_all())
@@ -412,25 +410,18 @@ class Actor:
         self.termination = Termination(self.kernel_id, drain and not unprocessed, unprocessed)
         return self.termination
 
-    async def _end_engine(self, timeout: float | None, drain: bool) -> list[Any]:
+    async def _end_engine(self, drain: bool) -> list[Any]:
         assert self.engine is not None
-        began = self.loop.time()
         self.engine.begin_exit(drain=drain)
         if drain:
-            limit = None if timeout is None else max(0.0, timeout - min(GRACE, timeout / 5))
-            await self._wait_over(limit)
+            await self._deadline.drained(self._over)
         if not self._over.done():
             self.engine.hurry()
-            spent = self.loop.time() - began
-            await self._wait_over(None if timeout is None else max(LEAST, timeout - spent))
+            await self._deadline.ended(self._over)
         if self._over.done():
             return []
         log.warning("kernel %r did not end in time and was abandoned", self.kernel_id)
         return await self.engine.kill()
-
-    async def _wait_over(self, timeout: float | None) -> None:
-        if not self._over.done():
-            await asyncio.wait([self._over], timeout=timeout)
 
     # --- looking ---------------------------------------------------------------------------
 

@@ -95,17 +95,31 @@ def snapshot(variables: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, 
         names: which of them; those not bound are left out.
     """
     state: dict[str, Any] = {}
+    copies: dict[int, Any] = {}
     for name in names:
         if name in variables:
             value = variables[name]
-            state[name] = value if type(value) in _IMMUTABLE else _copy(value)
+            state[name] = value if type(value) in _IMMUTABLE else _copy_once(value, copies)
     return state
 
 
 _IMMUTABLE = frozenset({int, float, bool, str, bytes, complex, type(None), UUID})
 
 
-def _copy(value: Any) -> Any:
+def _copy_once(value: Any, copies: dict[int, Any]) -> Any:
+    """A copy; what two variables share, their copies share as well.
+
+    Args:
+        value: what is to be copied.
+        copies: by the ``id`` of the original, as ``copy.deepcopy`` takes them.
+    """
+    found = copies.get(id(value))
+    if found is None:
+        found = copies[id(value)] = _copy(value, copies)
+    return found
+
+
+def _copy(value: Any, copies: dict[int, Any]) -> Any:
     """A copy as deep as it takes, of what can be copied at a bounded cost; else the value."""
     if isinstance(value, _PLAIN):
         return value
@@ -119,7 +133,7 @@ def _copy(value: Any) -> Any:
         return value.copy()
     if isinstance(value, (list, dict, set, deque, tuple)) or is_copyable(value):
         try:
-            return copy.deepcopy(value)
+            return copy.deepcopy(value, copies)
         except Exception:
             return value
     return value

@@ -100,7 +100,7 @@ class Values:
             A checked array, or a list of checked copies.
         """
         if isinstance(batch, np.ndarray):
-            return check_array(self.kernel_id, self.verb, self.classes, batch)
+            return check_array(self.kernel_id, self.verb, self._known(), batch)
         return [self.accept(message) for message in batch]
 
     def messages(self, batch: Any, start: int, stop: int) -> list[Any]:
@@ -110,8 +110,12 @@ class Values:
             return list(cls.messages(batch[start:stop]))
         return list(batch[start:stop])
 
+    def _known(self) -> tuple[type, ...]:
+        """The classes whose arrays are understood: without declared ones, those that have come."""
+        return self.classes or tuple(cls for cls in self._copiers if is_message(cls))
+
     def _class_of(self, batch: np.ndarray[Any, Any]) -> Any:
-        for cls in self.classes or tuple(self._copiers):
+        for cls in self._known():
             if _has_dtype(cls, batch.dtype):
                 return cls
         raise wrong_type(self.kernel_id, self.verb, self.classes, batch)

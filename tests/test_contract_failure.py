@@ -556,3 +556,30 @@ def test_concurrent_requests_reach_a_busy_actor(way: str) -> None:
 
     for strategy in BackpressureStrategy:
         go(lambda strategy=strategy: probe(strategy))
+
+
+async def shares(ctx: KernelContext[Job, Answer]) -> None:
+    table: dict[str, Any] = {"a": [0]}
+    row = table["a"]
+    while not ctx.should_terminate:
+        job = await ctx.receive()
+        row.append(job.value)
+        await ctx.send(Answer(len(table["a"]), 10 // job.value))
+
+
+def test_the_state_of_a_failure_is_the_users_own_copy(way: str) -> None:
+    """Changing it changes nothing, and what two variables shared they share after a restart."""
+
+    async def probe() -> None:
+        async with launched(way, shares, fallback="allow") as kernel:
+            assert (await kernel.request(Job(1))).value == 2
+            for _ in range(2):
+                await kernel.send(Job(0))
+                with pytest.raises(ActorFailedError) as caught:
+                    await kernel.receive()
+                assert caught.value.state == {"table": {"a": [0, 1]}, "row": [0, 1]}
+                caught.value.state["row"].append(777)
+                await kernel.restart()
+            assert (await kernel.request(Job(1))).value == 3
+
+    go(probe)
