@@ -187,7 +187,10 @@ class RingKernelRuntime:
                 "this one under another id"
             )
         assert self._loop is not None
-        options = Options(settings().fallback or self._fallback, self._pool, self._residents_of)
+        fallback = self._fallback  # the setting is a default, as that of the backend is
+        if fallback == "warn":
+            fallback = settings().fallback or fallback
+        options = Options(fallback, self._pool, self._residents_of)
         self._launching.add(kernel_id)
         try:
             if not is_dissected(spec.function):
