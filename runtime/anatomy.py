@@ -39,7 +39,8 @@ class Anatomy:
     Args:
         whole: runs it from beginning to end.
         parts: how to run it piece by piece; None if its loop was not recognised.
-        state_names: the variables that live from one message to the next.
+        state_names: the variables that live from one message to the next; of an actor whose loop
+            was not recognised, all.
         silent_timeout: a time-out of its ``receive`` has no visible effect.
         receives_first: a turn changes nothing before it waits for its message.
         instrumented: bare handlers let the runtime's signals pass.
@@ -79,8 +80,9 @@ def _dissect(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> Anatomy:
     try:
         shape = find_shape(source)
         parts = split(source, shape, (ActorExit,))
-    except DiagnosticError:
-        return Anatomy(whole, instrumented=True)
+    except DiagnosticError:  # which of its variables matter is not known: all are shown
+        names = tuple(sorted(source.local_names - set(function.__code__.co_varnames[:1])))
+        return Anatomy(whole, state_names=names, instrumented=True)
     names = shape.state_names + shape.dead_names
     return Anatomy(
         parts.whole, parts, names, shape.silent_timeout, shape.receives_first, instrumented=True

@@ -583,3 +583,28 @@ def test_the_state_of_a_failure_is_the_users_own_copy(way: str) -> None:
             assert (await kernel.request(Job(1))).value == 3
 
     go(probe)
+
+
+async def in_a_try(ctx: KernelContext[Job, Answer]) -> None:
+    total = 0
+    try:
+        while not ctx.should_terminate:
+            job = await ctx.receive()
+            total += 10 // job.value
+            await ctx.send(Answer(job.value, total))
+    finally:
+        total = -1
+
+
+def test_the_state_of_an_actor_that_cannot_be_cut(way: str) -> None:
+    async def probe() -> None:
+        async with launched(way, in_a_try, fallback="allow") as kernel:
+            assert (await kernel.request(Job(2))).total == 5
+            await kernel.send(Job(0))
+            with pytest.raises(ActorFailedError) as caught:
+                await kernel.receive()
+            assert caught.value.state == {"job": Job(2), "total": 5}
+            await kernel.restart()
+            assert (await kernel.request(Job(1))).total == 10
+
+    go(probe)
