@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pydotcompute.actor import Actor
+from pydotcompute.arguments import seconds
 from pydotcompute.backpressure import KernelState
 from pydotcompute.channel import CLOSED, SPECIAL
 from pydotcompute.errors import (
@@ -146,6 +147,7 @@ class RingKernel:
         Returns:
             The same report at every call.
         """
+        timeout = seconds(timeout)
         self._alive()
         return await self._actor.terminate(timeout, drain=drain)
 
@@ -165,6 +167,8 @@ class RingKernel:
             KernelClosedError: the kernel has ended or is ending.
             ActorFailedError: its actor has failed.
         """
+        if timeout is not None:
+            timeout = seconds(timeout)
         self._credit -= 1
         if self._credit <= 0:
             await self._yield()
@@ -204,6 +208,8 @@ class RingKernel:
             KernelClosedError: the kernel has ended, and all its messages have been received.
             ActorFailedError: the same, of an actor that has failed.
         """
+        if timeout is not None:
+            timeout = seconds(timeout)
         self._credit -= 1
         if self._credit <= 0:
             await self._yield()
@@ -235,6 +241,8 @@ class RingKernel:
             As ``send``, and ``KernelClosedError`` if the actor ends without having answered, and
             ``QueueFullError`` if DROP_OLDEST drops the message before the actor has taken it.
         """
+        if timeout is not None:
+            timeout = seconds(timeout)
         self._credit -= 1
         if self._credit <= 0:
             await self._yield()
@@ -305,6 +313,7 @@ class RingKernel:
             ``QueueFullError``, ``QueueTimeoutError`` or ``KernelClosedError`` says how many
             messages were taken.
         """
+        timeout = seconds(timeout)
         self._alive()
         if len(batch) == 0:
             return 0
@@ -332,6 +341,7 @@ class RingKernel:
         Raises:
             As ``receive``.
         """
+        timeout = seconds(timeout)
         if max_messages < 1:
             raise ValueError(f"max_messages must be at least 1, not {max_messages}")
         self._alive()
