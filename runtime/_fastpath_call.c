@@ -121,6 +121,10 @@ call_step(PyObject *self, PyObject *value, PyObject **result)
         }
         if (call->id != NULL && find_kernel(call))
             goto failed;
+        if (!is_home(call->target)) {
+            outcome = NO;
+            goto delegated;
+        }
         outcome = must_yield(call->target);
         if (outcome == FAILED)
             goto failed;
@@ -146,6 +150,7 @@ call_step(PyObject *self, PyObject *value, PyObject **result)
             call_end(call);
             return PYGEN_RETURN;
         }
+    delegated:
         if (outcome == FAILED || (call->inner = delegate(call)) == NULL)
             goto failed;
         value = Py_None;

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from pydotcompute.errors import (
     QueueFullError,
     QueueTimeoutError,
 )
-from pydotcompute.lifecycle import Termination
+from pydotcompute.lifecycle import Termination, check_loop
 from pydotcompute.port import EMPTY
 from pydotcompute.replies import Request
 from pydotcompute.slots import ForeignMessage
@@ -44,12 +45,16 @@ class RingKernel:
         actor: what it is a handle of.
     """
 
-    __slots__ = ("__weakref__", "_actor", "_credit", "_inbox", "_outbox", "_sync")
+    __slots__ = (
+        "__weakref__", "_actor", "_credit", "_home", "_inbox", "_outbox", "_sync", "_thread",
+    )  # fmt: skip
 
     def __init__(self, actor: Actor) -> None:
         self._actor = actor
         self._inbox, self._outbox = actor.inbox, actor.outbox
         self._credit = FAIR
+        self._thread = get_ident()
+        self._home = float(self._thread)  # for the extension, which reads a float at once
         self._sync: SyncKernel | None = None
 
     def __repr__(self) -> str:
@@ -104,7 +109,7 @@ class RingKernel:
         Raises:
             KernelStateError: it is not LAUNCHED.
         """
-        self._alive()
+        self._check()
         await self._actor.activate()
 
     async def deactivate(self) -> None:
@@ -113,7 +118,7 @@ class RingKernel:
         Raises:
             KernelStateError: it is not ACTIVE.
         """
-        self._alive()
+        self._check()
         await self._actor.deactivate()
 
     async def reactivate(self) -> None:
@@ -122,7 +127,7 @@ class RingKernel:
         Raises:
             KernelStateError: it is not DEACTIVATED.
         """
-        self._alive()
+        self._check()
         await self._actor.reactivate()
 
     async def restart(self, *, fresh: bool = False) -> None:
@@ -134,7 +139,7 @@ class RingKernel:
         Raises:
             KernelStateError: it has not failed.
         """
-        self._alive()
+        self._check()
         await self._actor.restart(fresh=fresh)
 
     async def terminate(self, *, timeout: float | None = 5.0, drain: bool = True) -> Termination:
@@ -148,7 +153,7 @@ class RingKernel:
             The same report at every call.
         """
         timeout = seconds(timeout)
-        self._alive()
+        self._check()
         return await self._actor.terminate(timeout, drain=drain)
 
     # --- messages --------------------------------------------------------------------------
@@ -174,7 +179,7 @@ class RingKernel:
             await self._yield()
         port = self._inbox.port
         try:
-            if not port.put_gate and port.try_put(message):
+            if not port.put_gate and get_ident() == self._thread and port.try_put(message):
                 return
         except ForeignMessage:
             pass
@@ -191,7 +196,7 @@ class RingKernel:
 
     async def _learn(self, message: Any) -> None:
         """Whatever has to happen before a message may be put."""
-        self._alive()
+        self._check()
         if self._inbox.port.put_gate & SPECIAL and message is not EMPTY:
             learning = self._actor.specialise(message)
             if learning is not None and self._actor.options.fallback == "error":
@@ -215,7 +220,7 @@ class RingKernel:
             await self._yield()
         port = self._outbox.port
         message = EMPTY
-        if not port.get_gate:
+        if not port.get_gate and get_ident() == self._thread:
             message = port.try_get()
             if message is EMPTY and port.pull():
                 message = self._outbox.port.try_get()
@@ -224,7 +229,7 @@ class RingKernel:
         return message
 
     async def _receive_slow(self, timeout: float | None) -> Any:
-        self._alive()
+        self._check()
         return await self._outbox.get(timeout)
 
     async def request(self, message: Any, *, timeout: float | None = None) -> Any:
@@ -314,7 +319,7 @@ class RingKernel:
             messages were taken.
         """
         timeout = seconds(timeout)
-        self._alive()
+        self._check()
         if len(batch) == 0:
             return 0
         await self._yield()
@@ -344,7 +349,7 @@ class RingKernel:
         timeout = seconds(timeout)
         if max_messages < 1:
             raise ValueError(f"max_messages must be at least 1, not {max_messages}")
-        self._alive()
+        self._check()
         await self._yield()
         return await self._outbox.get_batch(max_messages, timeout)
 
@@ -376,6 +381,10 @@ class RingKernel:
     def poison(self, why: str) -> None:
         """Refuse every call from now on: this is a forked copy."""
         self._actor.poison(why)
+
+    def _check(self) -> None:
+        self._alive()
+        check_loop(self._actor.loop, self._thread)
 
     def _alive(self) -> None:
         if self._actor.poisoned is not None:

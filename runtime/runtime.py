@@ -26,7 +26,7 @@ from pydotcompute.errors import (
     KernelStateError,
 )
 from pydotcompute.kernel import RingKernel
-from pydotcompute.lifecycle import Termination
+from pydotcompute.lifecycle import Termination, check_loop
 from pydotcompute.settings import settings
 from pydotcompute.telemetry import Statistics
 
@@ -121,6 +121,8 @@ class RingKernelRuntime:
         timeout = seconds(timeout)
         if self._poisoned is not None:
             return
+        if self._loop is not None:
+            check_loop(self._loop, 0)
         self._closed = True
         limit = self._shutdown_timeout if timeout is None else timeout
         endings = [k.terminate(timeout=limit, drain=drain) for k in self._kernels.values()]
@@ -295,10 +297,7 @@ class RingKernelRuntime:
             raise KernelStateError("this runtime has been closed; make a new RingKernelRuntime()")
         if self._loop is None:
             self._loop = loop
-        elif self._loop is not loop:
-            raise KernelStateError(
-                "this runtime belongs to another event loop; make one RingKernelRuntime() for each"
-            )
+        check_loop(self._loop, 0)
 
     def _poison(self) -> None:
         self._poisoned = (
