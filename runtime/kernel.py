@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pydotcompute.actor import Actor
-from pydotcompute.arguments import seconds
+from pydotcompute.arguments import check_batch, count, seconds
 from pydotcompute.backpressure import KernelState
 from pydotcompute.channel import CLOSED, SPECIAL
 from pydotcompute.errors import (
@@ -320,6 +320,8 @@ class RingKernel:
         """
         timeout = seconds(timeout)
         self._check()
+        classes = self._actor.spec.input_types
+        check_batch("send_many", batch, classes, "; for one message call send")
         if len(batch) == 0:
             return 0
         await self._yield()
@@ -347,11 +349,10 @@ class RingKernel:
             As ``receive``.
         """
         timeout = seconds(timeout)
-        if max_messages < 1:
-            raise ValueError(f"max_messages must be at least 1, not {max_messages}")
+        limit = count(max_messages, "max_messages")
         self._check()
         await self._yield()
-        return await self._outbox.get_batch(max_messages, timeout)
+        return await self._outbox.get_batch(limit, timeout)
 
     async def messages(self) -> AsyncIterator[Any]:
         """The messages from the output queue, until the actor ends.

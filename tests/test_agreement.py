@@ -129,3 +129,19 @@ def test_the_cuda_backend_agrees(name: str) -> None:
              for _ in range(40)]  # fmt: skip
     with scope(device="emulated"):
         assert_backends_agree(actor, batch, backend="cuda")
+
+
+def test_arguments_that_mean_nothing() -> None:
+    with pytest.raises(TypeError) as caught:
+        assert_backends_agree(halver, Request(1))
+    assert str(caught.value) == (
+        "assert_backends_agree takes a sequence of messages or an array of Request.dtype, not "
+        "Request (Request(value=1)); write [message] for one message"
+    )
+    with pytest.raises(TypeError) as caught:
+        assert_backends_agree([Request(1)], halver)  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "assert_backends_agree takes an actor decorated with @ring_kernel, not list "
+        "([Request(value=1)])"
+    )
+    assert assert_backends_agree(halver, iter([Request(1)])) [:1] == [Response(1000)]

@@ -7,6 +7,7 @@ The sentences are pinned here, for every call and its twins; messages and batche
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pydotcompute import KernelState, QueueTimeoutError, RingKernelRuntime
+from pydotcompute import KernelState, MessageTypeError, QueueTimeoutError, RingKernelRuntime
 from tests.native_actor.kit import SEND, Task
 
 WRONG_TIMES = [
@@ -110,3 +111,71 @@ def test_times_of_a_runtime(arguments: Any, error: type[Exception], sentence: st
         RingKernelRuntime(**arguments)
     assert str(caught.value) == sentence
     RingKernelRuntime(residency=None, idle=np.float32(1), shutdown_timeout=0)
+
+
+BATCHES = [
+    (Task(SEND, 1), f"Task ({Task(SEND, 1)!r})"),
+    (None, "None"),
+    ({1: Task(SEND)}, "dict ({1: Task(op=0, value=0)})"),
+    ({1}, "set ({1})"),
+    ("text", "str ('text')"),
+    (5, "int (5)"),
+    (np.array(5), "ndarray (array(5))"),
+]
+
+
+@pytest.mark.parametrize(("batch", "shown"), BATCHES, ids=[shown for _, shown in BATCHES])
+def test_a_batch_that_is_none(kit: Any, run: Any, batch: Any, shown: str) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime)
+            for call in (kernel.send_many(batch), runtime.send_many("kit", batch)):
+                with pytest.raises(MessageTypeError) as caught:
+                    await call
+                assert str(caught.value) == (
+                    "send_many takes a sequence of messages or an array of Task.dtype, not "
+                    f"{shown}; for one message call send"
+                )
+            assert kernel.statistics().received == 0
+
+    run(main())
+
+
+def test_a_generator_is_no_batch(kit: Any, run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime)
+            with pytest.raises(MessageTypeError, match="Task.dtype, not generator .*; for one"):
+                await kernel.send_many(Task(SEND, n) for n in range(3))
+            for batch in ((Task(SEND, 1),), deque([Task(SEND, 2)]), Task.array(op=SEND, value=[3])):
+                assert await kernel.send_many(batch) == 1
+                assert len(await kernel.receive_many(np.int64(5))) == 1
+
+    run(main())
+
+
+COUNTS = [
+    ("x", TypeError, "takes an int, not 'x'"),
+    (1.5, TypeError, "takes an int, not 1.5"),
+    (None, TypeError, "takes an int, not None"),
+    (True, TypeError, "takes an int, not True"),
+    (0, ValueError, "must be at least 1, not 0"),
+    (np.int64(-3), ValueError, "must be at least 1, not -3"),
+]
+
+
+@pytest.mark.parametrize(("count", "error", "end"), COUNTS)
+def test_a_count_that_is_none(
+    kit: Any, run: Any, count: Any, error: type[Exception], end: str
+) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime)
+            await kernel.send(Task(SEND, 1))
+            for call in (kernel.receive_many(count), runtime.receive_many("kit", count)):
+                with pytest.raises(error) as caught:
+                    await call
+                assert str(caught.value) == f"max_messages {end}"
+            assert len(await kernel.receive_many(10**30)) == 1
+
+    run(main())
