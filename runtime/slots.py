@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.codec import FieldError, codec_of, copier_of, wrap_field_error
-from pydotcompute.compiler.schema import SchemaError, StringTableFullError
-from pydotcompute.errors import MessageTypeError, describe
+from pydotcompute.compiler.schema import StringTableFullError
+from pydotcompute.errors import MessageTypeError, SchemaError, describe
 
 
 class ForeignMessage(Exception):
