@@ -8,7 +8,8 @@ import inspect
 import pickle
 import timeit
 from dataclasses import InitVar, dataclass, field
-from typing import Annotated, Any, ClassVar
+from enum import Enum
+from typing import Annotated, Any, ClassVar, NamedTuple, TypedDict
 from uuid import UUID
 
 import pytest
@@ -346,9 +347,32 @@ def test_a_field_with_the_name_of_an_inherited_helper_is_refused() -> None:
     )
 
 
-def test_only_classes_are_messages() -> None:
-    with pytest.raises(TypeError, match=r"^@message decorates a class, not <function"):
-        message(test_only_classes_are_messages)  # type: ignore[type-var]
+class Pair(NamedTuple):
+    value: int
+
+
+class Table(TypedDict):
+    value: int
+
+
+class Color(Enum):
+    RED = 1
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (int, "int"), (list, "list"), (Pair, "Pair"), (Table, "Table"), (Color, "Color"), (3, "3"),
+        ("Request", "'Request'"), (Request(1), "Request(value=1)"),
+    ],
+)  # fmt: skip
+def test_only_classes_with_fields_are_messages(given: Any, shown: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        message(given)
+    assert str(caught.value) == (
+        f"@message decorates a class, not {shown}; write a plain class or a dataclass with "
+        "annotated fields, such as `value: int`"
+    )
 
 
 def test_building_a_message_costs_little_more_than_the_dataclass() -> None:
