@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from pydotcompute import notices
 from pydotcompute.anatomy import dissect, snapshot
 from pydotcompute.backends.base import Engine, Failure
 from pydotcompute.backends.choice import Plan, choose
@@ -185,14 +186,16 @@ class Actor:
             residents.check_room(device.load(program.library, program.lanes.count), self.kernel_id)
 
     async def _choose(self, backend: str, state: dict[str, Any] | None) -> Plan:
-        plan: Plan = await self.options.pool.call(
-            choose, self.spec, self.anatomy, backend, state, self.options.fallback
-        )
-        if plan.fell_back:
-            tell(
-                self.kernel_id, plan.reason or "", self.options.fallback, self.spec.function
+        with notices.held():
+            plan: Plan = await self.options.pool.call(
+                choose, self.spec, self.anatomy, backend, state, self.options.fallback
             )
+        if plan.fell_back:
+            self._tell(plan.reason or "")
         return plan
+
+    def _tell(self, reason: str) -> None:
+        tell(self.kernel_id, reason, self.options.fallback, self.spec.function)
 
     def specialise(self, message: Any) -> asyncio.Task[None] | None:
         """The first message is here: its class is the input type that was left out."""
@@ -212,6 +215,8 @@ class Actor:
             self._specialising = None
             getattr(self.engine, "compiled", lambda: None)()
             raise
+        except Exception as error:
+            self.failed(Failure(error))
         self.inbox.clear_gate(put=SPECIAL)
 
     async def recompile(self, state: dict[str, Any] | None) -> None:
@@ -222,7 +227,8 @@ class Actor:
         if isinstance(engine, NativeEngine) and state is None:
             state = engine.known_state
         asked = "auto" if self._asked == "native" else self._asked
-        self.plan = await self._choose(asked, state)
+        with notices.unraised():
+            self.plan = await self._choose(asked, state)
         if isinstance(engine, NativeEngine) and engine is self.engine:
             engine.compiled()
 
@@ -330,7 +336,8 @@ class Actor:
     def _deoptimised(self, reason: str) -> None:
         self.plan = replace(self.plan, backend="python", reason=reason)
         self.meter.fallbacks += 1
-        tell(self.kernel_id, reason, self.options.fallback, self.spec.function)
+        with notices.unraised():
+            self._tell(reason)
 
     def ended(self) -> None:
         """The actor's function is over."""

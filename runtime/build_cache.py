@@ -13,18 +13,15 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import logging
 import os
 import shutil
 import stat
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pydotcompute import notices
 from pydotcompute.settings import settings
-
-_log = logging.getLogger("pydotcompute")
 
 MAX_ENTRIES = 2000
 """Entries kept; beyond that the least recently used go."""
@@ -141,8 +138,7 @@ class BuildCache:
             "kernels are kept for this process only; set PYDOTCOMPUTE_CACHE_DIR to a directory "
             "that only you can write to."
         )
-        _log.warning(text)
-        warnings.warn(text, RuntimeWarning, stacklevel=5)
+        notices.warn(text, RuntimeWarning)
         return self._fallback
 
 

@@ -7,12 +7,13 @@ In: a ``Lowering``.  Out: a folder a kernel with ``actor.py``, ``ir.txt``, ``ker
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydotcompute import notices
 from pydotcompute.settings import settings
 
 if TYPE_CHECKING:
@@ -47,25 +48,31 @@ def dump(lowering: Lowering) -> Path | None:
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        warnings.warn(f"PYDOTCOMPUTE_DUMP_DIR cannot be written: {error}", stacklevel=4)
+        notices.warn(f"PYDOTCOMPUTE_DUMP_DIR cannot be written: {error}", RuntimeWarning)
         return None
     return folder
 
 
 def note_build(kernel_id: str, text: str) -> None:
-    """Adds what a compiler said to a kernel's ``build.log``, if there is a dump folder."""
+    """Adds what a compiler said to a kernel's ``build.log``, if there is a dump folder.
+
+    One that cannot be written is ``dump``'s to warn of.
+    """
     root = settings().dump_dir
     if root is None:
         return
-    try:
-        with (root / folder_name(kernel_id) / "build.log").open("a", encoding="utf-8") as log:
-            log.write(f"{text}\n")
-    except OSError as error:
-        warnings.warn(f"PYDOTCOMPUTE_DUMP_DIR cannot be written: {error}", stacklevel=4)
+    with (
+        contextlib.suppress(OSError),
+        (root / folder_name(kernel_id) / "build.log").open("a", encoding="utf-8") as log,
+    ):
+        log.write(f"{text}\n")
 
 
 def _python(lowering: Lowering) -> str:
-    return "" if lowering.function is None else inspect.getsource(lowering.function)
+    try:
+        return "" if lowering.function is None else inspect.getsource(lowering.function)
+    except OSError:  # typed at a prompt
+        return ""
 
 
 def override(kernel_id: str) -> str | None:

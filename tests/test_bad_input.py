@@ -7,7 +7,10 @@ End to end, as a user meets it; the words are pinned.  More of each kind is besi
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,11 +145,49 @@ def test_a_cache_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PYDOTCOMPUTE_CACHE_DIR", "/proc/pydotcompute")
     with pytest.warns(RuntimeWarning) as warned:
         assert asyncio.run(talk(good, Request(1))) == ("native", Response(2))
+    assert [warning.filename for warning in warned] == [__file__]
     assert [str(warning.message) for warning in warned] == [
         "The build cache /proc/pydotcompute cannot be used (No such file or directory), so "
         "compiled kernels are kept for this process only; set PYDOTCOMPUTE_CACHE_DIR to a "
         "directory that only you can write to."
     ]
+
+
+NO_DUMP = (
+    "PYDOTCOMPUTE_DUMP_DIR cannot be written: [Errno 2] No such file or directory: "
+    "'/proc/pydotcompute'"
+)
+
+
+def test_a_dump_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYDOTCOMPUTE_DUMP_DIR", "/proc/pydotcompute")
+    with pytest.warns(RuntimeWarning) as warned:
+        assert asyncio.run(talk(good, Request(1))) == ("native", Response(2))
+    assert [(str(w.message), w.filename) for w in warned] == [(NO_DUMP, __file__)]
+    with pytest.warns(RuntimeWarning) as warned:
+        good.lower()
+    assert [(str(w.message), w.filename) for w in warned] == [(NO_DUMP, __file__)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the launch meets it, and not the compiler
+        with pytest.raises(RuntimeWarning) as caught:
+            asyncio.run(talk(good, Request(1)))
+        assert str(caught.value) == NO_DUMP
+
+
+def test_a_warning_is_printed_once(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import asyncio\n"
+        "from tests.test_bad_input import Request, reader, talk\n"
+        "print(asyncio.run(talk(reader, Request(1)))[0])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )  # fmt: skip
+    assert done.stdout == "python\n"
+    assert done.stderr.count("kernel 'bad_input.reader' runs on the python backend") == 1
+    assert f"{__file__}:{reader.function.__code__.co_firstlineno}: FallbackWarning" in done.stderr
 
 
 @pytest.mark.parametrize("backend", ["python", "native"])
@@ -183,3 +224,4 @@ def test_a_backend_that_does_not_exist() -> None:
     with pytest.raises(ValueError) as caught:
         asyncio.run(talk(good, Request(1), backend="gpu"))
     assert str(caught.value) == "backend is one of auto, cuda, native, python, not 'gpu'"
+

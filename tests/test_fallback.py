@@ -101,6 +101,30 @@ def test_the_first_message_specialises(run: Any) -> None:
     run(main())
 
 
+@message
+@dataclass
+class Loose:
+    value: object
+
+
+@pytest.mark.parametrize("sent", [(Number(1), Other(7)), (Loose(1), Loose(2))])
+def test_a_warning_made_an_error_does_not_end_an_actor(run: Any, sent: Any) -> None:
+    """There is no call to raise it from: it is in the log."""
+
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await runtime.launch("untyped", untyped)
+            await kernel.activate()
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                for each in sent:
+                    await kernel.send(each)
+                    await kernel.receive()
+            assert kernel.backend == "python"
+
+    run(main())
+
+
 def test_specialised_before_activation_and_never_at_all(run: Any) -> None:
     async def main() -> None:
         async with RingKernelRuntime() as runtime:
