@@ -7,6 +7,7 @@ End to end, as a user meets it; the words are pinned.  More of each kind is besi
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import subprocess
 import sys
@@ -151,6 +152,21 @@ def test_a_cache_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) 
         "compiled kernels are kept for this process only; set PYDOTCOMPUTE_CACHE_DIR to a "
         "directory that only you can write to."
     ]
+
+
+def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The folder takes files, but nothing can be written into them."""
+    monkeypatch.setenv("PYDOTCOMPUTE_CACHE_DIR", str(tmp_path))
+    write = Path.write_text
+
+    def refuse(self: Path, *args: Any, **kwargs: Any) -> int:
+        if self.is_relative_to(tmp_path):
+            raise OSError(errno.ENOSPC, "No space left on device", str(self))
+        return write(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.warns(RuntimeWarning, match=r"cannot be used \(No space left on device\)"):
+        assert asyncio.run(talk(good, Request(1))) == ("native", Response(2))
 
 
 NO_DUMP = (
