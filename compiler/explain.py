@@ -21,8 +21,15 @@ from pydotcompute.compiler.schema import schema_of
 
 
 def explain(kernel_id: str, kernel: KernelSource | None,
-            diagnostics: Sequence[Diagnostic]) -> str:  # fmt: skip
-    """The summary of an actor that lowered, or of why it did not."""
+            diagnostics: Sequence[Diagnostic], edited: str = "") -> str:  # fmt: skip
+    """The summary of an actor that lowered, or of why it did not.
+
+    Args:
+        kernel_id: the actor's id.
+        kernel: the lowered actor, or None.
+        diagnostics: why not.
+        edited: the file that is compiled in place of the generated text, if there is one.
+    """
     if kernel is None:
         problems = "\n\n".join(map(str, diagnostics))
         return (
@@ -30,6 +37,7 @@ def explain(kernel_id: str, kernel: KernelSource | None,
             f"{_count(len(diagnostics))} it from being compiled.\n\n{problems}\n"
         )
     sends = "any number of" if kernel.max_sends is None else f"at most {kernel.max_sends}"
+    made = f"{kernel.text.count(chr(10))} lines of C"
     lines = [
         f"Actor {kernel_id!r} lowers: the native backend runs it.",
         f"Loop      {kernel.ir.loc.file}, lines {kernel.ir.loc.line} to {kernel.ir.loc.end_line}",
@@ -38,7 +46,7 @@ def explain(kernel_id: str, kernel: KernelSource | None,
         f"Output    {_names(kernel.output_types)}, {sends} for a message",
         f"State     {_state(kernel)}",
         f"Helpers   {', '.join(map(_signature, kernel.ir.functions)) or 'none'}",
-        f"Source    {kernel.text.count(chr(10))} lines of C",
+        f"Source    {f'the edited text {edited}' if edited else made}",
         "",
         layout(kernel),
     ]

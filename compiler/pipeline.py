@@ -34,6 +34,7 @@ from pydotcompute.compiler.prologue import binding_of, static_values
 from pydotcompute.compiler.render import render
 from pydotcompute.compiler.schedule import max_sends
 from pydotcompute.compiler.schema import schema_of
+from pydotcompute.compiler.signature import signature
 from pydotcompute.compiler.source import FunctionSource, read_source
 from pydotcompute.compiler.state import StateLayout, converted_fields, instead_of, of_value
 from pydotcompute.compiler.types import Type, UnsupportedTypeError
@@ -71,6 +72,11 @@ class KernelSource:
     def is_current(self) -> bool:
         """Whether the constants it was compiled with still have the same values."""
         return all(read() is value for read, value in self.ir.constants)
+
+    @property
+    def signature(self) -> str:
+        """Its messages and variables in one line, as the text has it."""
+        return signature(self.input_types, self.output_types, self.state.variables)
 
     @property
     def state_dtype(self) -> np.dtype[Any]:
@@ -206,7 +212,8 @@ def lower(request: LoweringRequest) -> KernelSource:
     publishes = not any(site.makes_text for site in kernel.prints)
     most = max_sends(kernel)
     lanes = SIDE_BY_SIDE if parts.independent else IN_ORDER
-    text = render(request.kernel_id, origin, parts, layout.dtype.itemsize,
+    made_for = signature(kernel.inputs, kernel.outputs, layout.variables)
+    text = render(request.kernel_id, origin, made_for, parts, layout.dtype.itemsize,
                   publishes=publishes, most=most, lanes=lanes)  # fmt: skip
     return KernelSource(request.kernel_id, text, kernel, layout, kernel.inputs, kernel.outputs,
                         most, parts.strings, codes, lanes)  # fmt: skip

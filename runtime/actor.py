@@ -25,6 +25,7 @@ from pydotcompute.backends.python import PythonEngine
 from pydotcompute.backpressure import BackpressureStrategy, KernelState
 from pydotcompute.channel import CLOSED, DROPS, SPECIAL, Channel
 from pydotcompute.deadline import Deadline
+from pydotcompute.edited import check_folder, tell_edited
 from pydotcompute.errors import ActorFailedError, KernelClosedError, LoweringError, describe
 from pydotcompute.fallback import tell
 from pydotcompute.lifecycle import Termination, check
@@ -172,6 +173,7 @@ class Actor:
         """
         check("launch", self.state, self.kernel_id)
         self._asked = backend
+        check_folder()
         self.plan = await self._choose(backend, None)
         self._check_room()
         if self.plan.backend == "pending" and not self.declares_input:
@@ -192,6 +194,9 @@ class Actor:
             )
         if plan.fell_back:
             self._tell(plan.reason or "")
+        edited = getattr(plan.lowering, "edited", None)
+        if plan.program is not None and edited is not None:
+            tell_edited(self.kernel_id, edited)
         return plan
 
     def _tell(self, reason: str) -> None:

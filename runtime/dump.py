@@ -1,8 +1,7 @@
-"""Everything made on the way, as files: ``PYDOTCOMPUTE_DUMP_DIR``, and the way back.
+"""Everything made on the way, as files: ``PYDOTCOMPUTE_DUMP_DIR``.
 
 In: a ``Lowering``.  Out: a folder a kernel with ``actor.py``, ``ir.txt``, ``kernel.cu``,
-``layout.txt`` and ``build.log``.  An edited ``kernel.cu`` in the folder of the same name below
-``PYDOTCOMPUTE_OVERRIDE_DIR`` is compiled in place of the generated one.
+``layout.txt`` and ``build.log``.  The way back is ``edited``.
 """
 
 from __future__ import annotations
@@ -28,6 +27,8 @@ def folder_name(kernel_id: str) -> str:
 def dump(lowering: Lowering) -> Path | None:
     """Writes the files of a kernel into the dump folder, replacing older ones.
 
+    The text is the generated one, and never takes the place of the edited one that is compiled.
+
     Returns:
         The folder; None if there is no dump folder, or it cannot be written (with a warning).
     """
@@ -39,10 +40,12 @@ def dump(lowering: Lowering) -> Path | None:
     files = {
         "actor.py": _python(lowering),
         "ir.txt": lowering.ir,
-        "kernel.cu": lowering.source,
+        "kernel.cu": "" if lowering.kernel is None else lowering.kernel.text,
         "layout.txt": lowering.layout,
         "build.log": problems or "lowered without problems\n",
     }
+    if lowering.edited == folder / "kernel.cu":
+        del files["kernel.cu"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
@@ -73,12 +76,3 @@ def _python(lowering: Lowering) -> str:
         return "" if lowering.function is None else inspect.getsource(lowering.function)
     except OSError:  # typed at a prompt
         return ""
-
-
-def override(kernel_id: str) -> str | None:
-    """The edited source of a kernel, if the override folder has one."""
-    root = settings().override_dir
-    if root is None:
-        return None
-    path = root / folder_name(kernel_id) / "kernel.cu"
-    return path.read_text(encoding="utf-8") if path.is_file() else None

@@ -18,7 +18,8 @@ from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError
 from pydotcompute.compiler.explain import explain, html, layout
 from pydotcompute.compiler.ir_text import to_text
 from pydotcompute.compiler.pipeline import KernelSource, LoweringRequest, lower
-from pydotcompute.dump import dump, note_build, override
+from pydotcompute.dump import dump, note_build
+from pydotcompute.edited import edited_path, edited_text, named
 from pydotcompute.errors import BuildError, LoweringError, QueueFullError, QueueTimeoutError
 from pydotcompute.settings import settings
 
@@ -62,10 +63,20 @@ class Lowering:
 
     @property
     def source(self) -> str:
-        """The generated C; the edited one where ``PYDOTCOMPUTE_OVERRIDE_DIR`` has it."""
+        """The generated C; the edited one where ``PYDOTCOMPUTE_OVERRIDE_DIR`` has it.
+
+        Raises:
+            BuildError: the edited one cannot be read, or does not fit the actor any more.
+        """
         if self.kernel is None:
             return ""
-        return override(self.kernel_id) or self.kernel.text
+        path = self.edited
+        return self.kernel.text if path is None else edited_text(self.kernel, self.kernel_id, path)
+
+    @property
+    def edited(self) -> Path | None:
+        """The file that is compiled in place of the generated text, if there is one."""
+        return None if self.kernel is None else edited_path(self.kernel_id)
 
     @property
     def layout(self) -> str:
@@ -93,7 +104,8 @@ class Lowering:
         from pydotcompute.toolchain import nvrtc
 
         self._require()
-        return nvrtc.compile(self.source, arch, name=self.kernel_id, to=to)
+        with named(self.edited):
+            return nvrtc.compile(self.source, arch, name=self.kernel_id, to=to)
 
     def native_library(self) -> Path:
         """The shared library for this machine, by the host compiler.
@@ -108,7 +120,8 @@ class Lowering:
         self._require()
         compiler = find_compiler()
         try:
-            library = compiler.compile_shared(self.source, name=self.kernel_id)
+            with named(self.edited):
+                library = compiler.compile_shared(self.source, name=self.kernel_id)
         except BuildError as error:
             note_build(self.kernel_id, f"{error}\n\n{error.log}")
             raise
@@ -123,7 +136,8 @@ class Lowering:
 
     def explain(self) -> str:
         """A summary for people: what runs, its state, its messages, and what blocked what."""
-        return explain(self.kernel_id, self.kernel, self.diagnostics)
+        edited = "" if self.edited is None else str(self.edited)
+        return explain(self.kernel_id, self.kernel, self.diagnostics, edited)
 
     def html(self) -> str:
         """The Python beside the generated C, line by line, as an HTML page."""
