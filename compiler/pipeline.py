@@ -120,7 +120,10 @@ class KernelSource:
         if code in self.codes:
             what = f"{self.codes[code].__name__}"
         else:
-            what = describe(code).text or "a value that compiled code cannot represent"
+            reason = describe(code)
+            what = reason.text or "a value that compiled code cannot represent"
+            if reason.name == "PDC_DEOPT_CAPACITY":
+                what = self.state.overfull(linecache.getline(self.ir.loc.file, line)) or what
         return f"{what} ({self.ir.loc.file}:{line})"
 
     @property
