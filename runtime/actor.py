@@ -28,6 +28,7 @@ from pydotcompute.deadline import Deadline
 from pydotcompute.edited import check_folder, tell_edited
 from pydotcompute.errors import ActorFailedError, KernelClosedError, LoweringError, describe
 from pydotcompute.fallback import tell
+from pydotcompute.field_errors import defined_anew
 from pydotcompute.lifecycle import Termination, check
 from pydotcompute.port import ObjectPort, Port
 from pydotcompute.replies import Replies
@@ -334,9 +335,11 @@ class Actor:
         from pydotcompute.backends.native import NativeEngine
 
         if isinstance(self.engine, NativeEngine):
-            await self.engine.surrender(
-                f"a {type(message).__name__} message was sent, which it was not compiled for"
-            )
+            cls = type(message)
+            what = f"a {cls.__name__} message was sent, which it was not compiled for"
+            if defined_anew(self.spec.input_types, cls):
+                what = f"{cls.__name__} has been defined anew since it was compiled"
+            await self.engine.surrender(what)
 
     def _deoptimised(self, reason: str) -> None:
         self.plan = replace(self.plan, backend="python", reason=reason)

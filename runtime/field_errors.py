@@ -59,6 +59,17 @@ class FieldValueError(FieldError):
     """A value of the right type, outside of the range."""
 
 
+def defined_anew(classes: Iterable[type], cls: type) -> bool:
+    """Whether a class is a later definition of one of others, as when a notebook cell runs again.
+
+    Args:
+        classes: what was declared.
+        cls: what came; none of them.
+    """
+    home = cls.__module__, cls.__qualname__
+    return any(cls is not each and home == (each.__module__, each.__qualname__) for each in classes)
+
+
 def wrap_field_error(
     kernel_id: str | None, error: FieldError, subject: str | None = None
 ) -> MessageTypeError | MessageValueError:

@@ -37,7 +37,13 @@ from pydotcompute.compiler import types
 from pydotcompute.compiler.schema import INT_MAX, INT_MIN, field_type, schema_of
 from pydotcompute.compiler.types import Type
 from pydotcompute.errors import describe, given
-from pydotcompute.field_errors import FieldError, FieldTypeError, FieldValueError, wrong_class
+from pydotcompute.field_errors import (
+    FieldError,
+    FieldTypeError,
+    FieldValueError,
+    defined_anew,
+    wrong_class,
+)
 from pydotcompute.header import received, share_header
 
 
@@ -128,17 +134,23 @@ def _(t: types.ArrayType) -> str:
 
 def _type_error(t: Type, value: object) -> _Wrong:
     wrong = _Wrong(FieldTypeError, expected(t), given(value))
+    wrong.advice = _advice(t.item if isinstance(t, types.OptionalType) else t, value)
+    return wrong
+
+
+def _advice(t: Type, value: object) -> str:
+    """What to write instead of a value of a wrong type, as the end of a sentence."""
     if isinstance(value, np.generic):
         name, kinds = _maker(t)
-        wrong.advice = f"; write {name}(...)" if value.dtype.kind in kinds else ""
-    return wrong
+        return f"; write {name}(...)" if value.dtype.kind in kinds else ""
+    if isinstance(t, (types.MessageType, types.EnumType)) and defined_anew([t.cls], type(value)):
+        return ", which has been defined anew since; define the message that holds it anew too"
+    return ""
 
 
 def _maker(t: Type) -> tuple[str, str]:
     """What makes a field's value of a numpy scalar, and of which kinds without loss of meaning."""
     match t:
-        case types.OptionalType():
-            return _maker(t.item)
         case types.BoolType():
             return "bool", "b"
         case types.IntType():

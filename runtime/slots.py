@@ -15,6 +15,7 @@ import numpy as np
 from pydotcompute.codec import FieldError, codec_of, copier_of, wrap_field_error
 from pydotcompute.compiler.schema import StringTableFullError
 from pydotcompute.errors import MessageTypeError, SchemaError, describe
+from pydotcompute.field_errors import defined_anew
 
 
 class ForeignMessage(Exception):
@@ -44,10 +45,13 @@ def wrong_type(kernel_id: str, verb: str, classes: Sequence[type], given: Any) -
     """
     expected = " | ".join(cls.__name__ for cls in classes)
     named = type(given).__name__
-    return MessageTypeError(
-        f"kernel {kernel_id!r} {verb} {expected}, not {named}: {describe(given)}",
-        kernel_id=kernel_id, expected=expected, given=named,
-    )  # fmt: skip
+    text = f"kernel {kernel_id!r} {verb} {expected}, not {named}: {describe(given)}"
+    if defined_anew(classes, type(given)):
+        text = (
+            f"kernel {kernel_id!r} was launched with an earlier definition of {named}, which has "
+            "been defined anew since; define the actor anew too, then terminate and launch it"
+        )
+    return MessageTypeError(text, kernel_id=kernel_id, expected=expected, given=named)
 
 
 class Values:

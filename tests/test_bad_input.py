@@ -236,6 +236,68 @@ def test_a_message_that_does_not_fit(
     assert str(caught.value) == sentence
 
 
+def cell() -> Any:
+    """What a notebook cell defines, each time it runs."""
+
+    @message
+    @dataclass
+    class Question:
+        value: int
+
+    return Question
+
+
+@pytest.mark.parametrize("backend", ["python", "native"])
+def test_a_message_class_that_was_defined_anew(backend: str) -> None:
+    old, new = cell(), cell()
+    actor = ring_kernel(
+        kernel_id="bad_input.cell", input_type=old, output_type=Response, auto_register=False
+    )(good.function)
+
+    async def main() -> None:
+        async with RingKernelRuntime(backend=backend) as runtime:
+            kernel = await runtime.launch("doubler", actor)
+            await kernel.activate()
+            for call in (
+                kernel.send(new(4)), kernel.request(new(4)), kernel.send_many([old(1), new(4)]),
+            ):  # fmt: skip
+                with pytest.raises(MessageTypeError) as caught:
+                    await call
+                assert str(caught.value) == (
+                    "kernel 'doubler' was launched with an earlier definition of Question, which "
+                    "has been defined anew since; define the actor anew too, then terminate and "
+                    "launch it"
+                )
+            await kernel.send_many(new.array(value=[5]))  # the same record: arrays have no class
+            assert await kernel.receive(timeout=20.0) == Response(6)
+
+    asyncio.run(main())
+
+
+def test_an_inferred_class_that_was_defined_anew() -> None:
+    @ring_kernel(kernel_id="bad_input.inferred", auto_register=False)
+    async def inferred(ctx: Any) -> None:
+        while not ctx.should_terminate:
+            request = await ctx.receive()
+            await ctx.send(Response(request.value + 1))
+
+    old, new = cell(), cell()
+
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await runtime.launch("inferred", inferred)
+            await kernel.activate()
+            assert await kernel.request(old(1)) == Response(2)
+            with pytest.warns(FallbackWarning) as warned:
+                assert await kernel.request(new(2)) == Response(3)
+            assert [str(each.message) for each in warned] == [
+                "kernel 'inferred' runs on the python backend: Question has been defined anew "
+                "since it was compiled"
+            ]
+
+    asyncio.run(main())
+
+
 def test_a_backend_that_does_not_exist() -> None:
     with pytest.raises(ValueError) as caught:
         asyncio.run(talk(good, Request(1), backend="gpu"))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pydotcompute import MessageTypeError, Shape, message
 from pydotcompute.codec import codec_of, wrap_field_error, wrong_message
+from pydotcompute.errors import describe
 from pydotcompute.field_errors import FieldError, FieldTypeError, FieldValueError
 from pydotcompute.testing import same
 
@@ -267,6 +268,28 @@ def test_another_class_is_refused_even_with_the_same_fields() -> None:
         str(wrong_message("k", (Request, Point), 5))
         == "kernel 'k' takes Request or Point, got int (5)"
     )
+
+
+def test_a_field_whose_class_was_defined_anew() -> None:
+    def define() -> Any:
+        @message
+        @dataclass
+        class Inner:
+            value: int
+
+        return Inner
+
+    old, new = define(), define()
+    outer = message(type("Outer", (), {"__annotations__": {"held": old, "maybe": old | None}}))
+    for sent, field, takes in (
+        (outer(new(1), None), "held", "Inner"), (outer(old(1), new(1)), "maybe", "Inner or None"),
+    ):  # fmt: skip
+        with pytest.raises(FieldTypeError) as caught:
+            through(sent)
+        assert caught.value.sentence() == (
+            f"field {field!r} of Outer takes {takes}, got Inner ({describe(new(1))}), which has "
+            "been defined anew since; define the message that holds it anew too"
+        )
 
 
 def test_a_field_that_is_not_set() -> None:
