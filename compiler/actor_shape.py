@@ -82,9 +82,10 @@ class ActorShape:
         while block:
             at = next(n for n, each in enumerate(block) if self.receive in walk_scope([each]))
             before += block[:at]
-            if isinstance(block[at], (ast.If, ast.While)):
-                before.append(block[at].test)
-            inside = (getattr(block[at], name, []) for name in ("body", "orelse", "finalbody"))
+            waits = block[at]
+            if isinstance(waits, ast.If | ast.While):
+                before.append(waits.test)
+            inside = (getattr(waits, name, []) for name in ("body", "orelse", "finalbody"))
             block = next((each for each in inside if self.receive in walk_scope(each)), [])
         return before
 

@@ -11,7 +11,7 @@ import ast
 import functools
 import linecache
 import sys
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -25,7 +25,7 @@ _FUTURES = functools.reduce(
 
 
 def compile_node(
-    source_of: FunctionType, node: FunctionNode, imported: Set[str] | None = None
+    source_of: FunctionType, node: FunctionNode, imported: frozenset[str] | None = None
 ) -> CodeType:
     """The code of a definition that stands where ``source_of`` stands.
 

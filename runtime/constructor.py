@@ -40,8 +40,9 @@ def constructor(cls: type) -> Callable[..., None]:
 def _is_plain(cls: type) -> bool:
     """Whether ``__init__`` is what dataclass generates."""
     code = getattr(cls.__dict__.get("__init__"), "__code__", None)
-    made = code is not None and code.co_filename == "<string>"
-    return made and "__create_fn__" in code.co_qualname
+    if code is None:
+        return False
+    return code.co_filename == "<string>" and "__create_fn__" in code.co_qualname
 
 
 def _kind(field: Any) -> str:
