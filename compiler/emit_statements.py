@@ -243,6 +243,7 @@ class StatementEmitter(ExpressionEmitter):
         self.loops.append((again, after))
         self.block(body)
         self.loops.pop()
+        self.at(node)
         self.write(f"{again}:;")
         self.write(f"PDC_BACK_EDGE({node.loc.line}, pdc_raised);")
 
@@ -293,10 +294,10 @@ class StatementEmitter(ExpressionEmitter):
         self.block(node.orelse)
         if falls_through((*node.body, *node.orelse)):
             self.write(f"goto {after};")
+        self.at(node.handlers[0])
         self.write(f"{handler}:;")
-        self._line = 0
         outer = self.handlers[-1]
-        self.write(f"if (pdc_t->error.code >= {DEOPTIMISE}) goto {outer};")
+        self.write(f"if (pdc_t->error.code >= {DEOPTIMISE}) goto {outer}; // no exception")
         caught = f"pdc_caught{len(self.caught) + 1}_{handler.removeprefix('pdc_except')}"
         self.locals[caught] = "i32"
         self.write(f"{caught} = pdc_t->error.code;")

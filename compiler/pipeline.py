@@ -280,7 +280,8 @@ def code_classes(
 
 def python_line(source: FunctionSource, file: str, line: int) -> str:
     """A line of a Python file, for comments."""
-    return source.line(line) if file == source.filename else linecache.getline(file, line)
+    own = source.line(line) if file == source.filename else ""
+    return own or linecache.getline(file, line)
 
 
 __all__ = ["KernelSource", "LoweringRequest", "lower", "shape_of", "slot_dtype", "to_text"]
