@@ -181,6 +181,19 @@ class LoweringRequest:
     signals: Mapping[str, type[BaseException]]
 
 
+class PendingError(DiagnosticError):
+    """Nothing is wrong with the actor, but types are missing that are known later.
+
+    Args:
+        awaits: when that will be: ``"its first message arrives"``, ``"it is launched"``.
+        diagnostics: what is missing.
+    """
+
+    def __init__(self, awaits: str, *diagnostics: Diagnostic) -> None:
+        super().__init__(*diagnostics)
+        self.awaits = awaits
+
+
 def shape_of(function: Callable[..., Any]) -> tuple[FunctionSource, ActorShape]:
     """The actor cut at its loop, its syntax scanned.
 
@@ -203,7 +216,7 @@ def lower(request: LoweringRequest) -> KernelSource:
     """
     source, shape = shape_of(request.function)
     if not request.inputs:
-        raise DiagnosticError(_no_input(source, shape))
+        raise PendingError("its first message arrives", _no_input(source, shape))
     state = state_types(source, shape, request.state)
     kernel = build_kernel(request.kernel_id, shape, request.inputs, request.outputs, state,
                           request.signals, _converted(shape, request.state))  # fmt: skip
@@ -252,6 +265,9 @@ def state_types(source: FunctionSource, shape: ActorShape,
                 notes=["what stands before the loop is ordinary Python and runs at launch"],
                 hint="launch the actor to see it lowered, or begin with a constant",
             )  # fmt: skip
+    found = problems.found
+    if found and all(problem.code == "PDC100" for problem in found):
+        raise PendingError("it is launched", *found)
     problems.raise_if_any()
     return types
 
@@ -261,7 +277,8 @@ def _no_input(source: FunctionSource, shape: ActorShape) -> Diagnostic:
     return problems.error(
         "PDC100", shape.receive, "the type of the messages is not known yet",
         notes=["without `input_type`, an actor is compiled for the first message that is sent"],
-        hint="give `input_type` to the decorator, or to `lower()`",
+        hint="give `input_type` to the decorator or to `lower()`, or `--input CLASS` to "
+        "`pydotcompute inspect`",
     )  # fmt: skip
 
 

@@ -15,9 +15,10 @@ from weakref import WeakKeyDictionary
 
 from pydotcompute.collector import resting
 from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError
-from pydotcompute.compiler.explain import explain, html, layout
+from pydotcompute.compiler.explain import explain, layout
 from pydotcompute.compiler.ir_text import to_text
-from pydotcompute.compiler.pipeline import KernelSource, LoweringRequest, lower
+from pydotcompute.compiler.page import fragment, html
+from pydotcompute.compiler.pipeline import KernelSource, LoweringRequest, PendingError, lower
 from pydotcompute.dump import dump, note_build
 from pydotcompute.edited import edited_path, edited_text, named
 from pydotcompute.errors import BuildError, LoweringError, QueueFullError, QueueTimeoutError
@@ -41,15 +42,21 @@ class Lowering:
         kernel_id: the actor's id.
         kernel: the lowered actor; None if it does not lower.
         diagnostics: why not, in the order of the file.
-        pending: it may lower once the first message has shown the input type.
         function: the actor's Python.
+        awaits: when it will be lowered, if only types are missing that are known later: "its first
+            message arrives", "it is launched"; empty otherwise.
     """
 
     kernel_id: str
     kernel: KernelSource | None
     diagnostics: tuple[Diagnostic, ...] = ()
-    pending: bool = False
     function: Callable[..., Any] | None = None
+    awaits: str = ""
+
+    @property
+    def pending(self) -> bool:
+        """Whether it may lower once more types are known."""
+        return bool(self.awaits)
 
     @property
     def ok(self) -> bool:
@@ -137,18 +144,20 @@ class Lowering:
     def explain(self) -> str:
         """A summary for people: what runs, its state, its messages, and what blocked what."""
         edited = "" if self.edited is None else str(self.edited)
-        return explain(self.kernel_id, self.kernel, self.diagnostics, edited)
+        return explain(self.kernel_id, self.kernel, self.diagnostics, self.awaits, edited)
 
     def html(self) -> str:
         """The Python beside the generated C, line by line, as an HTML page."""
-        return html(self.kernel_id, self.kernel, self.diagnostics)
+        return html(self.kernel_id, self.kernel, self.diagnostics, self.function, self.awaits)
 
     def _repr_html_(self) -> str:
-        return self.html()
+        return fragment(self.kernel_id, self.kernel, self.diagnostics, self.function, self.awaits)
 
     def __repr__(self) -> str:
         if self.kernel is not None:
             return f"<Lowering of {self.kernel_id!r}: ok>"
+        if self.pending:
+            return f"<Lowering of {self.kernel_id!r}: pending>"
         return f"<Lowering of {self.kernel_id!r}: {len(self.diagnostics)} problems>"
 
 
@@ -185,11 +194,11 @@ def lower_actor(
 def _lower(request: LoweringRequest) -> Lowering:
     try:
         with resting():
-            return Lowering(request.kernel_id, lower(request), function=request.function)
+            return Lowering(request.kernel_id, lower(request), (), request.function)
     except DiagnosticError as problems:
+        awaits = problems.awaits if isinstance(problems, PendingError) else ""
         found = problems.diagnostics
-        pending = all(diagnostic.code == "PDC100" for diagnostic in found)
-        return Lowering(request.kernel_id, None, found, pending, request.function)
+        return Lowering(request.kernel_id, None, found, request.function, awaits)
 
 
 _known: WeakKeyDictionary[Any, dict[Any, Lowering]] = WeakKeyDictionary()

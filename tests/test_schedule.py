@@ -218,3 +218,5 @@ def test_the_most_that_a_turn_sends(function: Any, most: int | None) -> None:
     lowering = lowered(function)
     assert lowering.kernel is not None, lowering.explain()
     assert lowering.kernel.max_sends == most
+    said = "any number" if most is None else f"at most {most}"
+    assert f", {said} for a message\n" in lowering.explain()
