@@ -98,6 +98,7 @@ class Lowering:
 
         Raises:
             LoweringError: the actor does not lower.
+            ValueError: ``arch`` does not have that form.
             BackendUnavailableError: NVRTC is not installed, or does not know ``arch``.
             BuildError: NVRTC refused an edited source.
         """
