@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from pydotcompute import doctor
 from pydotcompute.cli import STAGES, main
 from pydotcompute.decorator import registry
 
@@ -220,6 +222,37 @@ def test_doctor_says_what_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"^ok +python +CPython 3\.\d+", printed, re.MULTILINE)
     assert re.search(r"^ok +c\+\+ compiler .* the native backend runs$", printed, re.MULTILINE)
     assert re.search(r"^ok +nvrtc .* with or without a GPU$", printed, re.MULTILINE)
+
+
+def test_doctor_speaks_of_gpus_where_there_is_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for verdict in ("ok", "missing"):
+        monkeypatch.setattr(doctor, "_driver", lambda v=verdict: doctor.Finding("gpu", v, "one"))
+        main(["doctor"])
+        assert ("compute-sanitizer" in capsys.readouterr().out) == (verdict == "ok")
+
+
+def test_doctor_with_an_emulated_device(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYDOTCOMPUTE_DEVICE", "emulated")
+    assert main(["doctor"]) == 0
+    assert (
+        "   cuda backend  PYDOTCOMPUTE_DEVICE=emulated: threads of the host stand in for a GPU, "
+        "for tests; unset it to use a GPU\n"
+    ) in capsys.readouterr().out
+
+
+def test_doctor_says_how_to_come_by_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor.metadata, "version", missing)
+    assert doctor._cupy().text == (
+        'not installed; in the clone of pydotcompute, run `pip install ".[cuda13]"` '
+        "(or `[cuda12]` for an older driver)"
+    )
 
 
 def test_doctor_without_a_compiler(

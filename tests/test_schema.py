@@ -238,6 +238,11 @@ USE = (
             "field 'data' of Bad: name 'Nowhere' is not defined; "
             "define it before the message class is used",
         ),
+        (
+            int | str,
+            "field 'data' of Bad: int | str is a union of several types; "
+            "only T | None has a record",
+        ),
         (None, f"field 'data' of Bad: none has no fixed record{USE}"),
         (Literal[2**63], f"field 'data' of Bad: Literal[{2**63}] has values beyond 64 bits{USE}"),
         (
