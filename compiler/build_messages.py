@@ -28,13 +28,16 @@ from pydotcompute.compiler.scope import Var
 from pydotcompute.compiler.state import is_exact
 from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import (
+    BOOL,
     CONTAINERS,
     FLOAT,
+    INT,
     NEVER,
     STR,
     TEXT,
     ListType,
     MessageType,
+    ScalarType,
     Type,
     in_body,
     members_of,
@@ -209,8 +212,10 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
             args.append(_field_value(b, where_of(given, field.name, node), value, field.type))
         except OperandError:
             where = given.get(field.name, node)
+            plain = isinstance(value.type, ScalarType) and field.type in (BOOL, INT, FLOAT)
+            hint = f"write `{field.type}(...)` around it" if plain else None
             b.fail("PDC102", where, f"field {field.name!r} of {cls.__name__} takes {field.type}, "
-                   f"and this is {value.type}")  # fmt: skip
+                   f"and this is {value.type}", hint=hint)  # fmt: skip
     return ir.New(b.loc(node), MessageType(cls), tuple(args), _header(b, node))
 
 
