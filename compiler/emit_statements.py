@@ -259,6 +259,8 @@ class StatementEmitter(ExpressionEmitter):
 
     @stmt.register
     def _end_turn_stmt(self, node: ir.EndTurn) -> None:
+        if node.loc.line > self._line:  # a `continue`; the end of the loop has no line of its own
+            self.at(node)
         self.write("goto pdc_commit;")
 
     @stmt.register
