@@ -49,7 +49,7 @@ def verdict(kernel: KernelSource | None, diagnostics: Sequence[Diagnostic], awai
 
 
 def facts(kernel: KernelSource, edited: str = "") -> list[tuple[str, str]]:
-    """What there is to say of a lowered actor, each with its title; ``edited`` as of ``explain``."""
+    """What there is to say of a lowered actor, each with its title; arguments as of ``explain``."""
     made = f"the edited text {edited}" if edited else f"{kernel.text.count(chr(10))} lines of C"
     sends = "any number" if kernel.max_sends is None else f"at most {kernel.max_sends}"
     loc = kernel.ir.loc

@@ -181,8 +181,8 @@ async def nested(ctx: KernelContext[Outer | Inner, Inner]) -> None:
 
 
 def test_the_line_names_what_is_inside() -> None:
-    assert nested.lower().source.splitlines()[2] == (
+    assert (
         "// Made for: takes Outer(parts: list[Inner, <=3]) | Inner(level: Level, size: float); "
         "sends Inner(level: Level, size: float); keeps seen: int, best: Inner; with "
         "Inner(level: Level, size: float), Level(LOW, HIGH)"
-    )
+    ) in nested.lower().source.splitlines()[:8]
