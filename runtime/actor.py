@@ -422,7 +422,9 @@ class Actor:
         unprocessed = (*in_hand, *self.inbox.port.take_all())
         self._close_down(KernelState.TERMINATED)
         self.engine = None
-        self.termination = Termination(self.kernel_id, drain and not unprocessed, unprocessed)
+        failure = None if self.failure is None else self._failure_error(self.failure)
+        drained = drain and not unprocessed and failure is None
+        self.termination = Termination(self.kernel_id, drained, unprocessed, failure)
         return self.termination
 
     async def _end_engine(self, drain: bool) -> list[Any]:

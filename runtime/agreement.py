@@ -113,7 +113,8 @@ async def _run(actor: RingKernelFunction, messages: Sequence[Any], backend: str,
                 for message in messages:
                     await kernel.send(message)
             if kernel.state not in _EARLY:
-                await kernel.terminate(timeout=timeout)
+                report = await kernel.terminate(timeout=timeout)
+                run.failure = report.failure
             await reader
     run.printed = printed.getvalue()
     return run

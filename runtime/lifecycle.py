@@ -19,7 +19,7 @@ from threading import get_ident
 from typing import Any
 
 from pydotcompute.backpressure import KernelState
-from pydotcompute.errors import KernelStateError
+from pydotcompute.errors import ActorFailedError, KernelStateError
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,13 @@ class Termination:
         kernel_id: which kernel ended.
         drained: every message that had been queued was handled in time.
         unprocessed: the inputs that were not handled, oldest first.
+        failure: what ended the actor, if it failed, be it before or during its termination.
     """
 
     kernel_id: str
     drained: bool
     unprocessed: tuple[Any, ...] = ()
+    failure: ActorFailedError | None = None
 
 
 _LAUNCHED, _ACTIVE = KernelState.LAUNCHED, KernelState.ACTIVE

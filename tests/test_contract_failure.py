@@ -608,3 +608,23 @@ def test_the_state_of_an_actor_that_cannot_be_cut(way: str) -> None:
             assert (await kernel.request(Job(1))).total == 10
 
     go(probe)
+
+
+def test_a_failure_while_draining_is_in_the_report(way: str) -> None:
+    async def probe() -> None:
+        async with launched(way) as kernel:
+            await kernel.deactivate()
+            for job in (Job(1), Job(2, FAIL), Job(3)):
+                await kernel.send(job)
+            report = await kernel.terminate()
+            assert not report.drained
+            assert report.unprocessed == (Job(3),)
+            assert report.failure is not None
+            assert report.failure.message_in == Job(2, FAIL)
+            assert report.failure.state == {"total": 1}
+            assert isinstance(report.failure.__cause__, ZeroDivisionError)
+            assert await drained(kernel) == [Answer(2, 1)]
+        async with launched(way) as kernel:
+            assert (await kernel.terminate()).failure is None
+
+    go(probe)
