@@ -103,7 +103,7 @@ ACTOR = _lines(
      ("heap", "<u8"), ("watch", "<u8")],
     [("stop", "<u4"), ("terminating", "<u4"), ("carry", "<u4"), ("event", "<u4"), ("fuel", "<i8"),
      ("strings", "<u8")],
-    [("status", "<i4"), ("code", "<i4"), ("line", "<i4"), ("column", "<i4"), ("timeout", "<f8"),
+    [("status", "<i4"), ("code", "<i4"), ("line", "<i4"), ("staged", "<i4"), ("timeout", "<f8"),
      ("produced", "<u8"), ("log_used", "<u8")],
     [("processed", "<u8"), ("sent", "<u8"), ("rejected", "<u8"), ("timeouts", "<u8"),
      ("skipped", "<u8")],
@@ -113,7 +113,8 @@ Line 1, written by the host: ``stop``; ``terminating`` (``ctx.should_terminate``
 (write ``output.source``); ``event``; ``fuel`` (turns of inner loops before PREEMPTED, or -1:
 poll ``stop`` instead).
 Line 2, written by the actor when a burst ends: the report; ``timeout`` is what the receive it
-waits in was given, in seconds (NaN: none); ``produced`` counts outputs written, published or not.
+waits in was given, in seconds (NaN: none); ``produced`` counts outputs written, published or not;
+``staged`` is how many a turn had sent that was rolled back.
 Line 3, counters of the actor, only growing: ``skipped`` inputs were dropped by DROP_OLDEST."""
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydotcompute import notices
 from pydotcompute.anatomy import dissect, snapshot
-from pydotcompute.backends.base import Engine, Failure
+from pydotcompute.backends.base import AT_LEISURE, Engine, Failure, Replay
 from pydotcompute.backends.choice import Plan, choose
 from pydotcompute.backends.python import PythonEngine
 from pydotcompute.backpressure import BackpressureStrategy, KernelState
@@ -314,7 +314,7 @@ class Actor:
 
     def hand_over(
         self, state: dict[str, Any], reason: str, *, failing: bool, told: bool = False,
-        overdue: bool = False,
+        replay: Replay = AT_LEISURE,
     ) -> None:  # fmt: skip
         """The interpreter carries on, from the first message in the input queue."""
         old = self.engine
@@ -328,7 +328,7 @@ class Actor:
             self._deoptimised(reason)
         if old is not None:
             getattr(old, "pass_on", lambda _: None)(engine)
-        engine.resume(state, overdue=overdue)
+        engine.resume(state, replay)
 
     async def interpret_foreign(self, message: Any) -> None:
         """A message that compiled code cannot represent is about to be sent."""

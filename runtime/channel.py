@@ -130,7 +130,7 @@ class Channel:
         port = self.port
         if self.policy is BackpressureStrategy.REJECT:
             port.prepare(message)  # a message of the wrong type is told so first
-            raise self._full(0, 1)
+            raise self.full()
         message = port.prepare(message)
         if timeout is not None and timeout <= 0:
             raise self._late("no room", timeout, 0)
@@ -174,7 +174,7 @@ class Channel:
         if done >= total:
             return total
         if self.policy is BackpressureStrategy.REJECT:
-            raise self._full(done, total - done)
+            raise self.full(done, total - done)
         if timeout is not None and timeout <= 0:
             raise self._late("no room", timeout, done)
         putter = PutBatch(self.loop.create_future(), batch, done)
@@ -408,7 +408,8 @@ class Channel:
         self._closed = None
         self.port.put_gate &= ~CLOSED
 
-    def _full(self, count: int, refused: int) -> QueueFullError:
+    def full(self, count: int = 0, refused: int = 1) -> QueueFullError:
+        """The error for messages that find no room, which are counted."""
         self.rejected += refused
         return QueueFullError(f"the {self.label} is full ({self.port.bound} messages)", count)
 

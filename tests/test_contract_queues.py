@@ -451,3 +451,25 @@ def test_replies_are_not_in_the_peak(way: str) -> None:
             assert kernel.statistics().output_peak <= 1
 
     go(probe)
+
+
+@pytest.mark.parametrize("yields", range(5))
+def test_a_refusal_that_has_happened_is_not_undone(way: str, yields: int) -> None:
+    """A client makes room after the refusal, and before the interpreter has raised it."""
+
+    async def probe() -> None:
+        async with launched(
+            way, plain, queue_size=1, backpressure=BackpressureStrategy.REJECT
+        ) as kernel:
+            await kernel.send(Job(1))
+            await until(lambda: kernel.statistics().output_depth == 1)
+            await kernel.send(Job(2))
+            await turns(yields)
+            assert (await kernel.receive()).value == 2
+            await until(lambda: kernel.statistics().processed == 2 or kernel.statistics().errors)
+            stats = kernel.statistics()
+            assert (stats.rejected, stats.fallbacks) == (stats.errors, 0)
+            assert kernel.state is (KernelState.FAILED if stats.errors else KernelState.ACTIVE)
+            assert kernel.backend == way or stats.errors
+
+    go(probe)

@@ -104,10 +104,12 @@ TOGETHER = "PDC_TOGETHER();"
 
 
 def reside(actor: Any, bound: int, watched: Path, subject: Any, **given: Any) -> list[bytes]:
-    """Pairs through a resident kernel; how many came out, and how many were skipped."""
+    """Pairs through a resident kernel; how many came out, and how many were skipped.
+
+    In a queue of one every message costs all lanes a few meetings, so there are fewer."""
     return program.run(
         subject, watched, "lanes", messages_of_pairs(), bound=bound, limit=1,
-        **{"policy": int(Policy.BLOCK), "count": 6000, **given},
+        **{"policy": int(Policy.BLOCK), "count": min(6000, 100 * bound), **given},
     ).split()  # fmt: skip
 
 
@@ -117,9 +119,10 @@ def test_lanes_and_host(actor: Any, tmp_path: Path) -> None:
     need("thread")
     subject, watched = program.build(actor, "thread", tmp_path, LANES)
     for bound in (1, 3, 64, 300, 1000):
-        assert reside(actor, bound, watched, subject) == [b"6000", b"0"]
-    refused = reside(actor, 5, watched, subject, policy=int(Policy.REJECT), count=500)
-    assert refused == [b"500", b"0"]
+        done, skipped = map(int, reside(actor, bound, watched, subject))
+        assert (done, skipped) == (min(6000, 100 * bound), 0)
+    refused = reside(actor, 5, watched, subject, policy=int(Policy.REJECT), count=200)
+    assert refused == [b"200", b"0"]
 
 
 def without(number: int, text: str) -> str:
@@ -128,7 +131,7 @@ def without(number: int, text: str) -> str:
     return TOGETHER.join(parts[: number + 1]) + ";" + TOGETHER.join(parts[number + 1 :])
 
 
-@pytest.mark.parametrize("number", [0, 2, 4, 6, 8, 10, 12])
+@pytest.mark.parametrize("number", [0, 4, 8, 12])
 def test_every_barrier_is_needed(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,23 @@ class Failure:
     state_known: bool = False
 
 
+@dataclass(frozen=True)
+class Replay:
+    """What the interpreter finds as compiled code found it, in the turn that it does again.
+
+    Args:
+        overdue: the turn's ``receive`` has waited long enough already.
+        room: how many outputs find room, whatever clients have taken since; None: as many as do.
+    """
+
+    overdue: bool = False
+    room: int | None = None
+
+
+AT_LEISURE = Replay()
+"""A turn that compiled code had not begun."""
+
+
 class Host(Protocol):
     """The actor an engine belongs to, as the engine sees it."""
 
@@ -68,7 +85,7 @@ class Host(Protocol):
 
     def hand_over(
         self, state: dict[str, Any], reason: str, *, failing: bool, told: bool = False,
-        overdue: bool = False,
+        replay: Replay = AT_LEISURE,
     ) -> None:  # fmt: skip
         """The interpreter has to carry on, from the first message in the input queue.
 
@@ -77,7 +94,7 @@ class Host(Protocol):
             reason: why.
             failing: an exception is expected; only if none comes is this a fallback.
             told: the user has been told, and it was counted, if it is to be.
-            overdue: the actor's ``receive`` has waited long enough already.
+            replay: how its first turn is to go.
         """
         ...
 

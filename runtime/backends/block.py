@@ -44,7 +44,9 @@ INPUT, OUTPUT, STATE, LOG, LOG_SIZE, HEAP, WATCH, STRINGS_AT = map(
 STOP, TERMINATING, CARRY, EVENT, FUEL = map(
     _index, ("stop", "terminating", "carry", "event", "fuel")
 )
-STATUS, CODE, LINE, TIMEOUT = map(_index, ("status", "code", "line", "timeout"))
+STATUS, CODE, LINE, STAGED, TIMEOUT = map(
+    _index, ("status", "code", "line", "staged", "timeout")
+)
 PRODUCED, LOG_USED = map(_index, ("produced", "log_used"))
 PROCESSED, SENT, REJECTED, TIMEOUTS, SKIPPED = map(
     _index, ("processed", "sent", "rejected", "timeouts", "skipped")

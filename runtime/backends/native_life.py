@@ -11,12 +11,13 @@ from typing import Any
 
 from pydotcompute.backends import block as words
 from pydotcompute.backends.adoption import take_over
-from pydotcompute.backends.base import Host
+from pydotcompute.backends.base import Host, Replay
 from pydotcompute.backends.block import Block
 from pydotcompute.backends.program import NativeProgram
 from pydotcompute.backends.python import PythonEngine
 from pydotcompute.compiler.abi import Event
 from pydotcompute.compiler.coroutine import RETURNED
+from pydotcompute.compiler.error_codes import BY_NAME
 from pydotcompute.errors import InternalError
 from pydotcompute.fastpath import EngineStorage
 from pydotcompute.ring import MASK, InputRing, OutputRing
@@ -26,6 +27,7 @@ BUSY, PAUSED, AWAY = 1, 2, 4
 """Bits of ``gate``: a worker runs it; it is paused; there is nothing to run (yet, any more)."""
 STAY, DRAIN, NOW = 0, 1, 2
 """Whether the actor is to end."""
+QUEUE_FULL = BY_NAME["PDC_QUEUE_FULL"].code
 PATIENCE = 0.02
 """Seconds ``pause`` waits for a worker's burst before it is stopped in the middle."""
 abandoned: list[Block] = []
@@ -182,16 +184,18 @@ class NativeLife(EngineStorage):
     def _replay(self) -> None:
         """An exception left the loop: the interpreter replays the message and raises it."""
         assert self.block is not None
-        self._to_interpreter(self.block.report(), failing=True)
+        refused = self.block.i4[words.CODE] == QUEUE_FULL
+        room = self.block.i4[words.STAGED] if refused else None
+        self._to_interpreter(self.block.report(), failing=True, room=room)
 
     def _deoptimise(self) -> None:
         assert self.block is not None
         self._to_interpreter(self.block.report(), failing=False)
 
-    def _to_interpreter(self, reason: str, *, failing: bool) -> None:
-        block = self.block
+    def _to_interpreter(self, reason: str, *, failing: bool, room: int | None = None) -> None:
+        replay = Replay(bool(self.block.u4[words.EVENT]), room)
         state = self._leave()
-        self.host.hand_over(state, reason, failing=failing, overdue=bool(block.u4[words.EVENT]))
+        self.host.hand_over(state, reason, failing=failing, replay=replay)
         self.block = None
 
     def pass_on(self, successor: PythonEngine) -> None:

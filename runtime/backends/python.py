@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Any
 
 from pydotcompute.anatomy import snapshot
-from pydotcompute.backends.base import Failure, Host
+from pydotcompute.backends.base import AT_LEISURE, Failure, Host, Replay
 from pydotcompute.backends.driver import Driver, park_for_ever
 from pydotcompute.context import KernelContext
 from pydotcompute.errors import ActorExit, QueueTimeoutError
@@ -84,7 +84,7 @@ class PythonContext(KernelContext[Any, Any]):
         if engine.replies.pending and engine.reply(message):
             return
         port = engine.outport
-        if port.put_gate or engine.forced or not port.try_put(message):
+        if port.put_gate or engine.rationed or not port.try_put(message):
             await engine.send(message)
         engine.host.meter.sent += 1
         engine.credit -= 1
@@ -120,7 +120,9 @@ class PythonEngine:
         self._exit = _STAY
         self._exits_raised = 0
         self._flushed = self._overdue = self._late_turn = False
-        self.paused = self.holding = self.forced = self.terminating = False
+        self.paused = self.holding = self.terminating = False
+        self.forced = self.rationed = False
+        self._room: int | None = None
         self.usual = True
         self.credit = FAIR
         self.message: Any = None
@@ -136,18 +138,19 @@ class PythonEngine:
         """Run the actor from its first statement."""
         self._run(self.host.anatomy.whole(PythonContext(self)))
 
-    def resume(self, state: dict[str, Any], *, overdue: bool = False) -> None:
+    def resume(self, state: dict[str, Any], replay: Replay = AT_LEISURE) -> None:
         """Run the actor's loop from a state.
 
         Args:
             state: the actor's variables.
-            overdue: its first ``receive`` has waited long enough already.
+            replay: how its first turn is to go.
         """
         parts = self.host.anatomy.parts
         assert parts is not None
-        self._reached, self._overdue = True, overdue
-        if overdue:
+        self._reached, self._overdue = True, replay.overdue
+        if replay.overdue:
             self.credit = 0  # not by the short way
+        self._room, self.rationed = replay.room, replay.room is not None
         self._run(parts.resume(PythonContext(self), state))
 
     def finish_with(self, state: dict[str, Any], *, exiting: bool) -> None:
@@ -261,7 +264,7 @@ class PythonEngine:
     def hurry(self) -> None:
         """End after the message in hand, and never wait for room again."""
         self.begin_exit(drain=False)
-        self.forced = True
+        self.forced = self.rationed = True
         self.host.outbox.force()
 
     async def kill(self) -> list[Any]:
@@ -296,6 +299,7 @@ class PythonEngine:
     def finish(self) -> None:
         """The message in hand has been handled."""
         self.holding, self.message = False, None
+        self._room, self.rationed = None, self.forced
         meter, port = self.host.meter, self.inport
         meter.processed += 1
         if self.replies.pending:
@@ -317,6 +321,8 @@ class PythonEngine:
         """Give the message to the caller of ``request`` whose message is in hand, if any."""
         if not self.holding or self.ordinal not in self.replies.pending:
             return False
+        if self._room is not None:
+            self._take_room()
         self.replies.deliver(self.ordinal, self.outport.values.accept(message))
         self.host.meter.sent += 1
         return True
@@ -393,9 +399,18 @@ class PythonEngine:
         if self.forced:
             self.outport.force(self.outport.values.accept(message))
             return
+        if self._room is not None:
+            self._take_room()
         await self._rest(self.host.outbox.put(message))
         if self.paused:
             await self.wait_active()
+
+    def _take_room(self) -> None:
+        """Refuse what was refused when compiled code did this turn."""
+        assert self._room is not None
+        if self._room <= 0:
+            raise self.host.outbox.full()
+        self._room -= 1
 
     async def breathe(self) -> None:
         """Let other tasks run."""

@@ -20,7 +20,7 @@ struct actor {
   u32 stop, terminating, carry, event;
   i64 fuel;
   u64 strings, pad1[4];
-  i32 status, code, line, column;
+  i32 status, code, line, staged;
   double timeout;
   u64 produced, log_used, pad2[3];
   u64 processed, sent, rejected, timeouts, skipped, pad3[3];

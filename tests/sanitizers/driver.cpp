@@ -38,7 +38,7 @@ struct actor {
   int64_t fuel;
   const u32 *strings;
   u64 pad1[4];
-  int32_t status, code, line, column;
+  int32_t status, code, line, staged;
   double timeout;
   u64 produced, log_used, pad2[3];
   u64 processed, sent, rejected, timeouts, skipped, pad3[3];
