@@ -128,12 +128,22 @@ def _field_value(b: Builder, node: ast.AST, value: ir.Expr, type_: Type) -> ir.E
             b.fail("PDC101", node, "a string that is made in the loop is kept in a message",
                    notes=["compiled code can print it, or send it at once"],
                    hint="make the message inside the call of `send`")  # fmt: skip
-        value = b.split(value, lambda part: _as_id(part) if part.type == TEXT else part)
+        value = b.split(value, lambda part: _as_ids(b, part))
     return b.convert(value, type_)
 
 
-def _as_id(value: ir.Expr) -> ir.Expr:
-    return ir.Op(value.loc, STR, Primitive("text_id", "{0}", str), (value,))
+def _as_ids(b: Builder, value: ir.Expr) -> ir.Expr:
+    """Strings that the host makes as the ids that it will put in their place."""
+    if value.type == TEXT:
+        return ir.Op(value.loc, STR, Primitive("text_id", "{0}", str), (value,))
+    if isinstance(value.type, ListType) and contains_text(value.type):
+        target = ListType(STR, value.type.capacity)
+
+        def one(item: ir.Expr) -> ir.Expr:
+            return b.split(item, lambda part: b.convert(_as_ids(b, part), STR))
+
+        return b.each_item(value, target, one)
+    return value
 
 
 def note_conversion(b: Builder, cls: type, name: str, value: ir.Expr, wanted: Type, *,

@@ -259,7 +259,7 @@ class CTypes:
             dtype = storage(type_)
             unit = {1: "u8", 2: "u16", 4: "u32", 8: "u64"}[dtype.alignment]
             return f"{unit}[{dtype.itemsize // dtype.alignment}]"
-        return self.spell(type_)
+        return self.spell(in_body(type_))
 
     def _optional(self, type_: OptionalType) -> str:
         if (known := self._optionals.get(type_)) is None:

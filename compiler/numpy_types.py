@@ -6,6 +6,7 @@ numpy 2), by applying the operator once to sample values when the kernel is comp
 
 from __future__ import annotations
 
+import math
 import operator
 import warnings
 from collections.abc import Callable
@@ -86,6 +87,8 @@ def cast(source: Type, target: ScalarType) -> Primitive | None:
 
 def field_cast(source: Type, target: ScalarType) -> Primitive | None:
     """The conversion of a Python number to a field; one out of range is the interpreter's."""
+    if source == FLOAT and target.dtype.itemsize < 8:
+        return Primitive(f"{suffix(target)}_field_f64", "pdc_f32_field({e}, {0})", _finite)
     if source not in (INT, WIDE) or target.is_float:
         return cast(source, target)
     info = np.iinfo(target.dtype)
@@ -101,6 +104,13 @@ def field_cast(source: Type, target: ScalarType) -> Primitive | None:
                 f"pdc_np_field<{c_type}>({{e}}, pdc_i64_of_wide({{e}}, {{0}}))")  # fmt: skip
         return Primitive(f"{c_type}_field_wide", text, fit)
     return Primitive(f"{c_type}_field", f"pdc_np_field<{c_type}>({{e}}, {{0}})", fit)
+
+
+def _finite(value: float) -> Any:
+    exact = quietly(np.float32)(value)
+    if np.isinf(exact) and not math.isinf(value):
+        raise Deoptimise(f"float {value} does not fit float32")
+    return exact
 
 
 _INTEGER_TEXT = {

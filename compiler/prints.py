@@ -17,7 +17,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ from pydotcompute.compiler.types import (
     TupleType,
     Type,
     UnionType,
+    in_body,
 )
 from pydotcompute.compiler.values import decoder, load, storage
 
@@ -251,9 +252,32 @@ def _resolve_field(slots: Any, name: str, type_: Type, texts: Texts) -> None:
             _resolve_field(column[place : place + 1], "value", type_.item, texts)
     elif isinstance(type_, MessageType):
         _resolve_fields(column, type_, texts)
+    elif isinstance(type_, ListType):
+        _resolve_items(column, type_, texts)
     elif type_ == STR:
         for place in np.flatnonzero(column & PENDING).tolist():
             column[place] = STRINGS.intern(texts[int(column[place])])
+
+
+def _resolve_items(column: Any, type_: ListType, texts: Texts) -> None:
+    """As ``_resolve_field``, of the items that each list of a column has."""
+    if not may_hold_text(type_.item):
+        return
+    for stored in column:
+        held = np.zeros(int(stored["size"]), [("item", storage(type_.item))])
+        held["item"] = stored["items"][: len(held)]
+        _resolve_field(held, "item", type_.item, texts)
+        stored["items"][: len(held)] = held["item"]
+
+
+@cache
+def may_hold_text(type_: Type) -> bool:
+    """Whether a field may hold a string."""
+    if isinstance(type_, (OptionalType, ListType)):
+        return may_hold_text(type_.item)
+    if isinstance(type_, MessageType):
+        return any(may_hold_text(field.type) for field in schema_of(type_.cls).fields)
+    return in_body(type_) == STR
 
 
 def contains_text(type_: Type) -> bool:

@@ -295,9 +295,18 @@ def in_body(type_: Type) -> Type:
     """The type a field's value has once read: ``Literal`` is its base, ``T | None`` a union."""
     if isinstance(type_, LiteralType):
         return type_.base
+    if isinstance(type_, ListType) and isinstance(type_.item, LiteralType):
+        return ListType(type_.item.base, type_.capacity)
     if isinstance(type_, OptionalType):
         return UnionType(members_of(type_))
     return type_
+
+
+def holds_literal(type_: Type) -> bool:
+    """Whether a field takes only some values of the type that it has once read."""
+    if isinstance(type_, (ListType, OptionalType)):
+        return holds_literal(type_.item)
+    return isinstance(type_, LiteralType)
 
 
 def holds_message(type_: Type) -> bool:

@@ -10,6 +10,7 @@ from tests.corpus import (
     control,
     dropped,
     errors,
+    fields,
     filters,
     finance,
     hashing,
@@ -25,7 +26,7 @@ from tests.corpus import (
 from tests.corpus.case import CASES, Case
 
 __all__ = [
-    "CASES", "Case", "arrays", "classes", "containers", "control", "dropped", "errors", "filters",
-    "finance", "hashing", "messages", "numbers", "numpy_scalars", "printing", "sequences",
-    "states", "wide", "words",
+    "CASES", "Case", "arrays", "classes", "containers", "control", "dropped", "errors", "fields",
+    "filters", "finance", "hashing", "messages", "numbers", "numpy_scalars", "printing",
+    "sequences", "states", "wide", "words",
 ]  # fmt: skip
