@@ -19,7 +19,7 @@ from pydotcompute.compiler import containers as c
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_containers import METHODS, array_place, mutate, op
-from pydotcompute.compiler.build_operators import apply, cast_operand, compare
+from pydotcompute.compiler.build_operators import apply, cast_operand, compared
 from pydotcompute.compiler.build_ufuncs import ufunc_of
 from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError
@@ -29,6 +29,7 @@ from pydotcompute.compiler.types import (
     BOOL,
     FLOAT,
     INT,
+    NP_BOOL,
     ArrayType,
     ScalarType,
     Type,
@@ -37,7 +38,7 @@ from pydotcompute.compiler.types import (
 Item = Callable[[ir.Expr], ir.Expr]
 """The item of a result at a flat place."""
 
-F64, I64, NP_BOOL = ScalarType("float64"), ScalarType("int64"), ScalarType("bool")
+F64, I64 = ScalarType("float64"), ScalarType("int64")
 MAX_ITEMS = 4096
 """Items of an array made inside a turn."""
 
@@ -130,7 +131,7 @@ def compare_arrays(b: Builder, node: ast.AST, symbol: str, left: ir.Expr,
     """``a < b`` item by item."""
     if symbol in ("is", "is not"):
         raise OperandError(f"`{symbol}` of arrays")
-    return elementwise(b, node, [left, right], lambda v: compare(b, symbol, v[0], v[1]))
+    return elementwise(b, node, [left, right], lambda v: compared(b, symbol, v[0], v[1]))
 
 
 def unary_array(b: Builder, node: ast.AST, symbol: str, value: ir.Expr) -> ir.Expr:
@@ -327,8 +328,8 @@ def same_zero(xs: Any, name: str) -> Any:
 def _truth(name: str) -> Callable[[Builder, ast.AST, ir.Expr], ir.Expr]:
     def rule(b: Builder, node: ast.AST, base: ir.Expr) -> ir.Expr:
         primitive = Primitive(f"array_{name}", f"pdc_np_{name}({{0}})",
-                              lambda xs: bool(getattr(xs, name)()))  # fmt: skip
-        return op(b.loc(node), BOOL, primitive, base)
+                              lambda xs: getattr(xs, name)())  # fmt: skip
+        return op(b.loc(node), NP_BOOL, primitive, base)
 
     return rule
 

@@ -12,7 +12,7 @@ from pydotcompute.compiler.build_containers import key_in, op
 from pydotcompute.compiler.build_iteration import is_range, range_bounds
 from pydotcompute.compiler.build_lists import equal
 from pydotcompute.compiler.build_messages import read_as_floats
-from pydotcompute.compiler.build_operators import apply, compare, items_of, negate
+from pydotcompute.compiler.build_operators import apply, both, compare, compared, items_of, negate
 from pydotcompute.compiler.build_reductions import has_float, reduction
 from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError
@@ -52,8 +52,8 @@ def comparison(b: Builder, node: ast.Compare) -> ir.Expr:
         values = [values[0], *(b.stable(v) for v in values[1:-1]), values[-1]]
     result: ir.Expr | None = None
     for symbol, left, right in zip(node.ops, values, values[1:], strict=False):
-        part = compare(b, _COMPARE[type(symbol)], left, right)
-        result = part if result is None else ir.And(b.loc(node), BOOL, result, part)
+        part = compared(b, _COMPARE[type(symbol)], left, right)
+        result = part if result is None else both(b, node, result, part)
     assert result is not None
     return result
 

@@ -11,8 +11,7 @@ from pydotcompute.compiler import containers as c
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_operators import apply, cast_operand, negate
-from pydotcompute.compiler.convert import OperandError, raising
-from pydotcompute.compiler.numpy_types import to_python
+from pydotcompute.compiler.convert import OperandError, plain_int, raising
 from pydotcompute.compiler.operators import Primitive
 from pydotcompute.compiler.synthetic import TAG, placed, tagged, unplaced
 from pydotcompute.compiler.types import (
@@ -90,7 +89,7 @@ def subscript(b: Builder, node: ast.Subscript, base: ir.Expr) -> ir.Expr:
             return raising(loc, NEVER, "PDC_DEOPT_TYPE")  # nothing is ever put into it
         key = key_in(b, key, base.type)
         return op(loc, base.type.value, c.GET, base, key)
-    index = b.convert(b.expression(node.slice), INT)
+    index = b.convert(plain_int(b.expression(node.slice)), INT)
     return op(loc, c.item_type(base.type), c.GET, base, index)
 
 
@@ -119,7 +118,7 @@ def array_place(b: Builder, node: ast.Subscript, type_: ArrayType) -> ir.Expr:
     loc = b.loc(node)
     place: ir.Expr | None = None
     for index, size in zip(b.sequence(parts), type_.shape, strict=True):
-        index = b.convert(_plain_int(b, index), INT)
+        index = b.convert(plain_int(index), INT)
         at = op(loc, INT, c.axis(size), index)
         if place is None:
             place = at
@@ -128,14 +127,6 @@ def array_place(b: Builder, node: ast.Subscript, type_: ArrayType) -> ir.Expr:
             place = apply(b, "+", scaled, at, loc)
     assert place is not None
     return place
-
-
-def _plain_int(b: Builder, value: ir.Expr) -> ir.Expr:
-    if isinstance(value.type, ScalarType) and not value.type.is_float:
-        signature = to_python(value.type)
-        assert signature is not None
-        return ir.Op(value.loc, signature.result, signature.primitive, (value,))
-    return value
 
 
 def store(b: Builder, target: ast.Subscript, value: ir.Expr) -> None:
@@ -159,7 +150,7 @@ def store(b: Builder, target: ast.Subscript, value: ir.Expr) -> None:
         return
     grown(b, base, value.type)
     item = b.convert(value, c.item_type(base.type))
-    mutate(b, target, c.SET, base, b.convert(index, INT), item)
+    mutate(b, target, c.SET, base, b.convert(plain_int(index), INT), item)
 
 
 def array_value(b: Builder, value: ir.Expr, item: ScalarType) -> ir.Expr:

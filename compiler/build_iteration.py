@@ -18,7 +18,7 @@ from pydotcompute.compiler.build_members import all_members, is_enum
 from pydotcompute.compiler.build_operators import apply, compare, items_of
 from pydotcompute.compiler.build_tables import items, keep, rows_of
 from pydotcompute.compiler.build_unit import Static
-from pydotcompute.compiler.convert import OperandError, raising
+from pydotcompute.compiler.convert import OperandError, plain_int, raising
 from pydotcompute.compiler.operators import Primitive
 from pydotcompute.compiler.synthetic import (
     TAG,
@@ -263,7 +263,7 @@ def range_bounds(b: Builder, node: ast.expr) -> tuple[ir.Expr, ir.Expr, ir.Expr]
     """Start, stop and step of a call of ``range``."""
     if not (isinstance(node, ast.Call) and not node.keywords and 1 <= len(node.args) <= 3):
         b.fail("PDC110", node, "`range` takes one to three ints")
-    args = [b.convert(arg, INT) for arg in b.sequence(node.args)]
+    args = [b.convert(plain_int(arg), INT) for arg in b.sequence(node.args)]
     loc = b.loc(node)
     zero, one = ir.Const(loc, INT, 0), ir.Const(loc, INT, 1)
     if len(args) == 1:

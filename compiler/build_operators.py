@@ -18,7 +18,7 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_enums import as_base, base_of, has_operators
 from pydotcompute.compiler.convert import NoneOperandError, OperandError, raising
-from pydotcompute.compiler.numpy_types import cast
+from pydotcompute.compiler.numpy_types import cast, depends_on_processor
 from pydotcompute.compiler.operators import (
     NOT,
     Deoptimise,
@@ -64,6 +64,9 @@ def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> i
         return apply(b, symbol, as_base(left), as_base(right), loc)
     if signature is None and any(_is_flag(part.type) for part in (left, right)):
         raise OperandError("several flags at once have no compiled form; combine their `.value`s")
+    if signature is None and depends_on_processor(symbol, left.type, right.type):
+        raise OperandError(f"numpy's {left.type} ** {right.type} depends on the processor; make "
+                           "both floats first, with `float(...)`")  # fmt: skip
     if signature is None:
         refusal = NoneOperandError if NONE in (left.type, right.type) else OperandError
         raise refusal(f"{left.type} {symbol} {right.type} is not supported")
@@ -125,12 +128,17 @@ def negate(test: ir.Expr) -> ir.Expr:
 
 
 def compare(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
-    """``left symbol right`` as a bool."""
+    """Whether ``left symbol right`` is true."""
+    return b.truth(compared(b, symbol, left, right))
+
+
+def compared(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+    """``left symbol right``: a bool, of numpy's numbers a ``np.bool``."""
     if isinstance(left.type, UnionType):
         right = b.stable(right)
-        return b.split(left, lambda part: compare(b, symbol, part, right))
+        return b.split(left, lambda part: compared(b, symbol, part, right))
     if isinstance(right.type, UnionType):
-        return b.split(right, lambda part: compare(b, symbol, left, part))
+        return b.split(right, lambda part: compared(b, symbol, left, part))
     if NEVER in (left.type, right.type):
         return b.convert(left if left.type == NEVER else right, BOOL)
     if left.type == right.type == NONE and symbol in ("is", "is not", "==", "!="):
@@ -140,9 +148,9 @@ def compare(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     if signature := binary(symbol, left.type, right.type):
         args = tuple(cast_operand(b, value, type_) for value, type_ in
                      zip((left, right), signature.operands, strict=True))  # fmt: skip
-        return ir.Op(left.loc, BOOL, signature.primitive, args)
+        return ir.Op(left.loc, signature.result, signature.primitive, args)
     if symbol not in ("is", "is not") and (base_of(left.type) or base_of(right.type)):
-        return compare(b, symbol, as_base(left), as_base(right))
+        return compared(b, symbol, as_base(left), as_base(right))
     return _unlike(b, symbol, left, right)
 
 
@@ -280,6 +288,14 @@ def items_of(b: Builder, value: ir.Expr) -> list[ir.Expr]:
         return list(value.items)
     types, value = value.type.items, b.stable(value)
     return [ir.Item(value.loc, type_, value, n) for n, type_ in enumerate(types)]
+
+
+def both(b: Builder, node: ast.AST, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+    """``left and right`` of two links of a chain: the one that decides, as what it is."""
+    if left.type == right.type == BOOL:
+        return ir.And(b.loc(node), BOOL, left, right)
+    left = b.stable(left)
+    return choose(b, node, b.truth(left), (right, left), ([], []))
 
 
 def choose(b: Builder, node: ast.AST, test: ir.Expr, arms: tuple[ir.Expr, ir.Expr],

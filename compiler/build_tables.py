@@ -21,9 +21,8 @@ from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_enums import as_base
 from pydotcompute.compiler.build_operators import compare, items_of
 from pydotcompute.compiler.build_unit import Static
-from pydotcompute.compiler.convert import OperandError, raising
+from pydotcompute.compiler.convert import OperandError, plain_int, raising
 from pydotcompute.compiler.diagnostics import Location
-from pydotcompute.compiler.numpy_types import to_python
 from pydotcompute.compiler.operators import Primitive
 from pydotcompute.compiler.types import (
     BOOL,
@@ -159,11 +158,7 @@ def place(b: Builder, index: ir.Expr, size: int, code: str) -> ir.Expr:
     def python(index: int) -> int:
         return range(size)[index]
 
-    if isinstance(index.type, ScalarType) and not index.type.is_float:
-        signature = to_python(index.type)
-        assert signature is not None
-        index = ir.Op(index.loc, signature.result, signature.primitive, (index,))
-    index = b.convert(as_base(index), INT)
+    index = b.convert(plain_int(as_base(index)), INT)
     if isinstance(index, ir.Const) and -size <= index.value < size:
         return ir.Const(index.loc, INT, index.value % size)
     primitive = Primitive(f"place_{size}", f"pdc_index({{e}}, {{0}}, {size}, {code})", python, True)

@@ -16,7 +16,7 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.build_enums import as_base, base_of
 from pydotcompute.compiler.containers import APPEND, ITEM, LENGTH, list_of
 from pydotcompute.compiler.diagnostics import Location
-from pydotcompute.compiler.numpy_types import field_cast
+from pydotcompute.compiler.numpy_types import field_cast, to_python
 from pydotcompute.compiler.operators import NARROW, Deoptimise, Primitive, binary, conversion
 from pydotcompute.compiler.types import (
     BOOL,
@@ -24,6 +24,7 @@ from pydotcompute.compiler.types import (
     INT,
     NEVER,
     NONE,
+    NP_BOOL,
     STR,
     TEXT,
     UNBOUND,
@@ -191,6 +192,8 @@ class Converter:
         if source == ScalarType("float64") and target == FLOAT:
             # numpy's float64 is a subclass of Python's float.
             return ir.Op(value.loc, FLOAT, Primitive("float_of_f64", "{0}", float), (value,))
+        if source == NP_BOOL and target == BOOL:
+            return ir.Op(value.loc, BOOL, Primitive("bool_of_np", "{0}", bool), (value,))
         if isinstance(target, ScalarType):
             return self._into_scalar(value, target)
         if isinstance(source, ListType) and isinstance(target, ListType):
@@ -295,6 +298,15 @@ class Converter:
         )  # fmt: skip
         items = tuple(self.convert(p, t) for p, t in zip(parts, target.items, strict=True))
         return ir.Tuple(value.loc, target, items)
+
+
+def plain_int(value: ir.Expr) -> ir.Expr:
+    """An integer of numpy, where Python counts with it, as the int that it is."""
+    if isinstance(value.type, ScalarType) and value.type.dtype.kind in "iu":
+        signature = to_python(value.type)
+        assert signature is not None
+        return ir.Op(value.loc, signature.result, signature.primitive, (value,))
+    return value
 
 
 _RAISED: dict[str, type[Exception]] = {

@@ -117,7 +117,7 @@ class ScalarType(Type):
         return self.dtype.kind == "i"
 
     def __str__(self) -> str:
-        return self.name
+        return "np.bool" if self.name == "bool" else self.name
 
 
 @dataclass(frozen=True)
@@ -277,6 +277,9 @@ BOOL, INT, WIDE, FLOAT, NONE, STR, UUID, UNBOUND, ERROR, NEVER, TEXT = (
     BoolType(), IntType(), WideType(), FloatType(), NoneType(), StrType(), UUIDType(),
     UnboundType(), ErrorType(), NeverType(), TextType(),
 )  # fmt: skip
+
+NP_BOOL = ScalarType("bool")
+"""What comparisons of numpy's numbers give: no ``bool``, and added up to a ``np.int64``."""
 
 CONTAINERS = (ListType, DequeType, DictType, ArrayType)
 """Types whose values are places that can be changed: a name bound to one is another name for it."""

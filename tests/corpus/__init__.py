@@ -16,6 +16,7 @@ from tests.corpus import (
     hashing,
     messages,
     numbers,
+    numpy_classes,
     numpy_scalars,
     printing,
     sequences,
@@ -27,6 +28,6 @@ from tests.corpus.case import CASES, Case
 
 __all__ = [
     "CASES", "Case", "arrays", "classes", "containers", "control", "dropped", "errors", "fields",
-    "filters", "finance", "hashing", "messages", "numbers", "numpy_scalars", "printing",
-    "sequences", "states", "wide", "words",
+    "filters", "finance", "hashing", "messages", "numbers", "numpy_classes",
+    "numpy_scalars", "printing", "sequences", "states", "wide", "words",
 ]  # fmt: skip
