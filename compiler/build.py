@@ -50,6 +50,7 @@ from pydotcompute.compiler.types import (
     TupleType,
     Type,
     UnionType,
+    is_number,
 )
 
 MAX_PASSES = 12
@@ -210,8 +211,8 @@ class Builder(Scope):
             if value not in EnumType(type(value)).members:
                 return Static(value)  # several flags at once
             return ir.Const(loc, EnumType(type(value)), value)
-        if isinstance(value, np.generic) and not isinstance(value, (float, str, bytes)):
-            if value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
+        if isinstance(value, np.generic) and not isinstance(value, (str, bytes)):
+            if is_number(value.dtype):
                 return ir.Const(loc, ScalarType(value.dtype.name), value)
             return Static(value)
         if type(value) is int:

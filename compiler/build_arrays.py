@@ -33,6 +33,7 @@ from pydotcompute.compiler.types import (
     ArrayType,
     ScalarType,
     Type,
+    is_number,
 )
 
 Item = Callable[[ir.Expr], ir.Expr]
@@ -367,7 +368,7 @@ def dtype_of(b: Builder, node: ast.Call, at: int) -> ScalarType:
     found = b.evaluate(given[0])
     if isinstance(found, Static) and isinstance(found.value, type):
         dtype = np.dtype(found.value)
-        if dtype.kind in "biuf" and 4 <= dtype.itemsize * 4 <= 32:
+        if is_number(dtype):
             return ScalarType(dtype.name)
     raise OperandError("a dtype is a class of numpy here, such as `np.float32`")
 

@@ -90,6 +90,7 @@ def _len(b: Builder, node: ast.Call) -> ir.Expr:
     if len(node.args) == 1 and (viewed := dict_view(b, node.args[0])) is not None:
         return ir.Op(b.loc(node), INT, LENGTH, (viewed,))
     (value,) = arguments(b, node)
+    value = b.container(value)
     if isinstance(value.type, TupleType):
         b.dropped(value)
         return ir.Const(b.loc(node), INT, len(value.type.items))

@@ -114,6 +114,7 @@ def _owner(b: Builder, node: ast.Call, func: ast.Attribute) -> ir.Expr | Static:
 
 
 def _method(b: Builder, node: ast.Call, func: ast.Attribute, base: ir.Expr) -> ir.Expr:
+    base = b.container(base, NoAttributeError)
     if isinstance(base.type, CONTAINERS):
         return method(b, node, base, func.attr)
     if has_method(base.type, func.attr):

@@ -80,6 +80,8 @@ def _membership(b: Builder, node: ast.Compare) -> ir.Expr:
     else:
         value = b.expression(node.left)
         found = b.evaluate(container)
+        if isinstance(found, ir.Expr):
+            found = b.container(found)
         if isinstance(found, ir.Expr) and isinstance(found.type, CONTAINERS):
             return _contained(b, node, value, found)
         if isinstance(found, Static) and isinstance(found.value, _STATIC_CONTAINERS):

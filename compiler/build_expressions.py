@@ -32,7 +32,7 @@ from pydotcompute.compiler.build_iteration import (
     sliced,
 )
 from pydotcompute.compiler.build_members import by_name
-from pydotcompute.compiler.build_messages import note_read, read_as_floats
+from pydotcompute.compiler.build_messages import carried_only, note_read, read_as_floats
 from pydotcompute.compiler.build_methods import attribute
 from pydotcompute.compiler.build_operators import apply, choose, compare, items_of, negate
 from pydotcompute.compiler.build_tests import condition
@@ -40,6 +40,7 @@ from pydotcompute.compiler.build_unit import Static, describe_static
 from pydotcompute.compiler.build_wide import shortened
 from pydotcompute.compiler.convert import NoAttributeError, OperandError, raising
 from pydotcompute.compiler.operators import unary
+from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import (
     BOOL,
     CONTAINERS,
@@ -58,6 +59,7 @@ from pydotcompute.compiler.types import (
     UnionType,
     in_body,
     join,
+    lowers,
     members_of,
 )
 
@@ -124,6 +126,8 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
                 if isinstance(base, ir.New):
                     names = [f.name for f in b.schema(base.type.cls, node).fields]
                     return b.picked(base.args, names.index(node.attr))
+                if not lowers(field.type):
+                    b.fail("PDC109", node, carried_only(base.type, field, "read"))
                 note_read(b, base, base.type, node.attr, node)
                 return ir.Field(b.loc(node), in_body(field.type), base, node.attr)
         if (found := attribute(b, node, base)) is not None:
@@ -311,6 +315,12 @@ def _subscript(b: Builder, node: ast.Subscript) -> ir.Expr | Static:
     base = b.evaluate(node.value)
     if isinstance(base, Static):
         return _static_item(b, node, base.value)
+    if isinstance(base.type, UnionType) and (held := b.container(base)) is not base:
+        name = b.fresh_name("maybe")
+        b.bind(name, held)
+        named = placed(ast.Name(name, ast.Load()), node)
+        node = placed(ast.Subscript(named, node.slice, ast.Load()), node)
+        base = b.expression(named)
     if isinstance(base.type, CONTAINERS) and isinstance(node.slice, ast.Slice):
         if isinstance(base.type, ArrayType):
             return part_of(b, node, base)

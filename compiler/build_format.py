@@ -20,6 +20,7 @@ from pydotcompute.compiler.build_texts import (
     SAMPLES,
     Call,
     check_format,
+    fitting,
     looks_inside,
     made,
     same_text,
@@ -194,5 +195,5 @@ def make_format(b: Builder, node: ast.Call) -> ir.Expr:
         raise OperandError("`format` takes a value and a constant specification here")
     value = b.expression(node.args[0])
     text = str(spec.value)
-    check_format(b, node, Piece(0, -1, text), value.type)
+    value = fitting(b, node, Piece(0, -1, text), value)
     return made(b, node, format, value, ir.Const(b.loc(node), STR, text))

@@ -141,7 +141,7 @@ def _over_table(b: Builder, node: ast.expr, value: Static | ir.Expr, what: str) 
 
 def over(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
     """A loop over a container or tuple."""
-    loc = b.loc(node)
+    loc, value = b.loc(node), b.container(value)
     if isinstance(value.type, DictType):
         return _over_dict(b, node, value, "keys")
     if isinstance(value.type, ArrayType) and len(value.type.shape) > 1:

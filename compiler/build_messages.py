@@ -40,6 +40,7 @@ from pydotcompute.compiler.types import (
     ScalarType,
     Type,
     in_body,
+    lowers,
     members_of,
 )
 
@@ -129,7 +130,11 @@ def _field_value(b: Builder, node: ast.AST, value: ir.Expr, type_: Type) -> ir.E
                    notes=["compiled code can print it, or send it at once"],
                    hint="make the message inside the call of `send`")  # fmt: skip
         value = b.split(value, lambda part: _as_ids(b, part))
-    return b.convert(value, type_)
+    b.ending, outer = None, b.ending
+    try:
+        return b.convert(value, type_)
+    finally:
+        b.ending = outer
 
 
 def _as_ids(b: Builder, value: ir.Expr) -> ir.Expr:
@@ -207,6 +212,9 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
     if not getattr(cls, "__pydotcompute_message__", False):
         _no_message(b, node, cls)
     schema = b.schema(cls, node)
+    for field in schema.fields:
+        if not lowers(field.type):
+            b.fail("PDC109", node, carried_only(MessageType(cls), field, "made"))
     _check_init(b, node, cls, schema)
     given = _bind_fields(b, node, cls, schema)
     values = dict(zip(given, b.sequence([given[name] for name in given]), strict=True))
@@ -241,6 +249,12 @@ def _no_message(b: Builder, node: ast.Call, cls: type) -> NoReturn:
         hint = (f"put `@message` above the `@dataclass` of {cls.__name__}; "
                 "`dataclasses.replace(old, field=value)` makes a changed one")  # fmt: skip
     b.fail("PDC103", node, f"objects of {describe_static(cls)} do not lower", hint=hint)
+
+
+def carried_only(type_: Type, field: Any, verb: str) -> str:
+    """Why a field whose type has no compiled form is not read, and its message not made."""
+    return (f"field {field.name!r} of {type_} is a {field.type}, which compiled code passes on "
+            f"and does not {'read' if verb == 'read' else 'make'}")
 
 
 def replaced(b: Builder, node: ast.Call) -> ir.Expr:

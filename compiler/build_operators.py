@@ -45,6 +45,7 @@ from pydotcompute.compiler.types import (
     UnionType,
     in_body,
     join,
+    lowers,
 )
 
 
@@ -226,6 +227,8 @@ def _messages(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr
     pairs = []
     for field in b.schema(cls, ast.Pass()).fields:
         if cls.__dataclass_fields__[field.name].compare:
+            if not lowers(field.type):
+                raise OperandError(f"`==` of messages with a field of type {field.type}")
             type_ = in_body(field.type)
             pairs.append((ir.Field(left.loc, type_, left, field.name),
                           ir.Field(left.loc, type_, right, field.name)))  # fmt: skip

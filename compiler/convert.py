@@ -20,6 +20,7 @@ from pydotcompute.compiler.numpy_types import field_cast, to_python
 from pydotcompute.compiler.operators import NARROW, Deoptimise, Primitive, binary, conversion
 from pydotcompute.compiler.types import (
     BOOL,
+    CONTAINERS,
     FLOAT,
     INT,
     NEVER,
@@ -149,6 +150,23 @@ class Converter:
         arms += [(member, self.convert(arm, result)) for member, arm in done]
         return self.chain(value, arms)
 
+    def container(self, value: ir.Expr,
+                  refusal: type[OperandError] = NoneOperandError) -> ir.Expr:  # fmt: skip
+        """Of what may be a container, or ``None``, the container; Python refuses ``None``."""
+        found = [member for member in members_of(value.type) if isinstance(member, CONTAINERS)]
+        if not isinstance(value.type, UnionType) or len(found) != 1:
+            return value
+
+        def one(part: ir.Expr) -> ir.Expr:
+            if part.type != found[0]:
+                raise (refusal if part.type == NONE else OperandError)(f"{part.type}")
+            return part
+
+        return self.split(value, one)
+
+    def wrapped(self, value: ir.Expr) -> None:
+        """``value`` becomes what something may hold among others, which is a copy."""
+
     def convert(self, value: ir.Expr, target: Type) -> ir.Expr:
         """``value`` as ``target``, by the conversions of contract section 9.2.
 
@@ -211,6 +229,7 @@ class Converter:
 
     def _into_union(self, value: ir.Expr, target: UnionType) -> ir.Expr:
         if value.type in target.members:
+            self.wrapped(value)
             return ir.Wrap(value.loc, target, value)
         if value.type == INT and WIDE in target.members:
             return ir.Wrap(value.loc, target, self.convert(value, WIDE))

@@ -106,6 +106,11 @@ class Scope(Converter):
         self.tries: list[TryFrame] = []
         self._made_up = 0
         self.synthetic: set[str] = set()
+        self.ending: str | None = ""
+        """The name whose value moves where paths meet; "return" at the end of a function; None
+        where a message takes it, which has rules of its own."""
+        self.left: set[str] | None = None
+        """The names that still have a value when a path has ended; None on the way."""
         self.views: set[str] = set()
         """Temporaries that are copies of parts of arrays, which in numpy share their memory."""
         self.received: set[str] = set()
@@ -119,7 +124,7 @@ class Scope(Converter):
         """Forgets everything but what restarts teach."""
         self.env, self.block, self.tries, self._temporaries = {}, [], [], 0
         self._names = {}
-        self._made_up = 0
+        self._made_up, self.ending, self.left = 0, "", None
 
     def fresh_name(self, base: str) -> str:
         """A Python name that no user can have written."""
@@ -214,6 +219,23 @@ class Scope(Converter):
             self.needed.add(name)
             raise Restart
         raise OperandError(f"{name!r} changes its type inside a `try`")
+
+    def wrapped(self, value: ir.Expr) -> None:
+        """A variable that may hold a container among others has a copy of it: nobody else may
+        have the container, and change it, or find a change missing."""
+        if not isinstance(value.type, CONTAINERS) or self.ending is None:
+            return
+        if not isinstance(value, ir.Local) or value.part:
+            return
+        names = [name for name, var in (self.env or {}).items()
+                 if isinstance(var, Var) and var.local.name == value.name]  # fmt: skip
+        others = {*names} - self.synthetic - {self.ending}
+        if self.left is not None:
+            others &= self.left
+        if value.origin is not None or value.site is None or (others and self.ending != "return"):
+            shown = f"{value.origin or min(others, default='it')!r}"
+            raise OperandError(f"{shown} is a {value.type}, and would have another name, which "
+                               "may be something else")  # fmt: skip
 
     # --- joins ---------------------------------------------------------------------------------
 
@@ -321,7 +343,10 @@ class Scope(Converter):
                 value = ir.Const(loc, UNBOUND, None)
             else:
                 raise OperandError(f"{name!r} changes its type inside a `try`")
+            self.ending, outer = name, self.ending
+            self.left = {n for n, var in target.items() if isinstance(var, Var)}
             value = self.widen(value, wanted.view)
+            self.ending, self.left = outer, None
             if value != wanted.local:
                 self.block.append(ir.Assign(loc, wanted.local, value))
         self.env = dict(target)

@@ -305,6 +305,22 @@ def in_body(type_: Type) -> Type:
     return type_
 
 
+def is_number(dtype: np.dtype[Any]) -> bool:
+    """Whether compiled code has numbers of a dtype: those of 64 bits at most, but no float16."""
+    return dtype.kind in "biuf" and dtype.itemsize <= 8 and dtype != np.float16
+
+
+def lowers(type_: Type) -> bool:
+    """Whether compiled code has values of a field type, and does not merely carry its bytes."""
+    if isinstance(type_, ScalarType):
+        return is_number(type_.dtype)
+    if isinstance(type_, (ArrayType, OptionalType)):
+        return lowers(type_.item)
+    if isinstance(type_, ListType):
+        return lowers(type_.item) and not isinstance(type_.item, (OptionalType, *CONTAINERS))
+    return True
+
+
 def holds_literal(type_: Type) -> bool:
     """Whether a field takes only some values of the type that it has once read."""
     if isinstance(type_, (ListType, OptionalType)):

@@ -249,9 +249,25 @@ def is_of(value: Any, type_: Type) -> bool:
         return type(value) is tuple and len(value) == len(type_.items) and all(
             is_of(item, part) for item, part in zip(value, type_.items, strict=True)
         )  # fmt: skip
+    if isinstance(type_, UnionType):
+        return any(is_of(value, member) for member in type_.members)
+    if isinstance(type_, CONTAINERS):
+        return _is_container(value, type_)
     if type_ == INT:
         return type(value) is int and INT_MIN <= value <= INT_MAX
     return type(value) is _CLASSES.get(type_)
+
+
+def _is_container(value: Any, type_: Type) -> bool:
+    if isinstance(type_, ArrayType):
+        wanted = (type_.shape, type_.item.dtype)
+        return isinstance(value, np.ndarray) and (value.shape, value.dtype) == wanted
+    if type(value) is not _PYTHON[type(type_)]:
+        return False
+    if isinstance(type_, DictType):
+        return all(is_of(k, type_.key) and is_of(v, type_.value) for k, v in value.items())
+    assert isinstance(type_, (ListType, DequeType))
+    return all(is_of(item, type_.item) for item in value)
 
 
 @cache

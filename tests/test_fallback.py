@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pydotcompute import (
+    BuildError,
     KernelContext,
     LoweringError,
     MessageTypeError,
@@ -55,6 +56,12 @@ async def annotated(ctx: KernelContext[Number, Answer]) -> None:
         number = await ctx.receive()
         product *= number.value
         await ctx.send(Answer(product % 1_000_007))
+
+
+@ring_kernel(kernel_id="refused", auto_register=False)
+async def refused(ctx: KernelContext[Number, Answer]) -> None:
+    while not ctx.should_terminate:
+        await ctx.send(Answer((await ctx.receive()).value + 1))
 
 
 @ring_kernel(kernel_id="sleepy", auto_register=False)
@@ -295,3 +302,26 @@ def test_a_broken_compiler_is_no_broken_actor(run: Any, monkeypatch: Any) -> Non
             assert (await kernel.request(Number(5))).value == 5
 
     run(main())
+
+
+def test_a_text_that_the_compiler_refuses(run: Any, monkeypatch: Any, caplog: Any) -> None:
+    """A mistake of ours: the actor runs all the same, and the log asks to report it."""
+    from pydotcompute.compiler import pipeline
+
+    broken = pipeline.render
+    monkeypatch.setattr(pipeline, "render", lambda *a, **k: broken(*a, **k) + "\nnonsense;\n")
+
+    async def main() -> None:
+        async with RingKernelRuntime(fallback="allow") as runtime:
+            kernel = await runtime.launch("refused", refused)
+            assert kernel.backend == "python"
+            assert "could not compile kernel 'refused': " in str(kernel.reason)
+            await kernel.activate()
+            assert await kernel.request(Number(3)) == Answer(4)
+        async with RingKernelRuntime(fallback="error") as runtime:
+            with pytest.raises(BuildError, match="could not compile kernel"):
+                await runtime.launch("refused", refused)
+
+    run(main())
+    (record,) = [r for r in caplog.records if r.levelname == "ERROR"]
+    assert record.getMessage().endswith("; please report this")

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import MaxLen
+from numpy.typing import NDArray
 
-from pydotcompute import message
+from pydotcompute import Shape, message
 from tests.corpus.case import case
 
 
@@ -61,6 +62,38 @@ class Lists:
 @dataclass
 class Words:
     words: Annotated[list[str], MaxLen(6)]
+
+
+@message
+@dataclass
+class Maybe:
+    values: Annotated[list[int], MaxLen(4)] | None
+    weights: Annotated[NDArray[np.float64], Shape(3)] | None
+    limit: float | None = None
+    half: np.float16 = field(default_factory=np.float16)
+
+
+@message
+@dataclass
+class MaybeMore:
+    values: Annotated[list[int], MaxLen(4)] | None
+    weights: Annotated[NDArray[np.float64], Shape(3)] | None = None
+
+
+@message
+@dataclass
+class Carried:
+    rows: Annotated[list[Annotated[list[int], MaxLen(2)]], MaxLen(2)]
+    gaps: Annotated[list[int | None], MaxLen(3)]
+    half: np.float16
+    halves: Annotated[NDArray[np.float16], Shape(2)]
+    n: int
+
+
+@message
+@dataclass
+class Text:
+    text: str
 
 
 @case(Sample, output=Level)
@@ -152,3 +185,66 @@ async def lists_of_words(ctx: Any) -> None:
         m = await ctx.receive()
         await ctx.send(Words([f"#{v}" for v in m.values]))
         await ctx.send(Words([m.text, f"{m.n} {m.x:.2f}", "end"]))
+
+
+@case(Maybe, output=MaybeMore)
+async def lists_or_none(ctx: Any) -> None:
+    last = None
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        print(m.values, m.weights)
+        if m.values is not None and len(m.values) > 1:
+            total = 0
+            for value in m.values:
+                total += value
+            print(total, m.values[0], m.values[1:], 3 in m.values, [v + 1 for v in m.values])
+            await ctx.send(MaybeMore(m.values))
+        values = m.values
+        if values is not None:
+            await ctx.send(MaybeMore([-v for v in values], m.weights))
+        if last is not None:
+            await ctx.send(MaybeMore(last))
+        last = m.values
+
+
+@case(Maybe, output=Text)
+async def nothing_where_a_list_is(ctx: Any) -> None:
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        try:
+            count = len(m.values)  # type: ignore[arg-type]
+        except TypeError:
+            count = -1
+        await ctx.send(Text(f"{count} {sum(m.values)}"))  # type: ignore[arg-type]
+
+
+@case(Maybe, output=Text)
+async def arrays_or_none(ctx: Any) -> None:
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        if m.weights is not None:
+            print(m.weights.sum(), m.weights[1], [w * 2 for w in m.weights])
+
+
+@case(Maybe, output=Text)
+async def formats_or_none(ctx: Any) -> None:
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        if m.limit is not None:
+            await ctx.send(Text(f"{m.limit:.2f} {m.limit:>9}"))
+        try:
+            await ctx.send(Text(f"{m.limit:+.1e}"))
+        except TypeError:
+            await ctx.send(Text(format("none", ">6")))
+        print(format(m.limit, ".3f"))
+
+
+@case(Carried, output=Carried)
+async def passed_on(ctx: Any) -> None:
+    last = None
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        if last is not None and m.n > 0:
+            await ctx.send(last)
+        last = m
+        print(m)
