@@ -201,7 +201,10 @@ class Call:
             if isinstance(place.type, CONTAINERS):
                 self.values[index] = _snapshot(b, self.node, place)
         types = TupleType(tuple(value.type for value in self.values))
-        site = Site(function, tuple(arguments), tuple(keywords), types, target is not None)
+        made_at = None
+        if is_logging(function):
+            made_at = (b.source.filename, b.loc(self.node).line, b.source.node.name)
+        site = Site(function, tuple(arguments), tuple(keywords), types, target is not None, made_at)
         if site not in b.unit.prints:
             b.unit.prints.append(site)
         b.effects = True
@@ -270,6 +273,9 @@ def carried(b: Builder, node: ast.Call, function: Callable[..., Any]) -> ir.Expr
     if is_logging(function) and _shows_traceback(node, function):
         b.raise_here(raising(b.loc(node), NEVER, "PDC_DEOPT_TRACEBACK"))
         return ir.none(b.loc(node))
+    if is_logging(function) and any(k.arg in ("stacklevel", "stack_info") for k in node.keywords):
+        b.fail("PDC103", node, "a log record of its callers does not lower",
+               notes=["compiled code has no frames for `stacklevel` and `stack_info`"])  # fmt: skip
     call = Call(b, node)
     arguments = [call.part(arg) for arg in node.args]
     keywords = [(str(k.arg), call.part(k.value)) for k in node.keywords]

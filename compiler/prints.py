@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,7 @@ class Site:
         keywords: by name.
         values: the types of the carried values.
         makes_text: its result is a string that the actor goes on with.
+        place: of a log record, which says where it was made: file, line and function.
     """
 
     function: Callable[..., Any]
@@ -106,6 +108,7 @@ class Site:
     keywords: tuple[tuple[str, Any], ...]
     values: TupleType
     makes_text: bool = False
+    place: tuple[str, int, str] | None = None
 
     @cached_property
     def record(self) -> np.dtype[Any]:
@@ -127,7 +130,21 @@ class Site:
     def call(self, values: Sequence[Any]) -> Any:
         """Makes the call."""
         arguments = [_made(part, values) for part in self.arguments]
-        return self.function(*arguments, **{k: _made(v, values) for k, v in self.keywords})
+        keywords = {k: _made(v, values) for k, v in self.keywords}
+        return self._from_its_place(self.function, arguments, keywords)
+
+    @cached_property
+    def _from_its_place(self) -> Callable[[Any, Any, Any], Any]:
+        """Makes a call, in a frame of its own that has the place of the call in the Python file:
+        ``logging`` looks at its caller's."""
+        if self.place is None:
+            return _call
+        file, line, name = self.place
+        code = _call.__code__.replace(co_filename=file, co_firstlineno=line, co_name=name)
+        return FunctionType(code, {})
+
+
+def _call(f: Any, args: Any, words: Any) -> Any: return f(*args, **words)  # fmt: skip
 
 
 def emit(sites: Sequence[Site], log: memoryview) -> None:

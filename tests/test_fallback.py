@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pydotcompute import (
+    ActorFailedError,
     BuildError,
     KernelContext,
     LoweringError,
@@ -325,3 +326,26 @@ def test_a_text_that_the_compiler_refuses(run: Any, monkeypatch: Any, caplog: An
     run(main())
     (record,) = [r for r in caplog.records if r.levelname == "ERROR"]
     assert record.getMessage().endswith("; please report this")
+
+
+@ring_kernel(kernel_id="anew", auto_register=False)
+async def anew(ctx: KernelContext[Number, Answer]) -> None:
+    last = count = 0
+    while not ctx.should_terminate:
+        last = (await ctx.receive()).value
+        count += 1
+        await ctx.send(Answer(100 // last + count))
+
+
+@pytest.mark.parametrize("backend", ["python", "native"])
+def test_the_state_is_what_a_later_message_may_read(run: Any, backend: str) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime(backend=backend) as runtime:
+            kernel = await runtime.launch("anew", anew)
+            await kernel.activate()
+            assert await kernel.request(Number(5)) == Answer(21)
+            with pytest.raises(ActorFailedError) as caught:
+                await kernel.request(Number(0))
+            assert caught.value.state == {"count": 1}
+
+    run(main())
