@@ -1,8 +1,8 @@
 """What actors print and log, as one text.
 
 Input: whatever runs inside ``with Captured() as captured``.  Output: ``captured.text``: what
-``print`` wrote, and a line ``LEVEL logger file:line function: message`` for each record that was logged,
-in order.
+``print`` wrote, and a line ``LEVEL logger file:line function: message`` for each log record, in
+order.
 """
 
 from __future__ import annotations

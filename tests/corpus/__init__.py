@@ -5,6 +5,7 @@
 
 from tests.corpus import (
     arrays,
+    beginnings,
     classes,
     containers,
     control,
@@ -27,7 +28,7 @@ from tests.corpus import (
 from tests.corpus.case import CASES, Case
 
 __all__ = [
-    "CASES", "Case", "arrays", "classes", "containers", "control", "dropped", "errors", "fields",
-    "filters", "finance", "hashing", "messages", "numbers", "numpy_classes",
+    "CASES", "Case", "arrays", "beginnings", "classes", "containers", "control", "dropped",
+    "errors", "fields", "filters", "finance", "hashing", "messages", "numbers", "numpy_classes",
     "numpy_scalars", "printing", "sequences", "states", "wide", "words",
 ]  # fmt: skip
