@@ -13,6 +13,7 @@ from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_operators import apply, cast_operand, negate
 from pydotcompute.compiler.convert import OperandError, plain_int, raising
 from pydotcompute.compiler.operators import Primitive
+from pydotcompute.compiler.scope import Outgrown
 from pydotcompute.compiler.synthetic import TAG, placed, tagged, unplaced
 from pydotcompute.compiler.types import (
     BOOL,
@@ -52,7 +53,11 @@ def taken(b: Builder, node: ast.AST, type_: Type, primitive: Primitive, *args: i
 
 
 def grown(b: Builder, place: ir.Expr, item: Type, key: Type | None = None) -> Type:
-    """The item type of a container that is about to take an ``item``; begins again if it grows."""
+    """The item type of a container that is about to take an ``item``; begins again if it grows.
+
+    Raises:
+        Outgrown: it is a parameter, so the caller has to begin again.
+    """
     type_ = place.type
     assert isinstance(place, ir.Local), "only named containers change"
     if isinstance(type_, DictType):
@@ -74,6 +79,8 @@ def grown(b: Builder, place: ir.Expr, item: Type, key: Type | None = None) -> Ty
             b.widen_container(place.origin, wide)
         if place.site is not None:
             b.widen_list(place.site, item)
+        if place.name in b.borrowed:
+            raise Outgrown(b.borrowed[place.name], item, key)
         raise OperandError(f"a {type_} takes no {item}")
     return old
 
@@ -181,7 +188,9 @@ def method(b: Builder, node: ast.Call, base: ir.Expr, name: str) -> ir.Expr:
     rule = METHODS.get((type(base.type), name))
     if rule is None or (node.keywords and name not in _WITH_KEYWORDS):
         raise OperandError(f"{base.type} has no method {name!r} that lowers")
-    known = isinstance(base, ir.Local) and (base.origin or base.site)
+    known = isinstance(base, ir.Local) and (
+        base.origin or base.site or (base.name in b.borrowed and not base.part)
+    )  # fmt: skip
     if not known and name not in READING:
         raise OperandError("a container that is part of a message does not change")
     return rule(b, node, base)

@@ -12,11 +12,12 @@ from typing import Any, NoReturn
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, build_until_stable
+from pydotcompute.compiler.build_containers import grown
 from pydotcompute.compiler.build_messages import note_change
 from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.diagnostics import DiagnosticError
-from pydotcompute.compiler.scope import Var
+from pydotcompute.compiler.scope import Outgrown, Var
 from pydotcompute.compiler.source import read_source
 from pydotcompute.compiler.types import (
     CONTAINERS,
@@ -69,7 +70,14 @@ def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType,
     args = [values[name] for name in names]
     if any(isinstance(arg, ir.Local) and arg.name in b.views for arg in args):
         raise OperandError("a part of an array shares its memory; write `.copy()` to pass it")
-    lowered = specialise(b, node, function, tuple(arg.type for arg in args), statics)
+    try:
+        lowered = specialise(b, node, function, tuple(arg.type for arg in args), statics)
+    except Outgrown as more:
+        place = args[names.index(more.name)]
+        if not isinstance(place, ir.Local) or place.part:
+            raise OperandError("a container that is part of a message does not change") from None
+        grown(b, place, more.item, more.key)
+        raise AssertionError("a container that has grown has a new type") from None
     nodes = [slots.get(name, node) for name in names]
     args = _lent(b, lowered, args, nodes)
     returned = holds_message(lowered.result) and lowered.name not in b.unit.makers
@@ -199,6 +207,8 @@ def _build_function(b: Builder, function: pytypes.FunctionType, types: tuple[Typ
                      for name, local in zip(names, parameters, strict=True)}  # fmt: skip
         inner.lent = {name: local for name, local in zip(names, parameters, strict=True)
                       if isinstance(local.type, MessageType)}  # fmt: skip
+        inner.borrowed = {local.name: name for name, local in zip(names, parameters, strict=True)
+                          if isinstance(local.type, CONTAINERS)}  # fmt: skip
         inner.returns, inner.made_all = [], True
         inner.statements(source.node.body)
         if inner.env is not None:

@@ -37,6 +37,20 @@ class Restart(Exception):
     """The function must be built again: what was learned is in the scope."""
 
 
+class Outgrown(Exception):
+    """A function puts something into a container of its caller's which that has no room for.
+
+    Args:
+        name: the parameter that the container is.
+        item: the type of what is put into it.
+        key: of a dict, the type of its key.
+    """
+
+    def __init__(self, name: str, item: Type, key: Type | None = None) -> None:
+        super().__init__(name)
+        self.name, self.item, self.key = name, item, key
+
+
 @dataclass(frozen=True, slots=True)
 class Var:
     """Where a name's value is, and the type it is known to have.
@@ -106,6 +120,8 @@ class Scope(Converter):
         self.tries: list[TryFrame] = []
         self._made_up = 0
         self.synthetic: set[str] = set()
+        self.borrowed: dict[str, str] = {}
+        """The parameters that are containers, the caller's own, by the names of their locals."""
         self.ending: str | None = ""
         """The name whose value moves where paths meet; "return" at the end of a function; None
         where a message takes it, which has rules of its own."""

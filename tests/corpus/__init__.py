@@ -15,6 +15,7 @@ from tests.corpus import (
     filters,
     finance,
     hashing,
+    lent,
     messages,
     numbers,
     numpy_classes,
@@ -29,6 +30,6 @@ from tests.corpus.case import CASES, Case
 
 __all__ = [
     "CASES", "Case", "arrays", "beginnings", "classes", "containers", "control", "dropped",
-    "errors", "fields", "filters", "finance", "hashing", "messages", "numbers", "numpy_classes",
-    "numpy_scalars", "printing", "sequences", "states", "wide", "words",
+    "errors", "fields", "filters", "finance", "hashing", "lent", "messages", "numbers",
+    "numpy_classes", "numpy_scalars", "printing", "sequences", "states", "wide", "words",
 ]  # fmt: skip
