@@ -78,6 +78,8 @@ class Builder(Scope):
     EXPRESSIONS: ClassVar[dict[type[ast.expr], Callable[[Builder, Any], ir.Expr | Static]]] = {}
     STATEMENTS: ClassVar[dict[type[ast.stmt], Callable[[Builder, Any], None]]] = {}
     """One rule for each AST class; ``build_expressions`` and ``build_statements`` fill them."""
+    CONSTANTS: ClassVar[list[Callable[[Builder, ast.expr, Any], ir.Expr | None]]] = []
+    """What makes a value of an object that has none by itself; ``build_arrays`` fills it."""
     FUSIONS: ClassVar[list[Callable[[Builder, Sequence[ast.stmt]], Sequence[ast.stmt]]]] = []
     """What makes one statement of two that belong together; ``build_statements`` fills it."""
 
@@ -154,6 +156,9 @@ class Builder(Scope):
         """The value of ``node``; what it does on the way goes to the block."""
         result = self.evaluate(node)
         if isinstance(result, Static):
+            for make in self.CONSTANTS:
+                if (made := make(self, node, result.value)) is not None:
+                    return made
             self.fail("PDC100", node, f"{describe_static(result.value)} is used as a value",
                       hint="compiled code can call it, but not store or send it")  # fmt: skip
         return result

@@ -20,6 +20,7 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_containers import METHODS, array_place, mutate, op
 from pydotcompute.compiler.build_operators import apply, cast_operand, compared
+from pydotcompute.compiler.build_tables import items, keep
 from pydotcompute.compiler.build_ufuncs import ufunc_of
 from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError
@@ -111,6 +112,21 @@ def elementwise(b: Builder, node: ast.AST, args: Sequence[ir.Expr],
         return rule(parts)
 
     return made(b, node, shape, item)
+
+
+def constant_array(b: Builder, node: ast.AST, value: Any) -> ir.Expr | None:
+    """An array of a module, to be computed with; it does not change here.  None if compiled code
+    has no such array."""
+    if not isinstance(value, np.ndarray) or not is_number(value.dtype):
+        return None
+    keep(b, value)
+    item = items(b, list(value.reshape(-1)), b.loc(node))
+    array = made(b, node, value.shape, item, ScalarType(value.dtype.name))
+    assert isinstance(array, ir.Local)
+    return replace(array, part=True)
+
+
+Builder.CONSTANTS.append(constant_array)
 
 
 def _modulo(size: int) -> Primitive:

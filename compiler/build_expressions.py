@@ -25,6 +25,7 @@ from pydotcompute.compiler.build_containers import (
     subscript,
 )
 from pydotcompute.compiler.build_context import context_call
+from pydotcompute.compiler.build_enums import as_base, as_text
 from pydotcompute.compiler.build_format import TEXTS, concatenate, joined, percent, repeated
 from pydotcompute.compiler.build_iteration import (
     comprehension,
@@ -188,7 +189,7 @@ def _bin_op(b: Builder, node: ast.BinOp) -> ir.Expr:
         return _repeated(b, node)
     if (short := shortened(b, node)) is not None:
         return short
-    left, right = b.sequence([node.left, node.right])
+    left, right = map(as_text, b.sequence([node.left, node.right]))
     read_as_floats(b, [node.left, node.right], [left, right])
     if symbol == "+" and left.type in TEXTS and right.type in TEXTS:
         return concatenate(b, node, left, right)
@@ -227,6 +228,7 @@ def _unary_op(b: Builder, node: ast.UnaryOp) -> ir.Expr:
     symbol = _UNARY[type(node.op)]
 
     def operation(value: ir.Expr) -> ir.Expr:
+        value = as_base(value)
         signature = unary(symbol, value.type)
         if signature is None:
             raise OperandError(f"{symbol}{value.type} is not supported")

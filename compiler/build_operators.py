@@ -177,7 +177,8 @@ def _unlike(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
         return compare(b, "==" if symbol == "is" else "!=", left, right)
     unlike_none = NONE in (left.type, right.type) and left.type != right.type
     kinds = {type(left.type), type(right.type)}
-    if unlike_none and symbol in ("is", "is not", "==", "!="):
+    unlike_bool = (left.type == BOOL) != (right.type == BOOL) and symbol in ("is", "is not")
+    if unlike_bool or (unlike_none and symbol in ("is", "is not", "==", "!=")):
         answer = symbol in ("is not", "!=")
     elif symbol in ("==", "!=") and len(kinds) == 2 and not (
         MessageType in kinds or any(_has_operators(t) for t in (left.type, right.type))

@@ -30,6 +30,7 @@ from pydotcompute.compiler.types import (
     TEXT,
     UNBOUND,
     WIDE,
+    EnumType,
     ListType,
     LiteralType,
     OptionalType,
@@ -196,8 +197,10 @@ class Converter:
             return self.split(value, lambda part: self.convert(part, target))
         if isinstance(target, UnionType):
             return self._into_union(value, target)
-        if target == INT and base_of(source) == INT:
-            return as_base(value)
+        if isinstance(source, EnumType) and base_of(source) and (
+            target in (INT, FLOAT, STR) or isinstance(target, ScalarType)
+        ):  # fmt: skip
+            return self.convert(as_base(value), target)
         if source == STR and target == TEXT:
             return ir.Op(value.loc, TEXT, Primitive("text_of", "{0}", str), (value,))
         if primitive := NARROW if (source, target) == (WIDE, INT) else conversion(source, target):
