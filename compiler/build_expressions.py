@@ -33,7 +33,7 @@ from pydotcompute.compiler.build_iteration import (
     sliced,
 )
 from pydotcompute.compiler.build_members import by_name
-from pydotcompute.compiler.build_messages import carried_only, note_read, read_as_floats
+from pydotcompute.compiler.build_messages import HEADER, carried_only, note_read, read_as_floats
 from pydotcompute.compiler.build_methods import attribute
 from pydotcompute.compiler.build_operators import apply, choose, compare, items_of, negate
 from pydotcompute.compiler.build_tests import condition
@@ -131,6 +131,12 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
                     b.fail("PDC109", node, carried_only(base.type, field, "read"))
                 note_read(b, base, base.type, node.attr, node)
                 return ir.Field(b.loc(node), in_body(field.type), base, node.attr)
+        if node.attr in HEADER:
+            b.fail("PDC109", node, f"the header's `{node.attr}` is read in the loop",
+                   notes=["compiled code has no headers; it copies that of the message in hand "
+                          "into one that it makes"],
+                   hint="give the message a field of its own for it, or write "
+                        "`Reply(..., correlation_id=request.message_id)`")  # fmt: skip
         if (found := attribute(b, node, base)) is not None:
             return found
         if isinstance(base, ir.As) and not hasattr(base.type.cls, node.attr):

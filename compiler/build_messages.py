@@ -62,6 +62,11 @@ def assign_field(b: Builder, target: ast.Attribute, value: ir.Expr) -> None:
                hint=f"make a new one, with `dataclasses.replace({owner.id}, ...)`")  # fmt: skip
     schema = b.schema(base.type.cls, target)
     field = next((field for field in schema.fields if field.name == target.attr), None)
+    if field is None and target.attr in HEADER:
+        how = f"{target.attr}={_HEADER_HINTS[target.attr]}"
+        b.fail("PDC109", target, f"the header's `{target.attr}` is set in the loop",
+               notes=["compiled code gives a message its header when it makes it"],
+               hint=f"write `{base.type}(..., {how})`")  # fmt: skip
     if field is None:
         b.fail("PDC104", target, f"{base.type} has no field {target.attr!r}")
     if not var.sole:
@@ -286,6 +291,8 @@ def _check_alone(b: Builder, node: ast.expr) -> None:
 
 HEADER = ("message_id", "priority", "correlation_id")
 """The parts of a message's header."""
+_HEADER_HINTS = {"message_id": "request.message_id", "priority": "200",
+                 "correlation_id": "request.message_id"}  # fmt: skip
 
 
 def _header(b: Builder, node: ast.Call) -> int:
