@@ -323,7 +323,7 @@ def _subscript(b: Builder, node: ast.Subscript) -> ir.Expr | Static:
     base = b.evaluate(node.value)
     if isinstance(base, Static):
         return _static_item(b, node, base.value)
-    if isinstance(base.type, UnionType) and (held := b.container(base)) is not base:
+    if (held := b.container(base, OperandError)) is not base:
         name = b.fresh_name("maybe")
         b.bind(name, held)
         named = placed(ast.Name(name, ast.Load()), node)
