@@ -17,7 +17,6 @@ from pydotcompute.backends import devices
 from pydotcompute.backends.device import Device, DeviceFault
 from pydotcompute.backends.program import NativeProgram, program_of
 from pydotcompute.collector import resting
-from pydotcompute.dump import override
 from pydotcompute.errors import BackendUnavailableError, BuildError, LoweringError
 from pydotcompute.spec import KernelSpec
 
@@ -118,7 +117,7 @@ def _refused(lowering: Any, error: BuildError, fallback: str) -> str:
     Raises:
         BuildError: ``error``, where the user has edited the text, or wants no other backend.
     """
-    if fallback == "error" or override(lowering.kernel_id) is not None:
+    if fallback == "error" or lowering.edited is not None:
         raise error
     ask = "; please report this" if "error:" in error.log else ""
     where = f" (the text is {error.source_path})" if error.source_path else ""
