@@ -87,6 +87,8 @@ class Unit:
     """Variables of the state whose message has other names, too, at the end of some turn."""
     makers: set[str] = field(default_factory=set)
     """Functions whose result is a message that they made."""
+    lending: set[str] = field(default_factory=set)
+    """Functions whose result may be a container that they were given."""
     endless: set[str] = field(default_factory=set)
     """Functions that never return: they always raise."""
     kept: set[tuple[str, str]] = field(default_factory=set)
@@ -105,6 +107,19 @@ class Unit:
     def code_of(self, cls: type[BaseException], text: str | None) -> int:
         """The code of an exception that ``raise`` names; ``text`` if it is always the same."""
         return self.raised.setdefault((cls, text), FIRST_USER_CODE + len(self.raised))
+
+
+@dataclass
+class Watch:
+    """A container that a loop runs over, and where it is noted that its size has changed.
+
+    Args:
+        place: the container.
+        flag: a bool; None: nothing in the loop changes its size.
+    """
+
+    place: ir.Local
+    flag: ir.Local | None = None
 
 
 @dataclass

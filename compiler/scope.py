@@ -108,6 +108,8 @@ class Scope(Converter):
         self.synthetic: set[str] = set()
         self.views: set[str] = set()
         """Temporaries that are copies of parts of arrays, which in numpy share their memory."""
+        self.doubles: set[str] = set()
+        """Temporaries that are copies of a container which a variable holds, in Python the same."""
         self.received: set[str] = set()
         """Names of the temporaries that hold the message in hand."""
         self.list_items: dict[tuple[int, int, str], Type] = {}
@@ -139,6 +141,8 @@ class Scope(Converter):
             return
         if isinstance(value, ir.Local) and value.name in self.views and name not in self.synthetic:
             raise OperandError("a part of an array shares its memory; write `.copy()` to keep it")
+        if name not in self.synthetic and self.is_double(value):
+            raise OperandError(f"{name!r} is one of several containers; choose where it is used")
         if isinstance(value.type, CONTAINERS):
             place = value if isinstance(value, ir.Local) else replace(
                 self.temporary(value), part=True
@@ -167,6 +171,20 @@ class Scope(Converter):
         for frame in self.tries:
             frame.assigned.setdefault(name, []).append(value.type)
         self.keep_shadows(name)
+
+    def is_double(self, value: ir.Expr) -> bool:
+        """Whether compiled code has a copy where Python has a container that a variable holds."""
+        if isinstance(value, ir.Cond):
+            arms = [arm.value if isinstance(arm, ir.Wrap) else arm
+                    for arm in (value.then, value.orelse)]  # fmt: skip
+            return any(self.is_double(arm) or self.is_held(arm) for arm in arms)
+        return isinstance(value, ir.Local) and value.name in self.doubles
+
+    def is_held(self, value: ir.Expr) -> bool:
+        """Whether a value is the container of a variable, which may change."""
+        held = (var.local.name for var in (self.env or {}).values() if isinstance(var, Var))
+        is_place = isinstance(value, ir.Local) and isinstance(value.type, CONTAINERS)
+        return is_place and not value.part and value.name in held  # type: ignore[attr-defined]
 
     def keep_shadows(self, name: str) -> None:
         """Copies a variable that has changed to the locals that handlers look at."""
