@@ -241,8 +241,7 @@ def return_statement(b: Builder, node: ast.Return) -> None:
         return
     value = ir.none(b.loc(node)) if node.value is None else b.expression(node.value)
     if b.cleanups:
-        value = b.stable(value)
-        run_cleanups(b, 0)
+        (value,), _ = b.before([value], lambda: run_cleanups(b, 0))
     if b.env is None:
         return
     b.returns.append(value.type)

@@ -90,6 +90,8 @@ def _ahead(b: Builder, node: ast.Call, source: ast.expr,
 
     Of a generator, that is what its first loop runs over.
     """
+    if not others:
+        return source, []
     lazy = generator(b, source)
     if not _does_nothing(b, lazy.generators[0].iter if lazy else source):
         return _held_ahead(b, node, source, others)

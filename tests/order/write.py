@@ -147,6 +147,61 @@ def pick(x, y, first):
     return x if first else y
 
 
+def fin(k):
+    try:
+        return k
+    finally:
+        k = 5
+        print(k)
+
+
+def fin3(s):
+    try:
+        return s.t
+    finally:
+        s.t = 9
+
+
+def fin4(q, n):
+    try:
+        return q[0] // n
+    finally:
+        q[0] = 7
+
+
+def fin5(n):
+    for v in (1, 2, 3):
+        try:
+            if v == n:
+                break
+            if v == n + 1:
+                continue
+            6 // n
+        finally:
+            n += 1
+            print(v, n)
+    return n
+
+
+def early(q, n):
+    for i, v in enumerate(q):
+        if v == n:
+            return i, say(v)
+    return -1, len(q)
+
+
+def deep(n):
+    return say(n) + say(n + 1) * say(n + 2), say(n + 3)
+
+
+def chain(n):
+    return n < say(3) < say(5) and say(7) or say(8)
+
+
+class Limit:
+    LOW = 1
+
+
 def inverse(x):
     return 6 // x
 
