@@ -62,7 +62,8 @@ class Ordered(Scope):
         later = self.block[mark:]
         if later and any(not isinstance(v, ir.Const) for v in values):
             del self.block[mark:]
-            values = [self.fixed(v, later) for v in values]
+            values = [v if _computes(later) and not may_raise(v) else self.fixed(v, later)
+                      for v in values]  # fmt: skip
             self.block += later
         return list(values), built
 
@@ -156,8 +157,14 @@ class Ordered(Scope):
             if end is not None:
                 values[n], extra = self.nested(lambda value=value: self.convert(value, result))  # type: ignore[misc]
                 block += extra
-        binds = any(env is None or _binds(start, env) for env, _ in paths)
+        ends = [end for end, _ in paths if end is not None]
+        given = [dict(env) for env, _ in arms]
+        binds = len(ends) < 2 or any(
+            _binds(before, end, views=True) or _binds(start, before, views=False)
+            for before, end in zip(given, ends, strict=True)
+        )
         if not binds and not any(block for _, block in paths):
+            self._as_before(start, ends)
             return _conditional(loc, test, values[0], values[1])
         target = self.hole(loc, result)
         if self.is_double(ir.Cond(loc, result, test, values[0], values[1])):
@@ -167,32 +174,42 @@ class Ordered(Scope):
             if end is not None:
                 block.append(ir.Assign(loc, target, value))
         if binds:
-            ends = [env for env, _ in paths if env is not None]
             self.close(paths, loc)
-            self._narrow_again(start, ends)
+        else:
+            self._as_before(start, ends)
         self.block.append(ir.If(loc, test, tuple(paths[0][1]), tuple(paths[1][1])))
         return target
 
-    def _narrow_again(self, start: Env, ends: Sequence[Env]) -> None:
-        """What was known of a name before holds where no way has bound it."""
+    def _as_before(self, start: Env, ends: Sequence[Env]) -> None:
+        """Nothing was bound on the way, but a message may have been given another name."""
         for name, var in start.items():
             ways = [end.get(name) for end in ends]
-            if self.env is not None and isinstance(var, Var) and all(
-                isinstance(way, Var) and way.local == var.local for way in ways
-            ) and not isinstance(self.env.get(name), Var):  # fmt: skip
-                self.env[name] = var
+            if isinstance(var, Var) and self.env is not None:
+                sole = all(isinstance(way, Var) and way.sole for way in ways)
+                self.env[name] = replace(var, sole=var.sole and sole)
 
 
-def _binds(start: Env, env: Env) -> bool:
-    """Whether a name is bound in ``env`` that ``start`` has not, or has elsewhere."""
-    for name, var in env.items():
-        before = start.get(name)
-        if isinstance(var, Var) and isinstance(before, Var):
-            if var.local != before.local:
+def _binds(before: Env, after: Env, *, views: bool) -> bool:
+    """Whether a name is bound between two environments; ``views``: or known to be otherwise."""
+    for name, var in after.items():
+        was = before.get(name)
+        if not isinstance(var, Var) or not isinstance(was, Var):
+            if var != was:
                 return True
-        elif var != before:
-            return True
+        else:
+            news = (var.view, var.in_hand) != (was.view, was.in_hand)
+            if var.local != was.local or (views and news):
+                return True
     return False
+
+
+def _computes(statements: Sequence[ir.Stmt]) -> bool:
+    """Whether statements only compute temporaries, without calling anything."""
+    return all(
+        isinstance(statement, ir.Assign) and statement.target.name.startswith("%")
+        and not any(isinstance(part, ir.Call) for part in ir.walk(statement.value))
+        for statement in statements
+    )  # fmt: skip
 
 
 def _conditional(loc: Location, test: ir.Expr, then: ir.Expr, orelse: ir.Expr) -> ir.Expr:

@@ -147,6 +147,10 @@ def pick(x, y, first):
     return x if first else y
 
 
+def keep(pair):
+    return pair
+
+
 def fin(k):
     try:
         return k
