@@ -148,7 +148,9 @@ def note_conversion(b: Builder, cls: type, name: str, value: ir.Expr, wanted: Ty
 
 def note_read(b: Builder, base: ir.Expr, type_: MessageType, name: str, node: ast.AST) -> None:
     """A field of a message is read back."""
-    b.unit.read[id(node)] = Read(type_.cls, name, is_in_hand(b, base), b.source, node)
+    read = Read(type_.cls, name, is_in_hand(b, base), b.source, node)
+    is_whole = not (isinstance(node, ast.Attribute) and node.attr == name)
+    b.unit.read[(id(node), name) if is_whole else id(node)] = read
 
 
 def read_as_floats(b: Builder, nodes: Sequence[ast.expr], values: Sequence[ir.Expr], *,

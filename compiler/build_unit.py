@@ -79,8 +79,9 @@ class Unit:
     headers: list[ir.HeaderSite] = field(default_factory=list)
     converted: dict[tuple[type, str], Conversion] = field(default_factory=dict)
     """Message fields that were given a value of another type than theirs."""
-    read: dict[int, Read] = field(default_factory=dict)
-    """Where message fields are read, by the ``id`` of the node."""
+    read: dict[int | tuple[int, str], Read] = field(default_factory=dict)
+    """Where message fields are read, by the ``id`` of the node, and the field where that shows all
+    of them."""
     compared: dict[int, Read] = field(default_factory=dict)
     """Those of ``read`` where an int does as well as the float that it is equal to."""
     shared: set[str] = field(default_factory=set)
