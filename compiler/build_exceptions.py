@@ -17,6 +17,11 @@ from pydotcompute.compiler.types import ERROR, Type, join
 def raise_statement(b: Builder, node: ast.Raise) -> None:
     """``raise``."""
     loc = b.loc(node)
+    cause = node.cause
+    known = isinstance(cause, ast.Name) or getattr(cause, "value", "") is None
+    if cause is not None and not known:
+        b.fail("PDC112", cause, f"`from {ast.unparse(cause)}` does not lower",
+               hint="raise from an exception that has a name")  # fmt: skip
     if node.exc is None:
         b.block.append(ir.Raise(loc, None))
     else:

@@ -22,10 +22,7 @@ from pydotcompute.compiler.build_operators import compare
 from pydotcompute.compiler.build_unit import Watch
 from pydotcompute.compiler.convert import raising
 from pydotcompute.compiler.operators import Primitive
-from pydotcompute.compiler.types import BOOL, INT, NEVER, DictType
-
-_IN_PLACE = frozenset({c.FILL.name, c.SET_ITEM.name, "sort", "cumsum"})
-"""Changes that leave the number of items alone, and all of them where they are."""
+from pydotcompute.compiler.types import BOOL, INT, NEVER, ArrayType, DictType
 
 
 @dataclass
@@ -38,9 +35,11 @@ class Change:
 
 def before_change(b: Builder, place: ir.Expr, primitive: Primitive) -> Change | None:
     """To be called before a change is written into the block."""
-    if primitive.name in _IN_PLACE or not isinstance(place, ir.Local):
+    if not isinstance(place, ir.Local) or isinstance(place.type, ArrayType):
         return None
-    if primitive.name == c.SET.name and not isinstance(place.type, DictType):
+    if primitive.name == "sort" or (
+        primitive.name == c.SET.name and not isinstance(place.type, DictType)
+    ):
         return None
     found = [watch for watch in b.watches if _may_be(b, watch.place, place)]
     if not found:

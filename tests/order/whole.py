@@ -131,6 +131,7 @@ NAMES = (
     "for u, v in ((x, x + 1) for x in xs):\n    print(u, v)",
     "for x in (x for x in xs):\n    print(x)",
     "raise ValueError(say(1)) from None",
+    "raise ValueError(say(1)) from KeyError(say(2))",
     "raise ValueError(say(1), f'{say(2)}')",
     "raise KeyError(k, q.popleft())",
     "print(xs[::-1], xs[m.n:], xs[-2:], xs[:m.n], xs[1:3][::-1], q[0])",
