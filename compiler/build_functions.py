@@ -90,7 +90,8 @@ def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType,
         return result
     made = b.temporary(result)
     if shared:
-        b.doubles.add(made.name)
+        held = [arg for arg in args if isinstance(arg, ir.Local) and b.is_held(arg)]
+        b.doubles[made.name] = (*held, *(place for arg in args for place in b.doubled(arg)))
     for place, change in changed:
         after_change(b, place, change)
     return made
@@ -256,7 +257,7 @@ def _is_lent(inner: Builder, value: ir.Expr | None) -> bool:
     """Whether a result is a container that the function was given."""
     if value is None or not isinstance(value.type, CONTAINERS):
         return False
-    return inner.is_double(value) or any(
+    return bool(inner.doubled(value)) or any(
         isinstance(part, ir.Local) and part.name in inner.parameters
         and isinstance(part.type, CONTAINERS) for part in ir.walk(value)
     )  # fmt: skip

@@ -51,12 +51,14 @@ class Run:
         item: the value of a round.
         present: whether a round takes place at all; None: always.
         places: the containers that must not change their size meanwhile.
+        is_copy: they must not change at all.
     """
 
     length: ir.Expr
     item: Callable[[ir.Expr], ir.Expr]
     present: Callable[[ir.Expr], ir.Expr] | None = None
     places: tuple[ir.Local, ...] = ()
+    is_copy: bool = False
 
 
 def run_over(b: Builder, node: ast.expr) -> Run:
@@ -120,7 +122,8 @@ def _dense(b: Builder, node: ast.expr) -> Run:
     item = b.fresh_name("item")
     loop = ast.comprehension(ast.Name(item, ast.Store()), node, [], 0)
     keys = tagged(ast.ListComp(ast.Name(item, ast.Load()), [loop]), "keys")
-    return replace(over(b, node, comprehension(b, placed(keys, node))), places=run.places)
+    copied_keys = over(b, node, comprehension(b, placed(keys, node)))
+    return replace(copied_keys, places=run.places, is_copy=run.is_copy)
 
 
 def _over_table(b: Builder, node: ast.expr, value: Static | ir.Expr, what: str) -> Run:
@@ -136,8 +139,10 @@ def _over_table(b: Builder, node: ast.expr, value: Static | ir.Expr, what: str) 
 def over(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
     """A loop over a container or tuple."""
     loc = b.loc(node)
-    if b.is_double(value):
-        raise OperandError("a loop over one of several containers; write one for each")
+    if doubled := b.doubled(value):
+        # A loop over a copy, which must not show that it is one.
+        run = over(b, node, replace(b.temporary(value), part=True))
+        return replace(run, places=doubled, is_copy=True)
     if isinstance(value.type, DictType):
         return _over_dict(b, node, value, "keys")
     if isinstance(value.type, ArrayType) and len(value.type.shape) > 1:
@@ -212,7 +217,7 @@ def _enumerate(b: Builder, node: ast.Call) -> Run:
         value = inner.item(at)
         return ir.Tuple(loc, TupleType((INT, value.type)), (number, value))
 
-    return Run(inner.length, item, places=inner.places)
+    return Run(inner.length, item, places=inner.places, is_copy=inner.is_copy)
 
 
 def _zip(b: Builder, node: ast.Call) -> Run:
@@ -228,7 +233,8 @@ def _zip(b: Builder, node: ast.Call) -> Run:
         values = tuple(run.item(at) for run in runs)
         return ir.Tuple(loc, TupleType(tuple(v.type for v in values)), values)
 
-    return Run(length, item, places=tuple(place for run in runs for place in run.places))
+    return Run(length, item, places=tuple(place for run in runs for place in run.places),
+               is_copy=any(run.is_copy for run in runs))  # fmt: skip
 
 
 def _reversed(b: Builder, node: ast.Call) -> Run:
@@ -238,7 +244,7 @@ def _reversed(b: Builder, node: ast.Call) -> Run:
     loc = b.loc(node)
     last = b.stable(apply(b, "-", inner.length, ir.Const(loc, INT, 1), loc))
     return Run(inner.length, lambda at: inner.item(apply(b, "-", last, at, loc)),
-               places=inner.places)  # fmt: skip
+               places=inner.places, is_copy=inner.is_copy)  # fmt: skip
 
 
 def _range(b: Builder, node: ast.Call) -> Run:

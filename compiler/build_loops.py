@@ -150,7 +150,7 @@ def for_loop(b: Builder, node: ast.For) -> None:
         stop = b.stable(run.length)
     counter = b.hole(loc, INT)
 
-    watches = [Watch(place) for place in run.places]
+    watches = [Watch(place, run.is_copy) for place in run.places]
     mark = len(b.block)
     again = ast.copy_location(ast.Continue(), node)
 

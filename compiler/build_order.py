@@ -167,8 +167,8 @@ class Ordered(Scope):
             self._as_before(start, ends)
             return _conditional(loc, test, values[0], values[1])
         target = self.hole(loc, result)
-        if self.is_double(ir.Cond(loc, result, test, values[0], values[1])):
-            self.doubles.add(target.name)
+        if doubled := self.doubled(ir.Cond(loc, result, test, values[0], values[1])):
+            self.doubles[target.name] = doubled
             target = replace(target, part=True)
         for value, (end, block) in zip(values, paths, strict=True):
             if end is not None:

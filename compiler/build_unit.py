@@ -116,10 +116,12 @@ class Watch:
 
     Args:
         place: the container.
+        all_changes: whether any change counts: the loop runs over a copy of it.
         flag: a bool; None: nothing in the loop changes its size.
     """
 
     place: ir.Local
+    all_changes: bool = False
     flag: ir.Local | None = None
 
 

@@ -37,14 +37,13 @@ def before_change(b: Builder, place: ir.Expr, primitive: Primitive) -> Change | 
     """To be called before a change is written into the block."""
     if not isinstance(place, ir.Local) or isinstance(place.type, ArrayType):
         return None
-    if primitive.name == "sort" or (
-        primitive.name == c.SET.name and not isinstance(place.type, DictType)
-    ):
-        return None
-    found = [watch for watch in b.watches if _may_be(b, watch.place, place)]
+    is_set = primitive.name == c.SET.name
+    in_place = primitive.name == "sort" or (is_set and not isinstance(place.type, DictType))
+    found = [watch for watch in b.watches if _may_be(b, watch.place, place)
+             and (watch.all_changes or not in_place)]  # fmt: skip
     if not found:
         return None
-    if primitive.name != c.SET.name:
+    if not is_set or any(watch.all_changes for watch in found):
         return Change(found)
     return Change(found, b.temporary(ir.Op(place.loc, INT, c.LENGTH, (place,))))
 

@@ -108,8 +108,8 @@ class Scope(Converter):
         self.synthetic: set[str] = set()
         self.views: set[str] = set()
         """Temporaries that are copies of parts of arrays, which in numpy share their memory."""
-        self.doubles: set[str] = set()
-        """Temporaries that are copies of a container which a variable holds, in Python the same."""
+        self.doubles: dict[str, tuple[ir.Local, ...]] = {}
+        """Temporaries that are copies of containers of variables, in Python one of the same."""
         self.received: set[str] = set()
         """Names of the temporaries that hold the message in hand."""
         self.list_items: dict[tuple[int, int, str], Type] = {}
@@ -141,12 +141,15 @@ class Scope(Converter):
             return
         if isinstance(value, ir.Local) and value.name in self.views and name not in self.synthetic:
             raise OperandError("a part of an array shares its memory; write `.copy()` to keep it")
-        if name not in self.synthetic and self.is_double(value):
+        doubled = self.doubled(value)
+        if doubled and name not in self.synthetic:
             raise OperandError(f"{name!r} is one of several containers; choose where it is used")
         if isinstance(value.type, CONTAINERS):
             place = value if isinstance(value, ir.Local) else replace(
                 self.temporary(value), part=True
             )  # fmt: skip
+            if doubled:
+                self.doubles[place.name] = doubled
             self.env[name] = Var(place, place.type)
             for frame in self.tries:
                 frame.assigned.setdefault(name, []).append(place.type)
@@ -172,13 +175,17 @@ class Scope(Converter):
             frame.assigned.setdefault(name, []).append(value.type)
         self.keep_shadows(name)
 
-    def is_double(self, value: ir.Expr) -> bool:
-        """Whether compiled code has a copy where Python has a container that a variable holds."""
-        if isinstance(value, ir.Cond):
-            arms = [arm.value if isinstance(arm, ir.Wrap) else arm
-                    for arm in (value.then, value.orelse)]  # fmt: skip
-            return any(self.is_double(arm) or self.is_held(arm) for arm in arms)
-        return isinstance(value, ir.Local) and value.name in self.doubles
+    def doubled(self, value: ir.Expr) -> tuple[ir.Local, ...]:
+        """The containers of variables of which compiled code has a copy here, where Python has the
+        very one."""
+        if isinstance(value, ir.Local):
+            return self.doubles.get(value.name, ())
+        if not isinstance(value, ir.Cond):
+            return ()
+        arms = [arm.value if isinstance(arm, ir.Wrap) else arm
+                for arm in (value.then, value.orelse)]  # fmt: skip
+        held = tuple(arm for arm in arms if isinstance(arm, ir.Local) and self.is_held(arm))
+        return held + tuple(place for arm in arms for place in self.doubled(arm))
 
     def is_held(self, value: ir.Expr) -> bool:
         """Whether a value is the container of a variable, which may change."""
