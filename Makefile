@@ -102,7 +102,7 @@ $(READY): pyproject.toml $(wildcard runtime/*.c runtime/*.h)
 	    echo "$$python cannot make a virtual environment: install its venv module"; \
 	    echo "(Debian and Ubuntu: apt install python3-venv)."; exit 1; }; \
 	fi; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]" || { \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test,dev]" || { \
 	  echo "The packages named in pyproject.toml could not be installed: see pip's words above"; \
 	  echo "(is a package index reachable from this machine?)."; exit 1; }; \
 	touch $@

@@ -82,9 +82,10 @@ class ActorShape:
         while block:
             at = next(n for n, each in enumerate(block) if self.receive in walk_scope([each]))
             before += block[:at]
-            if isinstance(block[at], (ast.If, ast.While)):
-                before.append(block[at].test)
-            inside = (getattr(block[at], name, []) for name in ("body", "orelse", "finalbody"))
+            waits = block[at]
+            if isinstance(waits, ast.If | ast.While):
+                before.append(waits.test)
+            inside = (getattr(waits, name, []) for name in ("body", "orelse", "finalbody"))
             block = next((each for each in inside if self.receive in walk_scope(each)), [])
         return before
 
@@ -204,7 +205,11 @@ def _explain_missing_loop(source: FunctionSource, ctx: str, problems: Diagnostic
     receives = _receives(body, ctx)
     if not receives:
         message = f"`{source.name}` has no receive loop"
-        problems.error("PDC011", source.header(), message, hint=hint)
+        wrapped = next((n for n in walk_scope(body) if _is_call(n, ctx, "receive")), None)
+        if wrapped is not None:
+            message = "`receive` is given to something else that awaits it"
+            hint = f"write `await {ctx}.receive(timeout=...)`, which raises TimeoutError"
+        problems.error("PDC011", wrapped or source.header(), message, hint=hint)
         return
     outer = next(node for node in body if _receives([node], ctx))
     for node in walk_scope([outer]):
@@ -223,6 +228,14 @@ def _explain_missing_loop(source: FunctionSource, ctx: str, problems: Diagnostic
         return
     message = f"`{source.name}` has no receive loop: it receives only once"
     problems.error("PDC011", receives[0], message, hint=hint)
+
+
+def _is_call(node: ast.AST, owner: str, attr: str) -> bool:
+    """Whether a node is ``owner.attr(...)``, awaited or not."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=found)):
+            return (name, found) == (owner, attr)
+    return False
 
 
 def _spelled(node: ast.AST) -> str:

@@ -33,9 +33,10 @@ from pydotcompute.compiler.build_unit import (
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.diagnostics import DiagnosticError, Diagnostics, Location
+from pydotcompute.compiler.errors import SchemaError
 from pydotcompute.compiler.liveness import bound_names
 from pydotcompute.compiler.operators import int_type, truth
-from pydotcompute.compiler.schema import SchemaError, schema_of
+from pydotcompute.compiler.schema import schema_of
 from pydotcompute.compiler.scope import FORGOTTEN, Dropped, Restart
 from pydotcompute.compiler.source import MISSING, FunctionSource
 from pydotcompute.compiler.types import (

@@ -69,7 +69,7 @@ def grown(b: Builder, place: ir.Expr, item: Type, key: Type | None = None) -> Ty
             where = type_ if c.is_key(key or NEVER) else "dict"
             raise OperandError(f"a {key} as key of a {where}")
         if isinstance(item, CONTAINERS):
-            raise OperandError(f"a {item} as value of a dict")
+            raise OperandError("containers inside containers do not lower")
         old = type_.value
     elif isinstance(type_, ArrayType):
         return type_.item

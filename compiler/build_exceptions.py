@@ -86,8 +86,9 @@ def _with_cleanup(b: Builder, node: ast.Try) -> None:
     inner: list[ast.stmt] = list(node.body)
     if node.handlers:
         inner = [ast.copy_location(ast.Try(node.body, node.handlers, node.orelse, []), node)]
-    again = ast.copy_location(ast.Raise(None, None), node)
-    handler = ast.copy_location(ast.ExceptHandler(None, None, [*node.finalbody, again]), node)
+    first, last = node.finalbody[0], node.finalbody[-1]
+    again = ast.copy_location(ast.Raise(None, None), last)
+    handler = ast.copy_location(ast.ExceptHandler(None, None, [*node.finalbody, again]), first)
     b.cleanups = [*b.cleanups, node.finalbody]
     _protected(b, node, inner, [handler], [], cleanup=True)
     if b.env is not None:

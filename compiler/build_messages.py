@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING
+from dataclasses import MISSING, is_dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
@@ -27,13 +28,16 @@ from pydotcompute.compiler.scope import Var
 from pydotcompute.compiler.state import is_exact
 from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import (
+    BOOL,
     CONTAINERS,
     FLOAT,
+    INT,
     NEVER,
     STR,
     TEXT,
     ListType,
     MessageType,
+    ScalarType,
     Type,
     in_body,
     members_of,
@@ -193,8 +197,7 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
         b.fail("PDC103", node, f"{cls.__name__} is made outside `raise`",
                hint="write `raise` and the exception in one statement")  # fmt: skip
     if not getattr(cls, "__pydotcompute_message__", False):
-        b.fail("PDC103", node, f"objects of {describe_static(cls)} do not lower",
-               hint="use an @message class, or numbers")  # fmt: skip
+        _no_message(b, node, cls)
     schema = b.schema(cls, node)
     _check_init(b, node, cls, schema)
     given = _bind_fields(b, node, cls, schema)
@@ -213,9 +216,25 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
             args.append(_field_value(b, where_of(given, field.name, node), value, field.type))
         except OperandError:
             where = given.get(field.name, node)
+            plain = isinstance(value.type, ScalarType) and field.type in (BOOL, INT, FLOAT)
+            hint = f"write `{field.type}(...)` around it" if plain else None
             b.fail("PDC102", where, f"field {field.name!r} of {cls.__name__} takes {field.type}, "
-                   f"and this is {value.type}")  # fmt: skip
+                   f"and this is {value.type}", hint=hint)  # fmt: skip
     return ir.New(b.loc(node), MessageType(cls), tuple(args), _header(b, node))
+
+
+def _no_message(b: Builder, node: ast.Call, cls: type) -> NoReturn:
+    """What to write instead of making an object of some other class."""
+    if issubclass(cls, (deque, set, frozenset, list, dict)):
+        b.fail("PDC103", node, f"a `{cls.__name__}` that is made in the loop does not lower",
+               notes=["containers inside containers have no compiled form"],
+               hint="make it before the loop; a dict may hold numbers, strings, tuples of them, or "
+               "messages, for each key")  # fmt: skip
+    hint = "use an @message class, or numbers"
+    if is_dataclass(cls):
+        hint = (f"put `@message` above the `@dataclass` of {cls.__name__}; "
+                "`dataclasses.replace(old, field=value)` makes a changed one")  # fmt: skip
+    b.fail("PDC103", node, f"objects of {describe_static(cls)} do not lower", hint=hint)
 
 
 def replaced(b: Builder, node: ast.Call) -> ir.Expr:
@@ -293,16 +312,14 @@ def _is_in_hand(b: Builder, node: ast.expr) -> bool:
 
 def _check_init(b: Builder, node: ast.Call, cls: Any, schema: Any) -> None:
     """Making a message sets its fields, and then there may be a ``__post_init__``."""
-    fields = {field.name for field in schema.fields}
+    extra = cls.__dataclass_fields__.keys() - {field.name for field in schema.fields}
+    for name in sorted(extra):
+        if cls.__dataclass_fields__[name]._field_type.name == "_FIELD_INITVAR":
+            b.fail("PDC109", node, f"{cls.__name__} takes {name!r} only for its `__post_init__`",
+                   hint="compute the fields before the message is made")  # fmt: skip
     if not getattr(inspect.getattr_static(cls, "__init__"), MESSAGE_MARK, False):
         b.fail("PDC109", node, f"{cls.__name__} has an `__init__` of its own, which does not lower",
                hint="let `@dataclass` make it, and compute the fields before")  # fmt: skip
-    if cls.__dataclass_fields__.keys() - fields:
-        extra = min(cls.__dataclass_fields__.keys() - fields)
-        kind = cls.__dataclass_fields__[extra]._field_type.name
-        if kind == "_FIELD_INITVAR":
-            b.fail("PDC109", node, f"{cls.__name__} takes {extra!r} only for its `__post_init__`",
-                   hint="compute the fields before the message is made")  # fmt: skip
 
 
 def _bind_fields(b: Builder, node: ast.Call, cls: type,

@@ -129,7 +129,8 @@ def _like(value: int) -> Callable[[Builder, ast.Call], ir.Expr]:
 def _array(b: Builder, node: ast.Call) -> ir.Expr:
     """``np.array([x, y, z])``."""
     if len(node.args) != 1 or not isinstance(node.args[0], (ast.List, ast.Tuple)) or node.keywords:
-        raise OperandError("`np.array` takes a list that is written out")
+        raise OperandError("`np.array` takes a list that is written out; `np.mean`, `np.sum`, "
+                           "`np.min` and `np.max` take a list or a deque as it is")  # fmt: skip
     values = b.sequence(node.args[0].elts)
     kinds = {value.type for value in values}
     if not kinds or not kinds <= {BOOL, INT, FLOAT, F64} or (BOOL in kinds and len(kinds) > 1):

@@ -131,9 +131,9 @@ def _function(c_types: CTypes, strings: dict[str, int], function: ir.Function,
     body.block(function.body)
     loops = any(isinstance(n, (ir.While, ir.For)) for n in ir.walk(*function.body))
     fuel = ["    i32 pdc_fuel = PDC_FUEL_CHUNK;"] if loops else []
-    lines = body.lines
-    if any("pdc_raised" in line for line in lines):
-        lines = [*lines, "pdc_raised:;"]
+    lines = [*body.lines, '#line 1 "pydotcompute/turn.h"']  # what follows is no Python's
+    if any("pdc_raised" in line for line in body.lines):
+        lines.append("pdc_raised:;")
     result = c_types.spell(function.result)
     head = f"PDC_PY {result} py_{identifier(function.name)}" \
            f"({', '.join(['pdc_turn *pdc_t', *parameters])})"  # fmt: skip

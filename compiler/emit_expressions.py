@@ -136,7 +136,7 @@ class ExpressionEmitter:
         codes = sorted(c for c, cls in self.codes.items() if issubclass(cls, classes))
         if codes == sorted(self.codes):
             return "true"
-        return " || ".join(f"{code} == {known}" for known in codes) or "false"
+        return " || ".join(_within(code, first, last) for first, last in _ranges(codes)) or "false"
 
     @expr.register
     def _(self, node: ir.Call) -> str:
@@ -210,3 +210,20 @@ class ExpressionEmitter:
     def _(self, node: ir.Context) -> str:
         # The last time-out, which lets flushing handlers run, comes before the actor is told.
         return "(pdc_t->actor->terminating != 0 && pdc_t->actor->event == 0)"
+
+
+def _ranges(codes: list[int]) -> list[tuple[int, int]]:
+    """``[1, 2, 3, 7]`` as ``[(1, 3), (7, 7)]``."""
+    found: list[tuple[int, int]] = []
+    for code in codes:
+        if found and found[-1][1] == code - 1:
+            found[-1] = found[-1][0], code
+        else:
+            found.append((code, code))
+    return found
+
+
+def _within(code: str, first: int, last: int) -> str:
+    if last - first > 1:
+        return f"({first} <= {code} && {code} <= {last})"
+    return " || ".join(f"{code} == {known}" for known in range(first, last + 1))

@@ -243,6 +243,7 @@ class StatementEmitter(ExpressionEmitter):
         self.loops.append((again, after))
         self.block(body)
         self.loops.pop()
+        self.at(node)
         self.write(f"{again}:;")
         self.write(f"PDC_BACK_EDGE({node.loc.line}, pdc_raised);")
 
@@ -258,6 +259,8 @@ class StatementEmitter(ExpressionEmitter):
 
     @stmt.register
     def _end_turn_stmt(self, node: ir.EndTurn) -> None:
+        if node.loc.line > self._line:  # a `continue`; the end of the loop has no line of its own
+            self.at(node)
         self.write("goto pdc_commit;")
 
     @stmt.register
@@ -293,10 +296,10 @@ class StatementEmitter(ExpressionEmitter):
         self.block(node.orelse)
         if falls_through((*node.body, *node.orelse)):
             self.write(f"goto {after};")
+        self.at(node.handlers[0])
         self.write(f"{handler}:;")
-        self._line = 0
         outer = self.handlers[-1]
-        self.write(f"if (pdc_t->error.code >= {DEOPTIMISE}) goto {outer};")
+        self.write(f"if (pdc_t->error.code >= {DEOPTIMISE}) goto {outer}; // no exception")
         caught = f"pdc_caught{len(self.caught) + 1}_{handler.removeprefix('pdc_except')}"
         self.locals[caught] = "i32"
         self.write(f"{caught} = pdc_t->error.code;")

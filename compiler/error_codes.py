@@ -74,6 +74,8 @@ def _unpack(values: list[int]) -> None:
 _ZERO, _ONE, _NAN, _INF = 0, 1, math.nan, math.inf
 _EMPTY: list[int] = []
 
+_ROOM = "more entries than compiled code has room for, which are 4,096 in a dict"
+
 TABLE: tuple[ErrorCode, ...] = (
     _row(1, "PDC_ZERO_DIVISION_INT", lambda: _ONE // _ZERO),
     _row(2, "PDC_ZERO_DIVISION_INT_MODULO", lambda: _ONE % _ZERO),
@@ -130,7 +132,7 @@ TABLE: tuple[ErrorCode, ...] = (
     _deopt(1001, "PDC_DEOPT_NEGATIVE_EXPONENT", "an int power with an exponent that is negative"
            " where it was not before"),
     _deopt(1002, "PDC_DEOPT_COMPLEX", "a complex number"),
-    _deopt(1003, "PDC_DEOPT_CAPACITY", "more entries than the compiled code has room for"),
+    _deopt(1003, "PDC_DEOPT_CAPACITY", _ROOM),
     _deopt(1004, "PDC_DEOPT_TYPE", "a value of another type than the one compiled for"),
     _deopt(1005, "PDC_DEOPT_NUMPY_CAST", "a float with no value in the integer type"),
     _deopt(1006, "PDC_DEOPT_TRACEBACK", "a log record with a traceback"),

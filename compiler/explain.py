@@ -1,14 +1,12 @@
-"""What was compiled, for people: a summary, the record layouts, and Python beside C.
+"""What was compiled, for people: a summary, and the record layouts.  ``page`` is the same in HTML.
 
-In: a ``KernelSource``, or the diagnostics that took its place.  Out: text or HTML.
+In: a ``KernelSource``, or the diagnostics that took its place.  Out: text.
 """
 
 from __future__ import annotations
 
-import html as markup
-import linecache
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,33 +18,50 @@ from pydotcompute.compiler.schedule import schedule_of
 from pydotcompute.compiler.schema import schema_of
 
 
-def explain(kernel_id: str, kernel: KernelSource | None,
-            diagnostics: Sequence[Diagnostic]) -> str:  # fmt: skip
-    """The summary of an actor that lowered, or of why it did not."""
+def explain(kernel_id: str, kernel: KernelSource | None, diagnostics: Sequence[Diagnostic],
+            awaits: str = "", edited: str = "") -> str:  # fmt: skip
+    """The summary of an actor that lowered, or of why it did not.
+
+    Args:
+        kernel_id: the actor's id.
+        kernel: the lowered actor, or None.
+        diagnostics: why it did not lower.
+        awaits: when it will be lowered, if it is pending: ``"it is launched"``.
+        edited: the file that is compiled in place of the generated text, if there is one.
+    """
+    first = f"Actor {kernel_id!r} {verdict(kernel, diagnostics, awaits)}"
     if kernel is None:
         problems = "\n\n".join(map(str, diagnostics))
-        return (
-            f"Actor {kernel_id!r} runs on the python backend: "
-            f"{_count(len(diagnostics))} it from being compiled.\n\n{problems}\n"
-        )
-    sends = "any number of" if kernel.max_sends is None else f"at most {kernel.max_sends}"
-    lines = [
-        f"Actor {kernel_id!r} lowers: the native backend runs it.",
-        f"Loop      {kernel.ir.loc.file}, lines {kernel.ir.loc.line} to {kernel.ir.loc.end_line}",
-        f"Schedule  {schedule_of(kernel.ir)}",
-        f"Input     {_names(kernel.input_types)}",
-        f"Output    {_names(kernel.output_types)}, {sends} for a message",
-        f"State     {_state(kernel)}",
-        f"Helpers   {', '.join(map(_signature, kernel.ir.functions)) or 'none'}",
-        f"Source    {kernel.text.count(chr(10))} lines of C",
-        "",
-        layout(kernel),
+        return f"{first}\n\n{problems}\n"
+    lines = [f"{title:9} {text}" for title, text in facts(kernel, edited)]
+    return "\n".join([first, *lines, "", layout(kernel)])
+
+
+def verdict(kernel: KernelSource | None, diagnostics: Sequence[Diagnostic], awaits: str) -> str:
+    """What becomes of an actor, as the rest of a sentence that begins with its name."""
+    if kernel is not None:
+        return "lowers: the native backend can run it."
+    if awaits:
+        return f"is pending: it is compiled when {awaits}."
+    many = len(diagnostics)
+    problems = "1 problem keeps" if many == 1 else f"{many} problems keep"
+    return f"runs on the python backend: {problems} it from being compiled."
+
+
+def facts(kernel: KernelSource, edited: str = "") -> list[tuple[str, str]]:
+    """What there is to say of a lowered actor, each with its title; arguments as of ``explain``."""
+    made = f"the edited text {edited}" if edited else f"{kernel.text.count(chr(10))} lines of C"
+    sends = "any number" if kernel.max_sends is None else f"at most {kernel.max_sends}"
+    loc = kernel.ir.loc
+    return [
+        ("Loop", f"{loc.file}, lines {loc.line} to {loc.end_line}"),
+        ("Schedule", str(schedule_of(kernel.ir))),
+        ("Input", _names(kernel.input_types)),
+        ("Output", f"{_names(kernel.output_types)}, {sends} for a message"),
+        ("State", _state(kernel)),
+        ("Helpers", ", ".join(map(signature, kernel.ir.functions)) or "none"),
+        ("Source", made),
     ]
-    return "\n".join(lines)
-
-
-def _count(problems: int) -> str:
-    return "1 problem keeps" if problems == 1 else f"{problems} problems keep"
 
 
 def _names(classes: tuple[type, ...]) -> str:
@@ -55,86 +70,53 @@ def _names(classes: tuple[type, ...]) -> str:
 
 def _state(kernel: KernelSource) -> str:
     variables = ", ".join(f"{name}: {type_}" for name, type_ in kernel.state.variables)
-    return f"{variables or 'none'} ({kernel.state.dtype.itemsize} bytes)"
+    return f"{variables} ({in_bytes(kernel.state.dtype.itemsize)})" if variables else "none"
 
 
-def _signature(function: ir.Function) -> str:
+def signature(function: ir.Function) -> str:
+    """A helper function with the types that it was compiled for."""
     return f"{function.python_name}({', '.join(str(p.type) for p in function.parameters)})"
 
 
-def layout(kernel: KernelSource) -> str:
-    """The records of messages and state: offset, size, name and type of every field."""
-    parts = []
+def in_bytes(size: int) -> str:
+    """``1 byte``, ``8 bytes``."""
+    return "1 byte" if size == 1 else f"{size} bytes"
+
+
+# --- records -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a message or the state lies in memory: offset, size, name and type of every field."""
+
+    title: str
+    size: int
+    fields: tuple[tuple[int, int, str, str], ...]
+
+
+def records(kernel: KernelSource) -> list[Record]:
+    """The records of messages and state."""
+    found = []
     for cls in dict.fromkeys((*kernel.input_types, *kernel.output_types)):
         schema = schema_of(cls)
-        rows = [(f.offset, schema.dtype[f.name].itemsize, f.name, str(f.type))
-                for f in schema.fields]  # fmt: skip
-        parts.append(_table(f"message {cls.__name__}", schema.dtype.itemsize, rows))
+        fields = [(f.offset, schema.dtype[f.name].itemsize, f.name, str(f.type))
+                  for f in schema.fields]  # fmt: skip
+        found.append(Record(f"message {cls.__name__}", schema.dtype.itemsize, tuple(fields)))
     dtype: np.dtype[Any] = kernel.state.dtype
-    rows = [(dtype.fields[name][1], dtype.fields[name][0].itemsize, name, str(type_))  # type: ignore[index]
-            for name, type_ in kernel.state.variables]  # fmt: skip
-    parts.append(_table("state", dtype.itemsize, rows))
-    return "\n".join(parts)
+    fields = [(dtype.fields[name][1], dtype.fields[name][0].itemsize, name, str(type_))  # type: ignore[index]
+              for name, type_ in kernel.state.variables]  # fmt: skip
+    found.append(Record("state", dtype.itemsize if fields else 0, tuple(fields)))
+    return found
 
 
-def _table(title: str, size: int, rows: Sequence[tuple[int, int, str, str]]) -> str:
-    lines = [f"{title}, {size} bytes"]
-    lines += [f"  {offset:>6} {length:>6}  {name}: {type_}" for offset, length, name, type_ in rows]
+def layout(kernel: KernelSource) -> str:
+    """The records of messages and state as text."""
+    return "\n".join(map(_table, records(kernel)))
+
+
+def _table(record: Record) -> str:
+    lines = [f"{record.title}, {in_bytes(record.size) if record.fields else 'none'}"]
+    lines += [f"  {offset:>6} {length:>6}  {name}: {type_}"
+              for offset, length, name, type_ in record.fields]  # fmt: skip
     return "\n".join(lines) + "\n"
-
-
-# --- Python beside C ---------------------------------------------------------------------------
-
-_LINE = re.compile(r'#line (\d+) "(.*)"')
-_STYLE = """
-body { font: 14px/1.5 system-ui, sans-serif; margin: 2em; color: #222; background: #fff }
-table { border-collapse: collapse; width: 100% } td { vertical-align: top; padding: 0 .6em }
-pre { margin: 0; white-space: pre-wrap; font: 13px/1.5 ui-monospace, monospace }
-tr:nth-child(odd) { background: #f6f7f9 } .no { color: #999; text-align: right; width: 3em }
-.bad { background: #fde8e8 } td:last-child { border-left: 1px solid #ddd; color: #345 }
-"""
-
-
-def html(kernel_id: str, kernel: KernelSource | None,
-         diagnostics: Sequence[Diagnostic]) -> str:  # fmt: skip
-    """A page with each line of the actor's loop beside the C made of it."""
-    title = markup.escape(f"Actor {kernel_id}")
-    if kernel is None:
-        body = f"<pre>{markup.escape(explain(kernel_id, kernel, diagnostics))}</pre>"
-    else:
-        body = f"<table>{''.join(_rows(kernel))}</table>"
-    return (
-        f"<!doctype html><html><head><meta charset='utf-8'><title>{title}</title>"
-        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>{body}</body></html>"
-    )
-
-
-def _rows(kernel: KernelSource) -> list[str]:
-    made = c_by_line(kernel)
-    rows = []
-    for function in (kernel.ir, *kernel.ir.functions):
-        where = function.loc
-        for number in range(where.line, where.end_line + 1):
-            python = linecache.getline(where.file, number).rstrip("\n")
-            c_text = "\n".join(made.get((where.file, number), ()))
-            rows.append(
-                f"<tr><td class='no'>{number}</td><td><pre>{markup.escape(python)}</pre></td>"
-                f"<td><pre>{markup.escape(c_text)}</pre></td></tr>"
-            )
-    return rows
-
-
-def c_by_line(kernel: KernelSource) -> dict[tuple[str, int], list[str]]:
-    """The generated C lines of each Python line, by file and number."""
-    made: dict[tuple[str, int], list[str]] = {}
-    here: tuple[str, int] | None = None
-    for line in kernel.text.splitlines():
-        if found := _LINE.match(line):
-            file = found.group(2).replace('\\"', '"').replace("\\\\", "\\")
-            here = (file, int(found.group(1)))
-        elif here is not None and line.strip() and not line.strip().startswith("//"):
-            made.setdefault(here, []).append(line.strip())
-    return made
-
-
-__all__ = ["c_by_line", "explain", "html", "ir", "layout"]

@@ -293,6 +293,16 @@ class Folder:
             self.session.step()
             yield item
 
+    def _lambda(self, node: ast.Lambda) -> Any:
+        """A function that is not called here: ``defaultdict(lambda: 0)`` is a defaultdict."""
+        if node.args.defaults or any(default is not None for default in node.args.kw_defaults):
+            raise Unknown
+
+        def unknown(*_: Any, **__: Any) -> Any:
+            raise Unknown
+
+        return unknown
+
     # --- calls -----------------------------------------------------------------------------------
 
     def _call(self, node: ast.Call) -> Any:
@@ -352,4 +362,5 @@ _EXPRESSIONS: Mapping[type[ast.expr], Callable[[Folder, Any], Any]] = {
     ast.GeneratorExp: Folder._comprehension,
     ast.DictComp: Folder._dict_comprehension,
     ast.Call: Folder._call,
+    ast.Lambda: Folder._lambda,
 }

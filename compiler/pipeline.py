@@ -34,6 +34,7 @@ from pydotcompute.compiler.prologue import binding_of, static_values
 from pydotcompute.compiler.render import render
 from pydotcompute.compiler.schedule import max_sends
 from pydotcompute.compiler.schema import schema_of
+from pydotcompute.compiler.signature import signature
 from pydotcompute.compiler.source import FunctionSource, read_source
 from pydotcompute.compiler.state import StateLayout, converted_fields, instead_of, of_value
 from pydotcompute.compiler.types import Type, UnsupportedTypeError
@@ -71,6 +72,11 @@ class KernelSource:
     def is_current(self) -> bool:
         """Whether the constants it was compiled with still have the same values."""
         return all(read() is value for read, value in self.ir.constants)
+
+    @property
+    def signature(self) -> str:
+        """Its messages and variables in one line, as the text has it."""
+        return signature(self.input_types, self.output_types, self.state.variables)
 
     @property
     def state_dtype(self) -> np.dtype[Any]:
@@ -114,7 +120,10 @@ class KernelSource:
         if code in self.codes:
             what = f"{self.codes[code].__name__}"
         else:
-            what = describe(code).text or "a value that compiled code cannot represent"
+            reason = describe(code)
+            what = reason.text or "a value that compiled code cannot represent"
+            if reason.name == "PDC_DEOPT_CAPACITY":
+                what = self.state.overfull(linecache.getline(self.ir.loc.file, line)) or what
         return f"{what} ({self.ir.loc.file}:{line})"
 
     @property
@@ -172,6 +181,19 @@ class LoweringRequest:
     signals: Mapping[str, type[BaseException]]
 
 
+class PendingError(DiagnosticError):
+    """Nothing is wrong with the actor, but types are missing that are known later.
+
+    Args:
+        awaits: when that will be: ``"its first message arrives"``, ``"it is launched"``.
+        diagnostics: what is missing.
+    """
+
+    def __init__(self, awaits: str, *diagnostics: Diagnostic) -> None:
+        super().__init__(*diagnostics)
+        self.awaits = awaits
+
+
 def shape_of(function: Callable[..., Any]) -> tuple[FunctionSource, ActorShape]:
     """The actor cut at its loop, its syntax scanned.
 
@@ -194,7 +216,7 @@ def lower(request: LoweringRequest) -> KernelSource:
     """
     source, shape = shape_of(request.function)
     if not request.inputs:
-        raise DiagnosticError(_no_input(source, shape))
+        raise PendingError("its first message arrives", _no_input(source, shape))
     state = state_types(source, shape, request.state)
     kernel = build_kernel(request.kernel_id, shape, request.inputs, request.outputs, state,
                           request.signals, _converted(shape, request.state))  # fmt: skip
@@ -206,7 +228,8 @@ def lower(request: LoweringRequest) -> KernelSource:
     publishes = not any(site.makes_text for site in kernel.prints)
     most = max_sends(kernel)
     lanes = SIDE_BY_SIDE if parts.independent else IN_ORDER
-    text = render(request.kernel_id, origin, parts, layout.dtype.itemsize,
+    made_for = signature(kernel.inputs, kernel.outputs, layout.variables)
+    text = render(request.kernel_id, origin, made_for, parts, layout.dtype.itemsize,
                   publishes=publishes, most=most, lanes=lanes)  # fmt: skip
     return KernelSource(request.kernel_id, text, kernel, layout, kernel.inputs, kernel.outputs,
                         most, parts.strings, codes, lanes)  # fmt: skip
@@ -242,6 +265,9 @@ def state_types(source: FunctionSource, shape: ActorShape,
                 notes=["what stands before the loop is ordinary Python and runs at launch"],
                 hint="launch the actor to see it lowered, or begin with a constant",
             )  # fmt: skip
+    found = problems.found
+    if found and all(problem.code == "PDC100" for problem in found):
+        raise PendingError("it is launched", *found)
     problems.raise_if_any()
     return types
 
@@ -251,7 +277,8 @@ def _no_input(source: FunctionSource, shape: ActorShape) -> Diagnostic:
     return problems.error(
         "PDC100", shape.receive, "the type of the messages is not known yet",
         notes=["without `input_type`, an actor is compiled for the first message that is sent"],
-        hint="give `input_type` to the decorator, or to `lower()`",
+        hint="give `input_type` to the decorator or to `lower()`, or `--input CLASS` to "
+        "`pydotcompute inspect`",
     )  # fmt: skip
 
 
@@ -270,7 +297,8 @@ def code_classes(
 
 def python_line(source: FunctionSource, file: str, line: int) -> str:
     """A line of a Python file, for comments."""
-    return source.line(line) if file == source.filename else linecache.getline(file, line)
+    own = source.line(line) if file == source.filename else ""
+    return own or linecache.getline(file, line)
 
 
 __all__ = ["KernelSource", "LoweringRequest", "lower", "shape_of", "slot_dtype", "to_text"]

@@ -24,7 +24,9 @@ _FUTURES = functools.reduce(
 )
 
 
-def compile_node(source_of: FunctionType, node: FunctionNode) -> CodeType:
+def compile_node(
+    source_of: FunctionType, node: FunctionNode, imported: frozenset[str] | None = None
+) -> CodeType:
     """The code of a definition that stands where ``source_of`` stands.
 
     Free variables stay free (in the order of ``co_freevars``), file name and ``__future__``
@@ -33,6 +35,8 @@ def compile_node(source_of: FunctionType, node: FunctionNode) -> CodeType:
     Args:
         source_of: the function whose surroundings count.
         node: a definition; its decorators, defaults and annotations are not looked at.
+        imported: global names bound by ``import``, by which CPython chooses instructions that do
+            the same; None to go by their values.
     """
     code = source_of.__code__
     # ``global`` makes the qualified name just this name, dots and all; the qualified names of
@@ -45,15 +49,16 @@ def compile_node(source_of: FunctionType, node: FunctionNode) -> CodeType:
         decorator_list=[], returns=None, type_comment=None, **_NO_TYPE_PARAMETERS,
     )  # fmt: skip
     ast.copy_location(outer, node)
-    # CPython calls attributes of imported names by other instructions than those of other names.
-    names = sorted(_imported(_text(source_of)).intersection(_all_names(code)))
+    if imported is None:
+        imported = _likely_imported(source_of)
+    names = sorted(imported.intersection(_all_names(code)))
     imports = [ast.Import(names=[ast.alias(name=name)]) for name in names]
     module = ast.fix_missing_locations(ast.Module(body=[*imports, outer], type_ignores=[]))
     compiled = compile(
         module, code.co_filename, "exec", flags=code.co_flags & _FUTURES, dont_inherit=True
     )
     made = _nested(_nested(compiled, "outer"), code.co_qualname)
-    return made.replace(co_name=code.co_name, co_firstlineno=code.co_firstlineno)
+    return made.replace(co_name=code.co_name)  # not the first line: others are counted from it
 
 
 def _all_names(code: CodeType) -> Iterator[str]:
@@ -68,9 +73,18 @@ def _text(function: FunctionType) -> str:
     return "".join(linecache.getlines(function.__code__.co_filename, function.__globals__))
 
 
+def _likely_imported(function: FunctionType) -> frozenset[str]:
+    """The global names that stand for something made elsewhere."""
+    home, names = function.__module__, function.__globals__
+    return frozenset(
+        name for name in _all_names(function.__code__)
+        if name in names and getattr(names[name], "__module__", None) != home
+    )  # fmt: skip
+
+
 @functools.lru_cache(maxsize=16)
 def _imported(text: str) -> frozenset[str]:
-    """The names that ``import`` binds at the top level of a file."""
+    """The names that ``import`` binds at the top level of a file; a large one takes long."""
     try:
         waiting: list[ast.AST] = [ast.parse(text)]
     except (SyntaxError, ValueError):
@@ -131,6 +145,9 @@ def same_code(function: FunctionType, node: FunctionNode) -> bool:
     """Whether the text is what runs: a stale file must never be compiled in its place."""
     try:
         compiled = compile_node(function, node)
+        if _equal(compiled, function.__code__):
+            return True
+        compiled = compile_node(function, node, _imported(_text(function)))
     except (SyntaxError, ValueError, StopIteration):
         return False
     if _equal(compiled, function.__code__):

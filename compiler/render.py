@@ -16,6 +16,7 @@ from pydotcompute.compiler import abi, helpers
 from pydotcompute.compiler.c_types import comment
 from pydotcompute.compiler.emit import Emitted, zero
 from pydotcompute.compiler.error_codes import DEOPTIMISE
+from pydotcompute.compiler.signature import MARK
 
 ABI_VERSION = 2
 _HELPER = re.compile(r"\bpdc_\w+")
@@ -46,13 +47,14 @@ def _layout_checks() -> list[dict[str, Any]]:
     return checks
 
 
-def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
+def render(kernel_id: str, origin: str, signature: str, parts: Emitted, state_size: int, *,
            publishes: bool, most: int | None, lanes: abi.Lanes) -> str:  # fmt: skip
     """The text of a kernel.
 
     Args:
         kernel_id: the actor's id, for the headline.
         origin: function, file and line, for the headline.
+        signature: its messages and variables, for the headline.
         parts: what was emitted.
         state_size: bytes of the state's numpy record, which the compiler confirms.
         publishes: whether a burst publishes its outputs, or leaves that to the host.
@@ -69,6 +71,8 @@ def render(kernel_id: str, origin: str, parts: Emitted, state_size: int, *,
     return _environment().get_template("kernel.cu.j2").render(
         title=comment(kernel_id),
         origin=comment(origin),
+        mark=MARK,
+        signature=signature,
         platform=helpers.platform(),
         helpers=helpers.select(used),
         line=abi.CACHE_LINE,

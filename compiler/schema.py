@@ -34,6 +34,7 @@ import numpy as np
 
 from pydotcompute.compiler import types
 from pydotcompute.compiler.annotations import evaluate
+from pydotcompute.compiler.errors import SchemaError
 from pydotcompute.compiler.types import Type, UnsupportedTypeError
 
 MESSAGE_MARK = "__pydotcompute_message__"
@@ -49,19 +50,6 @@ _SUPPORTED = (
     "use bool, int, float, str, a numpy scalar type, Enum, Literal, UUID, T | None, "
     "Annotated[list[T], MaxLen(n)], Annotated[NDArray[T], Shape(n)] or an @message class"
 )
-
-
-class SchemaError(TypeError):
-    """A message class has no fixed-size record: names the class, the field and what to write.
-
-    Args:
-        message: the sentence.
-        field: the field at fault, or None when it is the class.
-    """
-
-    def __init__(self, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 @dataclass(frozen=True)
@@ -119,7 +107,7 @@ def schema_of(cls: type) -> Schema:
     Raises:
         SchemaError: a field has no fixed-size record, or ``cls`` is no message class.
     """
-    cached = cls.__dict__.get(_SCHEMA)
+    cached = getattr(cls, "__dict__", {}).get(_SCHEMA)
     return cached if isinstance(cached, Schema) else _build(cls, ())
 
 
@@ -156,7 +144,8 @@ def field_type(cls: type, field: dataclasses.Field[Any]) -> Type:
 
 def _build(cls: type, outer: tuple[type, ...]) -> Schema:
     if not is_message(cls) or not dataclasses.is_dataclass(cls):
-        raise SchemaError(f"{cls.__name__} is not a message class; decorate it with @message")
+        name = getattr(cls, "__name__", repr(cls))
+        raise SchemaError(f"{name} is not a message class; decorate it with @message")
     if cls in outer:
         raise UnsupportedTypeError(f"{cls.__name__} contains itself, so it has no fixed size")
     names, found, formats = [], [], []

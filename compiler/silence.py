@@ -13,10 +13,10 @@ import ast
 import builtins
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from pydotcompute.compiler.names import walk_scope
+from pydotcompute.compiler.names import bound_names, walk_scope
 from pydotcompute.compiler.source import MISSING, FunctionSource, awaited_method
 
 
@@ -42,10 +42,11 @@ def is_silent(source: FunctionSource, ctx: str, loop: ast.While, state: frozense
         True also for a loop whose ``receive`` never times out.
     """
     timed = [node for node in walk_scope([loop.test, *loop.body]) if _has_timeout(node, ctx)]
-    walk = _Walk(source, ctx, state)
-    return not timed or (
+    walks = [(_Walk(source, ctx, state), node) for node in timed]
+    return all(
         walk.is_quiet(loop.test)
-        and all(walk.block(loop.body, node) in (_End.CONTINUES, _End.FALLS) for node in timed)
+        and walk.block(loop.body, node) in (_End.CONTINUES, _End.FALLS)
+        for walk, node in walks
     )
 
 
@@ -65,9 +66,17 @@ def _arguments(node: ast.AST) -> list[ast.expr]:
 
 @dataclass(frozen=True)
 class _Walk:
+    """One turn in which one ``receive`` times out.
+
+    Args:
+        source, ctx, state: as of ``is_silent``.
+        known: names that are bound to a constant by now.
+    """
+
     source: FunctionSource
     ctx: str
     state: frozenset[str]
+    known: dict[str, Any] = field(default_factory=dict)
 
     def block(self, statements: Sequence[ast.stmt], receive: ast.AST) -> _End:
         """How ``statements``, which hold ``receive``, end when it times out."""
@@ -82,11 +91,45 @@ class _Walk:
 
     def _does_nothing(self, statements: Sequence[ast.stmt]) -> _End:
         for node in statements:
-            if isinstance(node, ast.Continue):
-                return _End.CONTINUES
-            if not (isinstance(node, ast.Pass) or _is_constant_statement(node)):
-                return _End.NOTICED
+            match node:
+                case ast.Continue():
+                    return _End.CONTINUES
+                case ast.Pass():
+                    continue
+                case ast.Assign() if self._binds_constants(node):
+                    continue
+                case ast.If() if (holds := self._decides(node.test)) is not None:
+                    end = self._does_nothing(node.body if holds else node.orelse)
+                    if end is not _End.FALLS:
+                        return end
+                case _ if not _is_constant_statement(node):
+                    return _End.NOTICED
         return _End.FALLS
+
+    def _binds_constants(self, node: ast.Assign) -> bool:
+        """Whether it does no more than binding names of this turn to a constant; notes them."""
+        if not isinstance(node.value, ast.Constant):
+            return False
+        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        if len(names) < len(node.targets) or self.state.intersection(names):
+            return False
+        self.known.update(dict.fromkeys(names, node.value.value))
+        return True
+
+    def _decides(self, test: ast.expr) -> bool | None:
+        """What a test of a known name comes to; None if that is not plain."""
+        match test:
+            case ast.Name(id=name) if name in self.known:
+                return bool(self.known[name])
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                found = self._decides(operand)
+                return None if found is None else not found
+            case ast.Compare(
+                left=ast.Name(id=name), ops=[ast.Is() | ast.IsNot() as op],
+                comparators=[ast.Constant(value=None)],
+            ) if name in self.known:  # fmt: skip
+                return (self.known[name] is None) == isinstance(op, ast.Is)
+        return None
 
     def _statement(self, node: ast.stmt, receive: ast.AST) -> _End:
         match node:
@@ -124,9 +167,12 @@ class _Walk:
             case ast.Pass() | ast.Continue() | ast.Break() | ast.Return(value=None):
                 return True
             case ast.If(test=test, body=body, orelse=orelse):
-                return self.is_quiet(test) and all(map(self._is_harmless, [*body, *orelse]))
-            case ast.Assign(targets=targets, value=ast.Constant()):
-                return all(isinstance(t, ast.Name) and t.id not in self.state for t in targets)
+                harmless = all(map(self._is_harmless, [*body, *orelse]))
+                for name in bound_names([node]):
+                    self.known.pop(name, None)
+                return harmless and self.is_quiet(test)
+            case ast.Assign():
+                return self._binds_constants(node)
             case ast.Expr(value=ast.Await(value=ast.Call(args=[], keywords=[])) as value):
                 return awaited_method(value, self.ctx) == "wait_active"
         return _is_constant_statement(node)

@@ -201,7 +201,8 @@ def read_source(function: Any) -> FunctionSource:
     if not lines:
         raise _error(
             "PDC001",
-            f"the source text of `{function.__name__}` cannot be found",
+            f"the source text of `{function.__name__}` cannot be found; put it into a file or a "
+            "notebook cell",
             *where,
             note="the compiler works from Python text: a file, a notebook cell, or text that is "
             "registered in `linecache`",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import re
 import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -177,6 +178,21 @@ class StateLayout:
         """Bytes in which a turn notes what it changes in containers; 0 without containers."""
         held = [storage(t).itemsize for _, t in self.variables if isinstance(t, CONTAINERS)]
         return max(1 << 16, 6 * sum(held)) if held else 0
+
+    def overfull(self, line: str) -> str | None:
+        """What a line of Python found full, in words; None if that cannot be told.
+
+        Args:
+            line: the text; of its names, one has to be a dict or list of the state.
+        """
+        words = set(re.findall(r"\w+", line))
+        kinds = (ListType, DictType)
+        found = [(n, t) for n, t in self.variables if n in words and isinstance(t, kinds)]
+        if len(found) != 1:
+            return None
+        ((name, t),) = found
+        room = t.capacity if isinstance(t, ListType) else DICT_CAPACITY
+        return f"{name!r} has more than the {room:,} entries that compiled code has room for"
 
     def pack(self, values: Mapping[str, Any], record: np.void | np.ndarray[Any, Any]) -> None:
         """Writes Python values into a record (a 0-d or 1-element array of ``dtype``).

@@ -402,7 +402,9 @@ def _from_generic(annotation: Any) -> Type:
         rest = [arg for arg in args if arg is not type(None)]
         if len(rest) == 1 and len(args) == 2:
             return OptionalType(from_annotation(rest[0]))
-        raise UnsupportedTypeError(f"{annotation} is a union of several types; only T | None is")
+        raise UnsupportedTypeError(
+            f"{annotation} is a union of several types; only T | None has a record"
+        )
     if origin is list:
         raise UnsupportedTypeError(
             "list has no bound; write Annotated[list[T], MaxLen(n)] (MaxLen from annotated_types)"

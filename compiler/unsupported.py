@@ -49,7 +49,8 @@ TABLE: dict[str, tuple[Rule, ...]] = {
                   "use `try`/`finally`, or open what you need before the loop", enter=True),),
     "AsyncWith": (Rule("PDC020", "`async with` statement",
                        "a turn waits for nothing but the context",
-                       "use `try`/`finally`, or open what you need before the loop", enter=True),),
+                       "for a time limit write `await ctx.receive(timeout=...)`; open what you "
+                       "need before the loop", enter=True),),
     "AsyncFor": (Rule("PDC020", "`async for` loop", "a turn waits for nothing but the context",
                       "receive one message in each turn with `await ctx.receive()`", enter=True),),
     "TryStar": (Rule("PDC020", "`except*`", "there are no exception groups in compiled code",

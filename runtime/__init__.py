@@ -27,6 +27,8 @@ from pydotcompute.errors import (
     PyDotComputeError,
     QueueFullError,
     QueueTimeoutError,
+    SchemaError,
+    SettingsError,
 )
 
 # bound here on purpose: the submodule has the name of the function, and the function must win
@@ -34,15 +36,19 @@ from pydotcompute.message import message
 
 if TYPE_CHECKING:
     from pydotcompute.context import KernelContext
+    from pydotcompute.fallback import FallbackWarning
     from pydotcompute.kernel import RingKernel
+    from pydotcompute.lifecycle import Termination
     from pydotcompute.lowering import Lowering
     from pydotcompute.runtime import RingKernelRuntime
+    from pydotcompute.telemetry import Statistics
 
 __all__ = [
     "ActorFailedError",
     "BackendUnavailableError",
     "BackpressureStrategy",
     "BuildError",
+    "FallbackWarning",
     "InternalError",
     "KernelAlreadyExistsError",
     "KernelClosedError",
@@ -60,16 +66,23 @@ __all__ = [
     "RingKernel",
     "RingKernelFunction",
     "RingKernelRuntime",
+    "SchemaError",
+    "SettingsError",
     "Shape",
+    "Statistics",
+    "Termination",
     "message",
     "ring_kernel",
 ]
 
 _LATER = {
+    "FallbackWarning": "pydotcompute.fallback",
     "KernelContext": "pydotcompute.context",
     "Lowering": "pydotcompute.lowering",
     "RingKernel": "pydotcompute.kernel",
     "RingKernelRuntime": "pydotcompute.runtime",
+    "Statistics": "pydotcompute.telemetry",
+    "Termination": "pydotcompute.lifecycle",
 }
 """Public names by the module that is imported when they are first used."""
 

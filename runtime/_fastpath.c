@@ -130,6 +130,7 @@ read_world(PyObject *args, PyObject *kwargs)
     if ((w.inbox = slot_offset(w.kernel, "_inbox")) < 0
         || (w.outbox = slot_offset(w.kernel, "_outbox")) < 0
         || (w.credit = slot_offset(w.kernel, "_credit")) < 0
+        || (w.home = slot_offset(w.kernel, "_home")) < 0
         || (w.port = slot_offset(w.channel, "port")) < 0
         || (w.kernels = slot_offset(w.runtime, "_kernels")) < 0
         || (w.spill = slot_offset(w.outring, "spill")) < 0

@@ -19,6 +19,9 @@
 #include <Python.h>
 #include <structmember.h>
 #include <stdint.h>
+#ifdef __linux__
+#include <pthread.h>
+#endif
 
 #if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "records are little-endian: on this machine the Python code does the work"
@@ -93,7 +96,7 @@ typedef struct {
     PyObject *empty, *foreign, *clock, *correlate, *begun;
     PyObject *put, *get, *object_put, *object_get;  /* the Python try_put and try_get */
     /* offsets of __slots__ members */
-    Py_ssize_t inbox, outbox, credit, port, kernels, spill, cost, limit, too_long, copiers;
+    Py_ssize_t inbox, outbox, credit, home, port, kernels, spill, cost, limit, too_long, copiers;
     Py_ssize_t objects[PORT_SLOTS];
     long calls;                         /* without letting other tasks run */
     long long fuel;                     /* of a burst run inline */
@@ -117,6 +120,17 @@ static inline PyObject *
 member(PyObject *object, Py_ssize_t offset)
 {
     return *(PyObject **)((char *)object + offset);
+}
+
+/* As threading.get_ident: what it calls on Linux, without the way there. */
+static inline unsigned long
+this_thread(void)
+{
+#ifdef __linux__
+    return (unsigned long)pthread_self();
+#else
+    return PyThread_get_thread_ident();
+#endif
 }
 
 static inline uint64_t
@@ -165,6 +179,8 @@ typedef struct {
 enum outcome engine_request(Engine *engine, Ring *in, PyObject *message, Answer *answer);
 enum { STATUS_FULL = 2 };  /* of abi.Status */
 
+/* Whether this is the thread of the kernel's event loop. */
+int is_home(PyObject *kernel);
 /* Count a call of a kernel; YES if other tasks must have their turn first. */
 enum outcome must_yield(PyObject *kernel);
 /* YES: it is done.  NO: the Python method has to see to it. */

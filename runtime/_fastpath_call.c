@@ -121,6 +121,10 @@ call_step(PyObject *self, PyObject *value, PyObject **result)
         }
         if (call->id != NULL && find_kernel(call))
             goto failed;
+        if (!is_home(call->target)) {
+            outcome = NO;
+            goto delegated;
+        }
         outcome = must_yield(call->target);
         if (outcome == FAILED)
             goto failed;
@@ -146,6 +150,7 @@ call_step(PyObject *self, PyObject *value, PyObject **result)
             call_end(call);
             return PYGEN_RETURN;
         }
+    delegated:
         if (outcome == FAILED || (call->inner = delegate(call)) == NULL)
             goto failed;
         value = Py_None;
@@ -432,6 +437,21 @@ as_python(int method, PyObject *self, PyObject *const *args, Py_ssize_t nargs, P
     return PyObject_Vectorcall(function, stack, nargs + 1, kwnames);
 }
 
+/* Whether a timeout is None or a plain number of seconds. */
+static int
+is_usual(PyObject *timeout)
+{
+    int overflow;
+    if (timeout == Py_None)
+        return 1;
+    if (PyFloat_CheckExact(timeout))
+        return PyFloat_AS_DOUBLE(timeout) == PyFloat_AS_DOUBLE(timeout);
+    if (!PyLong_CheckExact(timeout))
+        return 0;
+    (void)PyLong_AsLongAndOverflow(timeout, &overflow);
+    return overflow == 0;
+}
+
 /* The timeout, if the arguments are `nargs` by position and at most `timeout` by name; or NULL. */
 static PyObject *
 usual_timeout(PyObject *const *args, Py_ssize_t nargs, Py_ssize_t wanted, PyObject *kwnames)
@@ -442,7 +462,7 @@ usual_timeout(PyObject *const *args, Py_ssize_t nargs, Py_ssize_t wanted, PyObje
         return Py_None;
     if (PyTuple_GET_SIZE(kwnames) > 1 || PyTuple_GET_ITEM(kwnames, 0) != name_timeout)
         return NULL;
-    return args[nargs];
+    return is_usual(args[nargs]) ? args[nargs] : NULL;
 }
 
 #define METHOD(function, number, operation, wanted, id, message)                              \

@@ -5,6 +5,14 @@
 
 #include "_fastpath.h"
 
+int
+is_home(PyObject *kernel)
+{
+    PyObject *home = member(kernel, world.home);
+    return home != NULL && PyFloat_CheckExact(home)
+        && PyFloat_AS_DOUBLE(home) == (double)this_thread();
+}
+
 enum outcome
 must_yield(PyObject *kernel)
 {

@@ -11,19 +11,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from pydotcompute.anatomy import dissect
+from pydotcompute import notices
+from pydotcompute.anatomy import dissect, snapshot
 from pydotcompute.backends.base import Engine, Failure
 from pydotcompute.backends.choice import Plan, choose
 from pydotcompute.backends.python import PythonEngine
 from pydotcompute.backpressure import BackpressureStrategy, KernelState
 from pydotcompute.channel import CLOSED, DROPS, SPECIAL, Channel
+from pydotcompute.deadline import Deadline
+from pydotcompute.edited import check_folder, tell_edited
 from pydotcompute.errors import ActorFailedError, KernelClosedError, LoweringError, describe
 from pydotcompute.fallback import tell
+from pydotcompute.field_errors import defined_anew
 from pydotcompute.lifecycle import Termination, check
 from pydotcompute.port import ObjectPort, Port
 from pydotcompute.replies import Replies
@@ -37,11 +42,6 @@ if TYPE_CHECKING:
     from pydotcompute.backends.residency import Residents
 
 log = logging.getLogger("pydotcompute.kernel")
-
-GRACE = 0.1
-"""Seconds kept back from a termination's time for the epilogue; at most a fifth of it."""
-LEAST = 0.02
-"""Seconds an actor is given to end in any case, also with a timeout of 0."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,12 @@ class Actor:
         self.engine: Engine | None = None
         self.replies = Replies(self._requests_changed)
         self.poisoned: str | None = None
-        self.before_request: Callable[[], Awaitable[None]] | None = None
+        self.request_gate: Callable[[], AbstractAsyncContextManager[None]] | None = None
         self._asked = "auto"
         self._over = loop.create_future()
         self._ending: asyncio.Task[Termination] | None = None
         self._specialising: asyncio.Task[None] | None = None
+        self._deadline = Deadline(loop)
         self._recompiling: asyncio.Task[None] | None = None
         self.inbox = self._channel("input", self._object_port("input", 0))
         self.outbox = self._channel("output", self._object_port("output", 0))
@@ -173,6 +174,7 @@ class Actor:
         """
         check("launch", self.state, self.kernel_id)
         self._asked = backend
+        check_folder()
         self.plan = await self._choose(backend, None)
         self._check_room()
         if self.plan.backend == "pending" and not self.declares_input:
@@ -187,14 +189,19 @@ class Actor:
             residents.check_room(device.load(program.library, program.lanes.count), self.kernel_id)
 
     async def _choose(self, backend: str, state: dict[str, Any] | None) -> Plan:
-        plan: Plan = await self.options.pool.call(
-            choose, self.spec, self.anatomy, backend, state, self.options.fallback
-        )
-        if plan.fell_back:
-            tell(
-                self.kernel_id, plan.reason or "", self.options.fallback, self.spec.function
+        with notices.held():
+            plan: Plan = await self.options.pool.call(
+                choose, self.spec, self.anatomy, backend, state, self.options.fallback
             )
+        if plan.fell_back:
+            self._tell(plan.reason or "")
+        edited = getattr(plan.lowering, "edited", None)
+        if plan.program is not None and edited is not None:
+            tell_edited(self.kernel_id, edited)
         return plan
+
+    def _tell(self, reason: str) -> None:
+        tell(self.kernel_id, reason, self.options.fallback, self.spec.function)
 
     def specialise(self, message: Any) -> asyncio.Task[None] | None:
         """The first message is here: its class is the input type that was left out."""
@@ -214,6 +221,8 @@ class Actor:
             self._specialising = None
             getattr(self.engine, "compiled", lambda: None)()
             raise
+        except Exception as error:
+            self.failed(Failure(error))
         self.inbox.clear_gate(put=SPECIAL)
 
     async def recompile(self, state: dict[str, Any] | None) -> None:
@@ -224,7 +233,8 @@ class Actor:
         if isinstance(engine, NativeEngine) and state is None:
             state = engine.known_state
         asked = "auto" if self._asked == "native" else self._asked
-        self.plan = await self._choose(asked, state)
+        with notices.unraised():
+            self.plan = await self._choose(asked, state)
         if isinstance(engine, NativeEngine) and engine is self.engine:
             engine.compiled()
 
@@ -325,14 +335,17 @@ class Actor:
         from pydotcompute.backends.native import NativeEngine
 
         if isinstance(self.engine, NativeEngine):
-            await self.engine.surrender(
-                f"a {type(message).__name__} message was sent, which it was not compiled for"
-            )
+            cls = type(message)
+            what = f"a {cls.__name__} message was sent, which it was not compiled for"
+            if defined_anew(self.spec.input_types, cls):
+                what = f"{cls.__name__} has been defined anew since it was compiled"
+            await self.engine.surrender(what)
 
     def _deoptimised(self, reason: str) -> None:
         self.plan = replace(self.plan, backend="python", reason=reason)
         self.meter.fallbacks += 1
-        tell(self.kernel_id, reason, self.options.fallback, self.spec.function)
+        with notices.unraised():
+            self._tell(reason)
 
     def ended(self) -> None:
         """The actor's function is over."""
@@ -378,7 +391,7 @@ class Actor:
         at = "" if failure.message is None else f" while handling {describe(failure.message)}"
         error = ActorFailedError(
             f"kernel {self.kernel_id!r} failed{at}: {type(cause).__name__}: {cause}",
-            self.kernel_id, failure.message, dict(failure.state),
+            self.kernel_id, failure.message, snapshot(failure.state, tuple(failure.state)),
         )  # fmt: skip
         error.__cause__ = cause
         return error
@@ -389,47 +402,43 @@ class Actor:
         """End the actor; every call returns the same report."""
         if self.termination is not None:
             return self.termination
+        self._deadline.allow(timeout)
         if self._ending is None:
-            self._ending = self.loop.create_task(self._terminate(timeout, drain))
+            self._ending = self.loop.create_task(self._terminate(drain))
         return await asyncio.shield(self._ending)
 
-    async def _terminate(self, timeout: float | None, drain: bool) -> Termination:
+    async def _terminate(self, drain: bool) -> Termination:
         in_hand: list[Any] = []
         running = self.state in (KernelState.ACTIVE, KernelState.DEACTIVATED)
         if self._specialising is not None and not self._specialising.done():
-            await asyncio.wait([self._specialising], timeout=timeout)
+            await self._deadline.ended(self._specialising)
         if running and self.engine is not None:
             self.state = KernelState.TERMINATING
             self.meter.run(perf_counter())
             self.inbox.close(self.error, getters=False)
-            in_hand = await self._end_engine(timeout, drain)
+            in_hand = await self._end_engine(drain)
         self.use_objects()
         self.inbox.clear_gate(put=SPECIAL)
         unprocessed = (*in_hand, *self.inbox.port.take_all())
         self._close_down(KernelState.TERMINATED)
         self.engine = None
-        self.termination = Termination(self.kernel_id, drain and not unprocessed, unprocessed)
+        failure = None if self.failure is None else self._failure_error(self.failure)
+        drained = drain and not unprocessed and failure is None
+        self.termination = Termination(self.kernel_id, drained, unprocessed, failure)
         return self.termination
 
-    async def _end_engine(self, timeout: float | None, drain: bool) -> list[Any]:
+    async def _end_engine(self, drain: bool) -> list[Any]:
         assert self.engine is not None
-        began = self.loop.time()
         self.engine.begin_exit(drain=drain)
         if drain:
-            limit = None if timeout is None else max(0.0, timeout - min(GRACE, timeout / 5))
-            await self._wait_over(limit)
+            await self._deadline.drained(self._over)
         if not self._over.done():
             self.engine.hurry()
-            spent = self.loop.time() - began
-            await self._wait_over(None if timeout is None else max(LEAST, timeout - spent))
+            await self._deadline.ended(self._over)
         if self._over.done():
             return []
         log.warning("kernel %r did not end in time and was abandoned", self.kernel_id)
         return await self.engine.kill()
-
-    async def _wait_over(self, timeout: float | None) -> None:
-        if not self._over.done():
-            await asyncio.wait([self._over], timeout=timeout)
 
     # --- looking ---------------------------------------------------------------------------
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from pydotcompute.arguments import check_batch
 from pydotcompute.backpressure import KernelState
 from pydotcompute.decorator import RingKernelFunction
-from pydotcompute.errors import ActorFailedError, KernelClosedError
+from pydotcompute.errors import ActorFailedError, KernelClosedError, given
 from pydotcompute.runtime import RingKernelRuntime
 
 Same = Callable[[object, object], bool]
@@ -64,7 +65,13 @@ def compare(
 
     Raises:
         AssertionError: the runs differ, or the actor is not compiled.
+        TypeError: it is no decorated actor, or no batch.
     """
+    if not isinstance(actor, RingKernelFunction):
+        raise TypeError(
+            "assert_backends_agree takes an actor decorated with @ring_kernel, "
+            f"not {given(actor)}"
+        )
     messages = _messages(actor, batch)
     python, native = (asyncio.run(_run(actor, messages, b, timeout)) for b in ("python", backend))
     if native.launched == "python":
@@ -80,11 +87,14 @@ def compare(
 
 
 def _messages(actor: RingKernelFunction, batch: Any) -> Sequence[Any]:
+    classes: tuple[Any, ...] = actor.input_types or ()
+    batch = list(batch) if isinstance(batch, Iterator) else batch
+    check_batch("assert_backends_agree", batch, classes, "; write [message] for one message")
     if not isinstance(batch, np.ndarray):
         return list(batch)
-    classes: tuple[Any, ...] = actor.input_types or ()
-    if not classes:
-        raise TypeError(f"{actor.kernel_id!r} has no input_type: give a sequence of messages")
+    if len(classes) != 1:
+        has = "several input types" if classes else "no input_type"
+        raise TypeError(f"{actor.kernel_id!r} has {has}: give a sequence of messages")
     (cls,) = classes
     found: Sequence[Any] = cls.messages(batch)
     return found
@@ -103,7 +113,8 @@ async def _run(actor: RingKernelFunction, messages: Sequence[Any], backend: str,
                 for message in messages:
                     await kernel.send(message)
             if kernel.state not in _EARLY:
-                await kernel.terminate(timeout=timeout)
+                report = await kernel.terminate(timeout=timeout)
+                run.failure = report.failure
             await reader
     run.printed = printed.getvalue()
     return run

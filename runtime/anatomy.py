@@ -39,7 +39,8 @@ class Anatomy:
     Args:
         whole: runs it from beginning to end.
         parts: how to run it piece by piece; None if its loop was not recognised.
-        state_names: the variables that live from one message to the next.
+        state_names: the variables that live from one message to the next; of an actor whose loop
+            was not recognised, all.
         silent_timeout: a time-out of its ``receive`` has no visible effect.
         receives_first: a turn changes nothing before it waits for its message.
         instrumented: bare handlers let the runtime's signals pass.
@@ -79,8 +80,9 @@ def _dissect(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> Anatomy:
     try:
         shape = find_shape(source)
         parts = split(source, shape, (ActorExit,))
-    except DiagnosticError:
-        return Anatomy(whole, instrumented=True)
+    except DiagnosticError:  # which of its variables matter is not known: all are shown
+        names = tuple(sorted(source.local_names - set(function.__code__.co_varnames[:1])))
+        return Anatomy(whole, state_names=names, instrumented=True)
     names = shape.state_names + shape.dead_names
     return Anatomy(
         parts.whole, parts, names, shape.silent_timeout, shape.receives_first, instrumented=True
@@ -95,17 +97,31 @@ def snapshot(variables: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, 
         names: which of them; those not bound are left out.
     """
     state: dict[str, Any] = {}
+    copies: dict[int, Any] = {}
     for name in names:
         if name in variables:
             value = variables[name]
-            state[name] = value if type(value) in _IMMUTABLE else _copy(value)
+            state[name] = value if type(value) in _IMMUTABLE else _copy_once(value, copies)
     return state
 
 
 _IMMUTABLE = frozenset({int, float, bool, str, bytes, complex, type(None), UUID})
 
 
-def _copy(value: Any) -> Any:
+def _copy_once(value: Any, copies: dict[int, Any]) -> Any:
+    """A copy; what two variables share, their copies share as well.
+
+    Args:
+        value: what is to be copied.
+        copies: by the ``id`` of the original, as ``copy.deepcopy`` takes them.
+    """
+    found = copies.get(id(value))
+    if found is None:
+        found = copies[id(value)] = _copy(value, copies)
+    return found
+
+
+def _copy(value: Any, copies: dict[int, Any]) -> Any:
     """A copy as deep as it takes, of what can be copied at a bounded cost; else the value."""
     if isinstance(value, _PLAIN):
         return value
@@ -119,7 +135,7 @@ def _copy(value: Any) -> Any:
         return value.copy()
     if isinstance(value, (list, dict, set, deque, tuple)) or is_copyable(value):
         try:
-            return copy.deepcopy(value)
+            return copy.deepcopy(value, copies)
         except Exception:
             return value
     return value

@@ -12,19 +12,18 @@ write to would run their code.
 from __future__ import annotations
 
 import atexit
+import errno
 import hashlib
-import logging
 import os
 import shutil
 import stat
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pydotcompute import notices
+from pydotcompute.errors import BuildError
 from pydotcompute.settings import settings
-
-_log = logging.getLogger("pydotcompute")
 
 MAX_ENTRIES = 2000
 """Entries kept; beyond that the least recently used go."""
@@ -74,10 +73,28 @@ class BuildCache:
 
         Raises:
             Exception: whatever ``build`` raises; nothing is published then.
+            BuildError: no folder has room for it.
         """
         found = self._find(key, suffix)
         if found is not None:
             return found
+        try:
+            return self._build(key, suffix, build, keep)
+        except (OSError, BuildError) as error:
+            if not _is_full(error):
+                raise
+        try:
+            if self._fallback is None:
+                self._fall_back(os.strerror(errno.ENOSPC), "with room")
+            return self._build(key, suffix, build, keep)
+        except OSError as error:
+            where = self._fallback or tempfile.gettempdir()
+            raise BuildError(
+                f"Compiled code cannot be written to {where} ({error.strerror or error}); make "
+                "room there, or set PYDOTCOMPUTE_CACHE_DIR to a directory with room."
+            ) from error
+
+    def _build(self, key: str, suffix: str, build: Callable[[Path], Path], keep: str) -> Path:
         root = self._writable_root()
         with tempfile.TemporaryDirectory(prefix="build-", dir=root) as work:
             try:
@@ -132,18 +149,24 @@ class BuildCache:
         except OSError as exc:
             return self._fall_back(exc.strerror or str(exc))
 
-    def _fall_back(self, why: str) -> Path:
+    def _fall_back(self, why: str, good: str = "that only you can write to") -> Path:
         """Use a private directory for this process, and say so once."""
         self._fallback = Path(tempfile.mkdtemp(prefix="pydotcompute-"))
         atexit.register(shutil.rmtree, self._fallback, ignore_errors=True)
         text = (
             f"The build cache {self.root} cannot be used ({why}), so compiled "
             "kernels are kept for this process only; set PYDOTCOMPUTE_CACHE_DIR to a directory "
-            "that only you can write to."
+            f"{good}."
         )
-        _log.warning(text)
-        warnings.warn(text, RuntimeWarning, stacklevel=5)
+        notices.warn(text, RuntimeWarning)
         return self._fallback
+
+
+def _is_full(error: OSError | BuildError) -> bool:
+    """Whether there is no room on the disk, by the system's word or by a compiler's."""
+    if isinstance(error, BuildError):
+        return os.strerror(errno.ENOSPC) in error.log
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _is_private(root: Path) -> bool:

@@ -190,6 +190,11 @@ class Channel:
         self._refresh()
         try:
             outcome = await wait(self.loop, putter.future, timeout)
+        except asyncio.CancelledError:
+            if putter in self.putters:
+                self._withdraw(putter)
+                self.admit()  # others, to the room it leaves
+            raise
         finally:
             # present only if nobody admitted it: cancelled or late
             self.putters.pop(putter, None)
@@ -200,13 +205,19 @@ class Channel:
         if outcome is not READY:
             raise outcome(done)
 
+    def _withdraw(self, putter: Put | PutBatch) -> None:
+        """A putter leaves; what is still here of a cancelled batch is taken back."""
+        del self.putters[putter]
+        if isinstance(putter, PutBatch) and putter.future.cancelled() and self._closed is None:
+            self.port.withdraw(putter.done)
+
     def admit(self) -> bool:
         """Move parked putters' messages into the room there is; True if any was moved."""
         moved = False
         while self.putters:
             putter = next(iter(self.putters))
-            if putter.future.done():  # cancelled or late: it is about to withdraw by itself
-                del self.putters[putter]
+            if putter.future.done():  # cancelled or late: it is about to leave by itself
+                self._withdraw(putter)
                 continue
             before = self.port.head
             try:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import importlib.util
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -19,9 +17,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pydotcompute.errors import PyDotComputeError
+from pydotcompute.loading import LoadingError, load
 
 if TYPE_CHECKING:
     from pydotcompute.decorator import RingKernelFunction
+    from pydotcompute.lowering import Lowering
 
 STAGES = ("explain", "ir", "source", "ptx", "layout", "html")
 _LEXERS = {"ir": "python", "source": "c++", "ptx": "ptx"}
@@ -75,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
 
     inspect = commands.add_parser(
         "inspect",
-        help="show what becomes of an actor, without running it",
-        epilog="Exit status: 0 the actor lowers, 1 it does not x",
+        help="show what becomes of an actor: its file is imported, the actor does not run",
+        epilog="Exit status: 0 the actor lowers, 1 it does not, 2 the command was used wrongly",
     )
     inspect.add_argument("actor", metavar="FILE.py:ACTOR", help="function name or kernel_id")
     inspect.add_argument("--stage", choices=STAGES, default="explain")
@@ -123,7 +123,10 @@ def _inspect(options: argparse.Namespace) -> int:
         raise UsageError(
             f"{options.actor!r} names no actor; write FILE.py:ACTOR, for example actors.py:doubler"
         )
-    module = _load(Path(file))
+    try:
+        module = load(Path(file))
+    except LoadingError as exc:
+        raise UsageError(str(exc)) from None
     actor = _find(module, file, name)
     lowering = actor.lower(
         *(_message_class(module, file, given) for given in (options.input, options.output))
@@ -133,7 +136,7 @@ def _inspect(options: argparse.Namespace) -> int:
             "explain": lowering.explain,
             "ir": lambda: lowering.ir,
             "source": lambda: lowering.source,
-            "ptx": lambda: lowering.ptx(options.arch),
+            "ptx": lambda: _ptx(lowering, options.arch),
             "layout": lambda: lowering.layout,
             "html": lowering.html,
         }
@@ -141,6 +144,13 @@ def _inspect(options: argparse.Namespace) -> int:
     else:
         print("\n\n".join(map(str, lowering.diagnostics)), file=sys.stderr)
     return 0 if lowering.ok else 1
+
+
+def _ptx(lowering: Lowering, arch: str) -> str:
+    try:
+        return lowering.ptx(arch)
+    except ValueError as exc:  # it is no name of an architecture
+        raise UsageError(f"--{exc}") from None
 
 
 def _write(text: str, options: argparse.Namespace) -> None:
@@ -157,30 +167,6 @@ def _write(text: str, options: argparse.Namespace) -> None:
         Console().print(Syntax(text, _LEXERS[options.stage], background_color="default"))
     else:
         sys.stdout.write(text)
-
-
-def _load(path: Path) -> ModuleType:
-    """Run a file as a module of its own name; the folder it is in can be imported from."""
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}")
-    spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.resolve().parent))
-    sys.modules[path.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as exc:
-        said = "".join(traceback.format_exception_only(exc)).strip()
-        lines = [
-            f.lineno
-            for f in traceback.extract_tb(exc.__traceback__)
-            if Path(f.filename) == path.resolve()
-        ]
-        where = f", line {lines[-1]}" if lines else ""
-        raise UsageError(f"{path}{where} cannot be run: {said}") from None
-    return module
 
 
 def _find(module: ModuleType, file: str, name: str) -> RingKernelFunction:

@@ -18,8 +18,8 @@ import numpy as np
 from pydotcompute.codec_pack import pack_fields
 from pydotcompute.codec_unpack import copy_message, unpack_message
 from pydotcompute.codec_writer import Writer, new_space
-from pydotcompute.compiler.schema import Schema, SchemaError, schema_of
-from pydotcompute.errors import given
+from pydotcompute.compiler.schema import Schema, schema_of
+from pydotcompute.errors import SchemaError, given
 from pydotcompute.field_errors import (
     FieldError,
     FieldTypeError,

@@ -60,14 +60,16 @@ def messages_of(cls: type, batch: Any) -> list[Any]:
         batch: an array of its dtype; a single record counts as an array of one.
     """
     codec = codec_of(cls)
+    text = f"an array of {cls.__name__}.dtype"
     try:
         if isinstance(batch, np.void):
             batch = np.array([batch], batch.dtype)
         if not isinstance(batch, np.ndarray):
-            text = f"an array of {cls.__name__}.dtype"
             raise FieldTypeError(cls, None, text, given(batch))
         records = check_records(codec.schema, batch)
     except FieldError as error:
+        if error.field is None:
+            error.expected = text  # and no sequence, which others take
         raise wrap_field_error(None, error, f"{cls.__name__}.messages") from None
     if not len(records):
         return []

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from pydotcompute.arguments import count
 from pydotcompute.backpressure import BackpressureStrategy
 from pydotcompute.compiler.annotations import enclosing_names
 from pydotcompute.errors import KernelAlreadyExistsError, KernelNotFoundError
@@ -165,7 +166,8 @@ def ring_kernel(
     if function is not None:
         raise TypeError("ring_kernel takes keywords only; write @ring_kernel(kernel_id=...)")
     _check_id(kernel_id)
-    _check_settings(kernel_id, queue_size, backpressure, auto_register)
+    _check_settings(kernel_id, backpressure, auto_register)
+    queue_size = count(queue_size, f"kernel {kernel_id!r}: queue_size")
     for name, given in (("input_type", input_type), ("output_type", output_type)):
         if members(given) is None:
             raise TypeError(
@@ -195,14 +197,8 @@ def _check_id(kernel_id: object) -> None:
         raise ValueError(f"kernel_id takes a string that is not empty, not {kernel_id!r}")
 
 
-def _check_settings(
-    kernel_id: str, queue_size: object, backpressure: object, auto_register: object
-) -> None:
+def _check_settings(kernel_id: str, backpressure: object, auto_register: object) -> None:
     who = f"kernel {kernel_id!r}:"
-    if type(queue_size) is not int:
-        raise TypeError(f"{who} queue_size takes an int, not {queue_size!r}")
-    if queue_size < 1:
-        raise ValueError(f"{who} queue_size must be at least 1, not {queue_size}")
     if not isinstance(backpressure, BackpressureStrategy):
         raise TypeError(
             f"{who} backpressure takes BackpressureStrategy.BLOCK, .REJECT or .DROP_OLDEST, "

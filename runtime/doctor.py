@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from pydotcompute.backends.cuda_cupy import GET_CUPY
 from pydotcompute.build_cache import BuildCache
 from pydotcompute.errors import BackendUnavailableError, BuildError
 from pydotcompute.settings import settings
@@ -55,16 +56,12 @@ def examine() -> Iterator[Finding]:
     yield _host_compiler()
     yield _fast_path()
     yield _nvrtc()
-    yield _driver()
+    gpu = _driver()
+    yield gpu
     yield _cupy()
     yield _cuda_backend()
-    yield Finding(
-        "gpu faults",
-        "note",
-        "when an actor ends because the GPU stopped working, start a new process; to find the "
-        "cause, run it with PYDOTCOMPUTE_DEBUG_STEP=100 under `compute-sanitizer`, which names "
-        "the line of Python; until then, backend='native' runs the same code",
-    )
+    if gpu.verdict == "ok":
+        yield _gpu_faults()
     yield _build_cache()
     yield from _environment()
 
@@ -140,11 +137,19 @@ def _cupy() -> Finding:
     return Finding(
         "cupy",
         "missing",
-        "not installed; run `pip install pydotcompute[cuda13]` (or `[cuda12]` for an older driver)",
+        f"not installed; {GET_CUPY}",
     )
 
 
 def _cuda_backend() -> Finding:
+    if settings().device == "emulated":
+        return Finding(
+            "cuda backend",
+            "note",
+            "PYDOTCOMPUTE_DEVICE=emulated: threads of the host stand in for a GPU, for tests; "
+            "unset it to use a GPU",
+        )
+
     def look() -> str:
         from pydotcompute.backends.devices import open_device
 
@@ -155,6 +160,16 @@ def _cuda_backend() -> Finding:
         )
 
     return _probe("cuda backend", look)
+
+
+def _gpu_faults() -> Finding:
+    return Finding(
+        "gpu faults",
+        "note",
+        "when an actor ends because the GPU stopped working, start a new process; to find the "
+        "cause, run it with PYDOTCOMPUTE_DEBUG_STEP=100 under `compute-sanitizer`, which names "
+        "the line of Python; until then, backend='native' runs the same code",
+    )
 
 
 def _build_cache() -> Finding:

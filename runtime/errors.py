@@ -2,7 +2,8 @@
 
 What belongs here: exception classes, and the short spelling of values in their texts
 (``describe``).  Input: whatever went wrong.  Output: one readable sentence, plus the same facts
-as attributes.  All classes are picklable, so an error can cross a process boundary.
+as attributes.  All classes are picklable, so an error can cross a process boundary.  The base of
+all, and ``SchemaError``, are the compiler's (``compiler.errors``), which imports nothing of this.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-
-class PyDotComputeError(Exception):
-    """Base of every error that pydotcompute raises on purpose."""
+from pydotcompute.compiler.errors import PyDotComputeError as PyDotComputeError
+from pydotcompute.compiler.errors import SchemaError as SchemaError
 
 
 class KernelNotFoundError(PyDotComputeError):

@@ -5,13 +5,10 @@ Input: the kernel and the reason.  Output: one record in the log, and one warnin
 
 from __future__ import annotations
 
-import inspect
-import logging
-import warnings
 from collections.abc import Callable
 from typing import Any
 
-log = logging.getLogger("pydotcompute.kernel")
+from pydotcompute import notices
 
 
 class FallbackWarning(UserWarning):
@@ -28,11 +25,5 @@ def tell(kernel_id: str, reason: str, fallback: str, function: Callable[..., Any
         function: the actor.
     """
     text = f"kernel {kernel_id!r} runs on the python backend: {reason}"
-    log.warning(text, extra={"kernel_id": kernel_id, "reason": reason})
-    if fallback == "warn":
-        code = inspect.unwrap(function).__code__
-        registry = function.__globals__.setdefault("__warningregistry__", {})
-        warnings.warn_explicit(
-            text, FallbackWarning, code.co_filename, code.co_firstlineno,
-            module=function.__module__, registry=registry,
-        )  # fmt: skip
+    category = FallbackWarning if fallback == "warn" else None
+    notices.warn_at(function, text, category, kernel_id=kernel_id, reason=reason)

@@ -18,8 +18,9 @@ import numpy as np
 
 from pydotcompute.compiler import types
 from pydotcompute.compiler.abi import ACTOR
-from pydotcompute.compiler.schema import STRINGS, Schema, SchemaError, record_dtype, schema_of
+from pydotcompute.compiler.schema import STRINGS, Schema, record_dtype, schema_of
 from pydotcompute.compiler.types import Type
+from pydotcompute.errors import SchemaError
 from pydotcompute.replies import Request
 
 if TYPE_CHECKING:

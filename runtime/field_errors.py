@@ -28,6 +28,8 @@ class FieldError(Exception):
         self.field = field
         self.expected = expected
         self.given = given
+        self.advice = ""
+        """What to write instead, as the end of the sentence."""
         self.index: int | None = None
         """Which message of a batch, from 0."""
 
@@ -46,7 +48,7 @@ class FieldError(Exception):
             return f"{who} takes {self.expected}, got {self.given}{end}"
         start = "".join(f"{part}: " for part in (kernel, number) if part)
         field = f"field {self.field!r} of {self.cls.__name__}"
-        return f"{start}{field} takes {self.expected}, got {self.given}"
+        return f"{start}{field} takes {self.expected}, got {self.given}{self.advice}"
 
 
 class FieldTypeError(FieldError):
@@ -55,6 +57,17 @@ class FieldTypeError(FieldError):
 
 class FieldValueError(FieldError):
     """A value of the right type, outside of the range."""
+
+
+def defined_anew(classes: Iterable[type], cls: type) -> bool:
+    """Whether a class is a later definition of one of others, as when a notebook cell runs again.
+
+    Args:
+        classes: what was declared.
+        cls: what came; none of them.
+    """
+    home = cls.__module__, cls.__qualname__
+    return any(cls is not each and home == (each.__module__, each.__qualname__) for each in classes)
 
 
 def wrap_field_error(

@@ -37,7 +37,13 @@ from pydotcompute.compiler import types
 from pydotcompute.compiler.schema import INT_MAX, INT_MIN, field_type, schema_of
 from pydotcompute.compiler.types import Type
 from pydotcompute.errors import describe, given
-from pydotcompute.field_errors import FieldError, FieldTypeError, FieldValueError, wrong_class
+from pydotcompute.field_errors import (
+    FieldError,
+    FieldTypeError,
+    FieldValueError,
+    defined_anew,
+    wrong_class,
+)
 from pydotcompute.header import received, share_header
 
 
@@ -47,7 +53,13 @@ class _Wrong(Exception):
     def __init__(self, kind: type[FieldError], expected: str, given: str) -> None:
         super().__init__(kind, expected, given)
         self.kind, self.expected, self.given = kind, expected, given
-        self.path = ""
+        self.path = self.advice = ""
+
+    def error(self, cls: type, path: str) -> FieldError:
+        """The same of a message class."""
+        made = self.kind(cls, path, self.expected, self.given)
+        made.advice = self.advice
+        return made
 
 
 def convert(cls: type, name: str, t: Type, value: Any) -> Any:
@@ -64,7 +76,7 @@ def convert(cls: type, name: str, t: Type, value: Any) -> Any:
     try:
         return _convert(t, value)
     except _Wrong as wrong:
-        raise wrong.kind(cls, f"{name}{wrong.path}", wrong.expected, wrong.given) from None
+        raise wrong.error(cls, f"{name}{wrong.path}") from None
 
 
 def convert_message(cls: type, message: Any) -> Any:
@@ -121,7 +133,34 @@ def _(t: types.ArrayType) -> str:
 
 
 def _type_error(t: Type, value: object) -> _Wrong:
-    return _Wrong(FieldTypeError, expected(t), given(value))
+    wrong = _Wrong(FieldTypeError, expected(t), given(value))
+    wrong.advice = _advice(t.item if isinstance(t, types.OptionalType) else t, value)
+    return wrong
+
+
+def _advice(t: Type, value: object) -> str:
+    """What to write instead of a value of a wrong type, as the end of a sentence."""
+    if isinstance(value, np.generic):
+        name, kinds = _maker(t)
+        return f"; write {name}(...)" if value.dtype.kind in kinds else ""
+    if isinstance(t, (types.MessageType, types.EnumType)) and defined_anew([t.cls], type(value)):
+        return ", which has been defined anew since; define the message that holds it anew too"
+    return ""
+
+
+def _maker(t: Type) -> tuple[str, str]:
+    """What makes a field's value of a numpy scalar, and of which kinds without loss of meaning."""
+    match t:
+        case types.BoolType():
+            return "bool", "b"
+        case types.IntType():
+            return "int", "biu"
+        case types.FloatType():
+            return "float", "biuf"
+        case types.ScalarType():
+            return f"np.{t.name}", {"f": "biuf", "b": ""}.get(t.dtype.kind, "biu")
+        case _:
+            return "", ""
 
 
 def _value_error(text: str, value: object) -> _Wrong:
@@ -286,7 +325,7 @@ def _(t: types.MessageType, value: Any) -> Any:
         return convert_message(t.cls, value)
     except FieldError as error:
         wrong = _Wrong(type(error), error.expected, error.given)
-        wrong.path = f".{error.field}"
+        wrong.path, wrong.advice = f".{error.field}", error.advice
         raise wrong from None
 
 

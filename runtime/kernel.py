@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pydotcompute.actor import Actor
+from pydotcompute.arguments import check_batch, count, seconds
 from pydotcompute.backpressure import KernelState
 from pydotcompute.channel import CLOSED, SPECIAL
 from pydotcompute.errors import (
@@ -22,7 +25,7 @@ from pydotcompute.errors import (
     QueueFullError,
     QueueTimeoutError,
 )
-from pydotcompute.lifecycle import Termination
+from pydotcompute.lifecycle import Termination, check_loop
 from pydotcompute.port import EMPTY
 from pydotcompute.replies import Request
 from pydotcompute.slots import ForeignMessage
@@ -42,12 +45,16 @@ class RingKernel:
         actor: what it is a handle of.
     """
 
-    __slots__ = ("__weakref__", "_actor", "_credit", "_inbox", "_outbox", "_sync")
+    __slots__ = (
+        "__weakref__", "_actor", "_credit", "_home", "_inbox", "_outbox", "_sync", "_thread",
+    )  # fmt: skip
 
     def __init__(self, actor: Actor) -> None:
         self._actor = actor
         self._inbox, self._outbox = actor.inbox, actor.outbox
         self._credit = FAIR
+        self._thread = get_ident()
+        self._home = float(self._thread)  # for the extension, which reads a float at once
         self._sync: SyncKernel | None = None
 
     def __repr__(self) -> str:
@@ -102,7 +109,7 @@ class RingKernel:
         Raises:
             KernelStateError: it is not LAUNCHED.
         """
-        self._alive()
+        self._check()
         await self._actor.activate()
 
     async def deactivate(self) -> None:
@@ -111,7 +118,7 @@ class RingKernel:
         Raises:
             KernelStateError: it is not ACTIVE.
         """
-        self._alive()
+        self._check()
         await self._actor.deactivate()
 
     async def reactivate(self) -> None:
@@ -120,7 +127,7 @@ class RingKernel:
         Raises:
             KernelStateError: it is not DEACTIVATED.
         """
-        self._alive()
+        self._check()
         await self._actor.reactivate()
 
     async def restart(self, *, fresh: bool = False) -> None:
@@ -132,7 +139,7 @@ class RingKernel:
         Raises:
             KernelStateError: it has not failed.
         """
-        self._alive()
+        self._check()
         await self._actor.restart(fresh=fresh)
 
     async def terminate(self, *, timeout: float | None = 5.0, drain: bool = True) -> Termination:
@@ -145,7 +152,8 @@ class RingKernel:
         Returns:
             The same report at every call.
         """
-        self._alive()
+        timeout = seconds(timeout)
+        self._check()
         return await self._actor.terminate(timeout, drain=drain)
 
     # --- messages --------------------------------------------------------------------------
@@ -164,12 +172,14 @@ class RingKernel:
             KernelClosedError: the kernel has ended or is ending.
             ActorFailedError: its actor has failed.
         """
+        if timeout is not None:
+            timeout = seconds(timeout)
         self._credit -= 1
         if self._credit <= 0:
             await self._yield()
         port = self._inbox.port
         try:
-            if not port.put_gate and port.try_put(message):
+            if not port.put_gate and get_ident() == self._thread and port.try_put(message):
                 return
         except ForeignMessage:
             pass
@@ -186,7 +196,7 @@ class RingKernel:
 
     async def _learn(self, message: Any) -> None:
         """Whatever has to happen before a message may be put."""
-        self._alive()
+        self._check()
         if self._inbox.port.put_gate & SPECIAL and message is not EMPTY:
             learning = self._actor.specialise(message)
             if learning is not None and self._actor.options.fallback == "error":
@@ -203,12 +213,14 @@ class RingKernel:
             KernelClosedError: the kernel has ended, and all its messages have been received.
             ActorFailedError: the same, of an actor that has failed.
         """
+        if timeout is not None:
+            timeout = seconds(timeout)
         self._credit -= 1
         if self._credit <= 0:
             await self._yield()
         port = self._outbox.port
         message = EMPTY
-        if not port.get_gate:
+        if not port.get_gate and get_ident() == self._thread:
             message = port.try_get()
             if message is EMPTY and port.pull():
                 message = self._outbox.port.try_get()
@@ -217,7 +229,7 @@ class RingKernel:
         return message
 
     async def _receive_slow(self, timeout: float | None) -> Any:
-        self._alive()
+        self._check()
         return await self._outbox.get(timeout)
 
     async def request(self, message: Any, *, timeout: float | None = None) -> Any:
@@ -234,6 +246,8 @@ class RingKernel:
             As ``send``, and ``KernelClosedError`` if the actor ends without having answered, and
             ``QueueFullError`` if DROP_OLDEST drops the message before the actor has taken it.
         """
+        if timeout is not None:
+            timeout = seconds(timeout)
         self._credit -= 1
         if self._credit <= 0:
             await self._yield()
@@ -258,10 +272,9 @@ class RingKernel:
         def opened(ordinal: int) -> None:
             actor.replies.open(request, ordinal)
 
-        if actor.before_request is not None:
-            await actor.before_request()
         try:
-            await self._inbox.put(request.message, timeout, opened)
+            async with actor.request_gate() if actor.request_gate is not None else nullcontext():
+                await self._inbox.put(request.message, timeout, opened)
         except ForeignMessage:
             await actor.interpret_foreign(request.message)
             await self._inbox.put(request.message, timeout, opened)
@@ -305,7 +318,10 @@ class RingKernel:
             ``QueueFullError``, ``QueueTimeoutError`` or ``KernelClosedError`` says how many
             messages were taken.
         """
-        self._alive()
+        timeout = seconds(timeout)
+        self._check()
+        classes = self._actor.spec.input_types
+        check_batch("send_many", batch, classes, "; for one message call send")
         if len(batch) == 0:
             return 0
         await self._yield()
@@ -332,11 +348,11 @@ class RingKernel:
         Raises:
             As ``receive``.
         """
-        if max_messages < 1:
-            raise ValueError(f"max_messages must be at least 1, not {max_messages}")
-        self._alive()
+        timeout = seconds(timeout)
+        limit = count(max_messages, "max_messages")
+        self._check()
         await self._yield()
-        return await self._outbox.get_batch(max_messages, timeout)
+        return await self._outbox.get_batch(limit, timeout)
 
     async def messages(self) -> AsyncIterator[Any]:
         """The messages from the output queue, until the actor ends.
@@ -366,6 +382,10 @@ class RingKernel:
     def poison(self, why: str) -> None:
         """Refuse every call from now on: this is a forked copy."""
         self._actor.poison(why)
+
+    def _check(self) -> None:
+        self._alive()
+        check_loop(self._actor.loop, self._thread)
 
     def _alive(self) -> None:
         if self._actor.poisoned is not None:

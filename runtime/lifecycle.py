@@ -7,16 +7,19 @@ Input: a state and the name of a call.  Output: nothing, or ``KernelStateError``
 Traceback (most recent call last):
 KernelStateError: kernel 'doubler' is FAILED: activate needs LAUNCHED; call restart() ...
 
-What belongs here: states and transitions.  What happens in a transition is in ``actor``.
+What belongs here: when and from where a call may be made.  What happens in a transition is in
+``actor``.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from threading import get_ident
 from typing import Any
 
 from pydotcompute.backpressure import KernelState
-from pydotcompute.errors import KernelStateError
+from pydotcompute.errors import ActorFailedError, KernelStateError
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,13 @@ class Termination:
         kernel_id: which kernel ended.
         drained: every message that had been queued was handled in time.
         unprocessed: the inputs that were not handled, oldest first.
+        failure: what ended the actor, if it failed, be it before or during its termination.
     """
 
     kernel_id: str
     drained: bool
     unprocessed: tuple[Any, ...] = ()
+    failure: ActorFailedError | None = None
 
 
 _LAUNCHED, _ACTIVE = KernelState.LAUNCHED, KernelState.ACTIVE
@@ -81,3 +86,24 @@ def check(call: str, state: KernelState, kernel_id: str) -> None:
         f"kernel {kernel_id!r} is {state.name}: {call} needs {needs}"
         + (f"; {hint}" if hint else "")
     )
+
+
+def check_loop(home: asyncio.AbstractEventLoop, thread: int) -> None:
+    """Refuse a call from another event loop, or from another thread.
+
+    Args:
+        home: the loop that the kernels live on.
+        thread: the thread it runs in; a coroutine stepped by hand there has no running loop.
+
+    Raises:
+        KernelStateError: saying what to do instead.
+    """
+    try:
+        running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+    except RuntimeError:
+        running = None
+    if running is not home and (running is not None or thread != get_ident()):
+        raise KernelStateError(
+            "this runtime belongs to another event loop; make one RingKernelRuntime() for each, "
+            "or call `kernel.sync` from other threads"
+        )

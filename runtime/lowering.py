@@ -15,10 +15,12 @@ from weakref import WeakKeyDictionary
 
 from pydotcompute.collector import resting
 from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError
-from pydotcompute.compiler.explain import explain, html, layout
+from pydotcompute.compiler.explain import explain, layout
 from pydotcompute.compiler.ir_text import to_text
-from pydotcompute.compiler.pipeline import KernelSource, LoweringRequest, lower
-from pydotcompute.dump import dump, note_build, override
+from pydotcompute.compiler.page import fragment, html
+from pydotcompute.compiler.pipeline import KernelSource, LoweringRequest, PendingError, lower
+from pydotcompute.dump import dump, note_build
+from pydotcompute.edited import edited_path, edited_text, named
 from pydotcompute.errors import BuildError, LoweringError, QueueFullError, QueueTimeoutError
 from pydotcompute.settings import settings
 
@@ -40,15 +42,21 @@ class Lowering:
         kernel_id: the actor's id.
         kernel: the lowered actor; None if it does not lower.
         diagnostics: why not, in the order of the file.
-        pending: it may lower once the first message has shown the input type.
         function: the actor's Python.
+        awaits: when it will be lowered, if only types are missing that are known later: "its first
+            message arrives", "it is launched"; empty otherwise.
     """
 
     kernel_id: str
     kernel: KernelSource | None
     diagnostics: tuple[Diagnostic, ...] = ()
-    pending: bool = False
     function: Callable[..., Any] | None = None
+    awaits: str = ""
+
+    @property
+    def pending(self) -> bool:
+        """Whether it may lower once more types are known."""
+        return bool(self.awaits)
 
     @property
     def ok(self) -> bool:
@@ -62,10 +70,20 @@ class Lowering:
 
     @property
     def source(self) -> str:
-        """The generated C; the edited one where ``PYDOTCOMPUTE_OVERRIDE_DIR`` has it."""
+        """The generated C; the edited one where ``PYDOTCOMPUTE_OVERRIDE_DIR`` has it.
+
+        Raises:
+            BuildError: the edited one cannot be read, or does not fit the actor any more.
+        """
         if self.kernel is None:
             return ""
-        return override(self.kernel_id) or self.kernel.text
+        path = self.edited
+        return self.kernel.text if path is None else edited_text(self.kernel, self.kernel_id, path)
+
+    @property
+    def edited(self) -> Path | None:
+        """The file that is compiled in place of the generated text, if there is one."""
+        return None if self.kernel is None else edited_path(self.kernel_id)
 
     @property
     def layout(self) -> str:
@@ -80,6 +98,7 @@ class Lowering:
 
         Raises:
             LoweringError: the actor does not lower.
+            ValueError: ``arch`` does not have that form.
             BackendUnavailableError: NVRTC is not installed, or does not know ``arch``.
             BuildError: NVRTC refused an edited source.
         """
@@ -93,7 +112,8 @@ class Lowering:
         from pydotcompute.toolchain import nvrtc
 
         self._require()
-        return nvrtc.compile(self.source, arch, name=self.kernel_id, to=to)
+        with named(self.edited):
+            return nvrtc.compile(self.source, arch, name=self.kernel_id, to=to)
 
     def native_library(self) -> Path:
         """The shared library for this machine, by the host compiler.
@@ -108,7 +128,8 @@ class Lowering:
         self._require()
         compiler = find_compiler()
         try:
-            library = compiler.compile_shared(self.source, name=self.kernel_id)
+            with named(self.edited):
+                library = compiler.compile_shared(self.source, name=self.kernel_id)
         except BuildError as error:
             note_build(self.kernel_id, f"{error}\n\n{error.log}")
             raise
@@ -123,18 +144,21 @@ class Lowering:
 
     def explain(self) -> str:
         """A summary for people: what runs, its state, its messages, and what blocked what."""
-        return explain(self.kernel_id, self.kernel, self.diagnostics)
+        edited = "" if self.edited is None else str(self.edited)
+        return explain(self.kernel_id, self.kernel, self.diagnostics, self.awaits, edited)
 
     def html(self) -> str:
         """The Python beside the generated C, line by line, as an HTML page."""
-        return html(self.kernel_id, self.kernel, self.diagnostics)
+        return html(self.kernel_id, self.kernel, self.diagnostics, self.function, self.awaits)
 
     def _repr_html_(self) -> str:
-        return self.html()
+        return fragment(self.kernel_id, self.kernel, self.diagnostics, self.function, self.awaits)
 
     def __repr__(self) -> str:
         if self.kernel is not None:
             return f"<Lowering of {self.kernel_id!r}: ok>"
+        if self.pending:
+            return f"<Lowering of {self.kernel_id!r}: pending>"
         return f"<Lowering of {self.kernel_id!r}: {len(self.diagnostics)} problems>"
 
 
@@ -171,11 +195,11 @@ def lower_actor(
 def _lower(request: LoweringRequest) -> Lowering:
     try:
         with resting():
-            return Lowering(request.kernel_id, lower(request), function=request.function)
+            return Lowering(request.kernel_id, lower(request), (), request.function)
     except DiagnosticError as problems:
+        awaits = problems.awaits if isinstance(problems, PendingError) else ""
         found = problems.diagnostics
-        pending = all(diagnostic.code == "PDC100" for diagnostic in found)
-        return Lowering(request.kernel_id, None, found, pending, request.function)
+        return Lowering(request.kernel_id, None, found, request.function, awaits)
 
 
 _known: WeakKeyDictionary[Any, dict[Any, Lowering]] = WeakKeyDictionary()

@@ -17,6 +17,7 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Iterable
+from enum import Enum
 from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
@@ -27,6 +28,11 @@ from pydotcompute.constructor import constructor
 from pydotcompute.header import ATTRIBUTES, HEADER, HEADER_NAMES, STATE
 
 T = TypeVar("T")
+
+_OWN = 1 << 9
+"""Flag of classes made by a ``class`` statement: those of C cannot be changed."""
+_NO_MESSAGE = (dict, tuple, Enum)
+"""Their instances are not data of annotated fields: ``TypedDict``, ``NamedTuple``, enums."""
 
 
 @dataclass_transform(field_specifiers=(dataclasses.field,))
@@ -50,8 +56,12 @@ def message(cls: type[T]) -> type[T]:
         >>> Request(21, priority=200)
         Request(value=21)
     """
-    if not isinstance(cls, type):
-        raise TypeError(f"@message decorates a class, not {cls!r}")
+    if not isinstance(cls, type) or not cls.__flags__ & _OWN or issubclass(cls, _NO_MESSAGE):
+        shown = cls.__name__ if isinstance(cls, type) else repr(cls)
+        raise TypeError(
+            f"@message decorates a class, not {shown}; write a plain class or a dataclass with "
+            "annotated fields, such as `value: int`"
+        )
     if cls.__dict__.get(MESSAGE_MARK):
         return cls
     names = enclosing_names(_annotations(cls), sys._getframe(1))

@@ -94,6 +94,10 @@ class Port(Protocol):
         """Store as many of ``batch[start:]`` as fit; returns how many."""
         ...
 
+    def withdraw(self, count: int) -> None:
+        """Take back those of the last messages put that nobody can have seen."""
+        ...
+
     def get_batch(self, limit: int) -> Any:
         """Take 1 to ``limit`` messages as an array; the port must not be empty."""
         ...
@@ -219,6 +223,15 @@ class ObjectPort:
         if not self.armed:
             self.wake()
         return count
+
+    def withdraw(self, count: int) -> None:
+        """Take back those of the last messages put that are still here."""
+        count = min(count, len(self.items))
+        for _ in range(count):
+            self.items.pop()
+        self.head -= count
+        if self.sample_at >= self.head:
+            self.sample_time = 0.0
 
     def get_batch(self, limit: int) -> Any:
         """Take messages of one class as a batch."""

@@ -3,7 +3,7 @@
 Input: a ``RingKernelRuntime``.  Output: the metric families of ``prometheus_client``, one sample
 for each kernel, read when Prometheus asks and not before: between two scrapes it costs nothing.
 
-It needs the extra ``pydotcompute[prometheus]``; nothing else of the package imports this module::
+It needs the package ``prometheus_client``; nothing else of the package imports this module::
 
     from prometheus_client import start_http_server
     from pydotcompute.prometheus import register
@@ -28,7 +28,7 @@ try:
 except ImportError as missing:
     raise ImportError(
         "pydotcompute.prometheus needs the package prometheus_client; run "
-        "`pip install 'pydotcompute[prometheus]'`"
+        "`pip install prometheus_client`"
     ) from missing
 
 COUNTERS = {

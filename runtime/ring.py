@@ -77,6 +77,10 @@ class _Ring(RingStorage):
         """Take a message: only an ``OutputRing`` can."""
         raise self._other_end()
 
+    def withdraw(self, count: int) -> None:
+        """Take messages back: only an ``InputRing`` can."""
+        raise self._other_end()
+
     def get_batch(self, limit: int) -> Any:
         """Take messages: only an ``OutputRing`` can."""
         raise self._other_end()
@@ -131,10 +135,11 @@ class _Ring(RingStorage):
 class InputRing(_Ring):
     """Records on their way to compiled code: this side produces.
 
-    Under DROP_OLDEST a put never fails: the consumer skips what has been overtaken.
+    Under DROP_OLDEST a put never fails: the consumer skips what has been overtaken.  ``quiet`` says
+    whether no compiled code runs at this moment.
     """
 
-    __slots__ = ("_counted",)
+    __slots__ = ("_counted", "quiet")
 
     def __init__(
         self,
@@ -148,6 +153,7 @@ class InputRing(_Ring):
         super().__init__(words, buffer, slots, fence)
         self.drop_oldest = drop_oldest
         self._counted = 0
+        self.quiet: Callable[[], object] = nothing
 
     def consumed(self) -> int:
         """Messages the actor has committed or skipped, ever."""
@@ -214,6 +220,16 @@ class InputRing(_Ring):
         if not self.armed:
             self.wake()
         return count
+
+    def withdraw(self, count: int) -> None:
+        """Take back those of the last messages put that the actor has not come to; while it runs
+        nobody knows which these are."""
+        if not self.quiet():
+            return
+        self.head = first = max(self.head - count, self.consumed())
+        self._publish(first)
+        if self.sample_at >= first:
+            self.sample_time = 0.0
 
     def _publish(self, head: int) -> None:
         if self.fence is not None:
@@ -283,7 +299,7 @@ class OutputRing(_Ring):
         self.seen = seen = self.words[HEAD]
         held = seen - self.tail + len(self.spill)
         if held > self.peak:
-            self.peak = min(held, self.bound) if self.drop_oldest else held
+            self.peak = min(held, self.bound)  # replies that are not sorted out yet take no room
 
     def try_get(self) -> Any:
         """Take the oldest message, or ``EMPTY``."""

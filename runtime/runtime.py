@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydotcompute import fastpath
 from pydotcompute.actor import Actor, Options
 from pydotcompute.anatomy import dissect, is_dissected
+from pydotcompute.arguments import duration, seconds
 from pydotcompute.backends.pool import Pool
 from pydotcompute.backpressure import KernelState
 from pydotcompute.decorator import spec_for
@@ -25,7 +26,7 @@ from pydotcompute.errors import (
     KernelStateError,
 )
 from pydotcompute.kernel import RingKernel
-from pydotcompute.lifecycle import Termination
+from pydotcompute.lifecycle import Termination, check_loop
 from pydotcompute.settings import settings
 from pydotcompute.telemetry import Statistics
 
@@ -53,6 +54,7 @@ class RingKernelRuntime:
         idle: seconds it stays there without work.
 
     Raises:
+        TypeError: a time that is no number of seconds.
         ValueError: a backend or fallback of another name, or a time that is not positive.
     """
 
@@ -71,13 +73,12 @@ class RingKernelRuntime:
             raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {backend!r}")
         if fallback not in FALLBACKS:
             raise ValueError(f"fallback is one of {', '.join(FALLBACKS)}, not {fallback!r}")
-        for name, seconds in (("residency", residency), ("idle", idle)):
-            if seconds is not None and not seconds > 0:
-                raise ValueError(f"{name} must be a positive number of seconds, not {seconds!r}")
         self._backend, self._fallback = backend, fallback
-        self._residency, self._idle = residency, idle
+        stay = None if residency is None else duration(residency, "residency", never=True)
+        self._residency = stay
+        self._idle = duration(idle, "idle")
         self._residents: dict[Any, Residents] = {}
-        self._shutdown_timeout = shutdown_timeout
+        self._shutdown_timeout = duration(shutdown_timeout, "shutdown_timeout", zero=True)
         self._kernels: dict[str, RingKernel] = {}
         self._launching: set[str] = set()
         self._pool = Pool()
@@ -117,16 +118,19 @@ class RingKernelRuntime:
             timeout: seconds for all kernels together; ``None``: the runtime's own.
             drain: let them handle what is queued first.
         """
+        timeout = seconds(timeout)
         if self._poisoned is not None:
             return
+        if self._loop is not None:
+            check_loop(self._loop, 0)
         self._closed = True
-        seconds = self._shutdown_timeout if timeout is None else timeout
-        endings = [k.terminate(timeout=seconds, drain=drain) for k in self._kernels.values()]
+        limit = self._shutdown_timeout if timeout is None else timeout
+        endings = [k.terminate(timeout=limit, drain=drain) for k in self._kernels.values()]
         try:
             await asyncio.gather(*endings)
         finally:
             for residents in self._residents.values():
-                await residents.close(max(0.1, seconds))
+                await residents.close(max(0.1, limit))
             self._pool.close()
 
     @asynccontextmanager
@@ -187,7 +191,10 @@ class RingKernelRuntime:
                 "this one under another id"
             )
         assert self._loop is not None
-        options = Options(settings().fallback or self._fallback, self._pool, self._residents_of)
+        fallback = self._fallback  # the setting is a default, as that of the backend is
+        if fallback == "warn":
+            fallback = settings().fallback or fallback
+        options = Options(fallback, self._pool, self._residents_of)
         self._launching.add(kernel_id)
         try:
             if not is_dissected(spec.function):
@@ -290,10 +297,7 @@ class RingKernelRuntime:
             raise KernelStateError("this runtime has been closed; make a new RingKernelRuntime()")
         if self._loop is None:
             self._loop = loop
-        elif self._loop is not loop:
-            raise KernelStateError(
-                "this runtime belongs to another event loop; make one RingKernelRuntime() for each"
-            )
+        check_loop(self._loop, 0)
 
     def _poison(self) -> None:
         self._poisoned = (

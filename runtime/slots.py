@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.codec import FieldError, codec_of, copier_of, wrap_field_error
-from pydotcompute.compiler.schema import SchemaError, StringTableFullError
-from pydotcompute.errors import MessageTypeError, describe
+from pydotcompute.compiler.schema import StringTableFullError
+from pydotcompute.errors import MessageTypeError, SchemaError, describe
+from pydotcompute.field_errors import defined_anew
 
 
 class ForeignMessage(Exception):
@@ -44,10 +45,13 @@ def wrong_type(kernel_id: str, verb: str, classes: Sequence[type], given: Any) -
     """
     expected = " | ".join(cls.__name__ for cls in classes)
     named = type(given).__name__
-    return MessageTypeError(
-        f"kernel {kernel_id!r} {verb} {expected}, not {named}: {describe(given)}",
-        kernel_id=kernel_id, expected=expected, given=named,
-    )  # fmt: skip
+    text = f"kernel {kernel_id!r} {verb} {expected}, not {named}: {describe(given)}"
+    if defined_anew(classes, type(given)):
+        text = (
+            f"kernel {kernel_id!r} was launched with an earlier definition of {named}, which has "
+            "been defined anew since; define the actor anew too, then terminate and launch it"
+        )
+    return MessageTypeError(text, kernel_id=kernel_id, expected=expected, given=named)
 
 
 class Values:
@@ -100,7 +104,7 @@ class Values:
             A checked array, or a list of checked copies.
         """
         if isinstance(batch, np.ndarray):
-            return check_array(self.kernel_id, self.verb, self.classes, batch)
+            return check_array(self.kernel_id, self.verb, self._known(), batch)
         return [self.accept(message) for message in batch]
 
     def messages(self, batch: Any, start: int, stop: int) -> list[Any]:
@@ -110,8 +114,12 @@ class Values:
             return list(cls.messages(batch[start:stop]))
         return list(batch[start:stop])
 
+    def _known(self) -> tuple[type, ...]:
+        """The classes whose arrays are understood: without declared ones, those that have come."""
+        return self.classes or tuple(cls for cls in self._copiers if is_message(cls))
+
     def _class_of(self, batch: np.ndarray[Any, Any]) -> Any:
-        for cls in self.classes or tuple(self._copiers):
+        for cls in self._known():
             if _has_dtype(cls, batch.dtype):
                 return cls
         raise wrong_type(self.kernel_id, self.verb, self.classes, batch)

@@ -15,6 +15,7 @@ from pydotcompute.errors import ActorFailedError, KernelClosedError, KernelState
 if TYPE_CHECKING:
     from pydotcompute.kernel import RingKernel
     from pydotcompute.lifecycle import Termination
+    from pydotcompute.telemetry import Statistics
 
 
 class SyncKernel:
@@ -38,7 +39,8 @@ class SyncKernel:
             coroutine.close()
             raise KernelStateError(
                 f"kernel.sync.{call} was called on the event loop's own thread, which it would "
-                f"block for ever; write `await kernel.{call}(...)` there"
+                f"block for ever; write `{'' if call == 'statistics' else 'await '}"
+                f"kernel.{call}(...)` there"
             )
         if not self._loop.is_running():
             coroutine.close()
@@ -94,6 +96,15 @@ class SyncKernel:
     def restart(self, *, fresh: bool = False) -> None:
         """As ``RingKernel.restart``."""
         self._wait(self._kernel.restart(fresh=fresh), "restart")
+
+    def statistics(self) -> Statistics:
+        """As ``RingKernel.statistics``."""
+
+        async def look() -> Statistics:
+            return self._kernel.statistics()
+
+        figures: Statistics = self._wait(look(), "statistics")
+        return figures
 
     def terminate(self, *, timeout: float | None = 5.0, drain: bool = True) -> Termination:
         """As ``RingKernel.terminate``."""

@@ -4,7 +4,7 @@ Input: a message class.  Output: ``messages(Request)``, a hypothesis strategy th
 on which compiled code and Python could differ: the ends of every integer range, NaN, the signed
 zeros and infinities, denormal numbers, empty and full lists.
 
-Needs ``hypothesis`` (``pip install pydotcompute[test]``).
+Needs ``hypothesis`` (``pip install hypothesis``).
 """
 
 from __future__ import annotations

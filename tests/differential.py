@@ -323,6 +323,9 @@ def check_evaluator(subject: Subject, steps: Sequence[Step]) -> Tally:
             terminating=last, queue_timeout=QueueTimeoutError,
         )  # fmt: skip
         where = f"evaluator, item {number} ({step.item})"
+        most = subject.kernel.max_sends
+        if most is not None and len(outcome.outputs) > most:
+            raise Disagreement(f"{where}: sent {outcome.outputs}, and {most} is the most")
         if outcome.status == "deoptimise":
             tally.deoptimised += 1
             step.deoptimises = True

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from pydotcompute.compiler.explain import c_by_line
+from pydotcompute.compiler.beside import c_by_line
 from pydotcompute.compiler.pipeline import KernelSource
 from pydotcompute.decorator import RingKernelFunction
 from pydotcompute.lowering import Lowering, lower_actor

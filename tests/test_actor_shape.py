@@ -417,6 +417,10 @@ SILENT = [
     loop("except TimeoutError:\n    pass", before="if n > 3:\n    n = 0\n    continue").replace(
         "    n = 0\n", "    pass\n"
     ),
+    loop("except TimeoutError:\n    pass", before="m = None", after="if m is not None:\n    f(m)"),
+    loop("except TimeoutError:\n    m = None", after="if m is None:\n    continue\nf(m)"),
+    loop("except TimeoutError:\n    late = True", before="late = False",
+         after="if not late:\n    await ctx.send(n)"),
     "while True:\n    m = await ctx.receive()",
     "while True:\n    m = await ctx.receive(timeout=None)\n    f(m)",
     "while True:\n    try:\n        try:\n            m = await ctx.receive(timeout=1)\n"
@@ -429,6 +433,14 @@ NOTICED = [
     loop("except TimeoutError:\n    await ctx.send(0)"),
     loop("except TimeoutError:\n    n = 0"),
     loop("except TimeoutError:\n    print('idle')"),
+    loop("except TimeoutError:\n    m = None", after="if m is None:\n    f()"),
+    loop("except TimeoutError:\n    m = None", after="if m:\n    continue\nf(m)"),
+    loop("except TimeoutError:\n    pass", after="if m is None:\n    continue\nf(m)"),
+    loop("except TimeoutError:\n    m = None", after="await ctx.send(m)"),
+    loop("except TimeoutError:\n    m = f()", after="if m is None:\n    continue\nf(m)"),
+    loop("except TimeoutError:\n    pass", before="m = None\nif ctx.is_active:\n    m = 1",
+         after="if m is not None:\n    f(m)"),
+    loop("except TimeoutError:\n    m = None\n    n = None", after="if n is None:\n    continue"),
     loop("except TimeoutError:\n    break"),
     loop("except TimeoutError:\n    return"),
     loop("except TimeoutError:\n    raise"),
@@ -474,6 +486,9 @@ ONE_MESSAGE = "one turn of the actor's loop handles one message"
 
 REFUSED = [
     ("pass", "PDC011", "async def actor", "`actor` has no receive loop", HINT_LOOP),
+    ("while True:\n    m = await asyncio.wait_for(ctx.receive(), 1)", "PDC011", "ctx.receive()",
+     "`receive` is given to something else that awaits it",
+     "write `await ctx.receive(timeout=...)`, which raises TimeoutError"),
     ("m = await ctx.receive()", "PDC011", "await ctx.receive()",
      "`actor` has no receive loop: it receives only once", HINT_LOOP),
     ("for i in range(3):\n    m = await ctx.receive()", "PDC011", "for i in range(3)",

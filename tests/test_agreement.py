@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pydotcompute import message, ring_kernel
+from pydotcompute import agreement, message, ring_kernel
 from pydotcompute.settings import scope
 from pydotcompute.testing import assert_backends_agree, messages
 from tests.corpus import CASES
@@ -129,3 +129,31 @@ def test_the_cuda_backend_agrees(name: str) -> None:
              for _ in range(40)]  # fmt: skip
     with scope(device="emulated"):
         assert_backends_agree(actor, batch, backend="cuda")
+
+
+def test_arguments_that_mean_nothing() -> None:
+    with pytest.raises(TypeError) as caught:
+        assert_backends_agree(halver, Request(1))
+    assert str(caught.value) == (
+        "assert_backends_agree takes a sequence of messages or an array of Request.dtype, not "
+        "Request (Request(value=1)); write [message] for one message"
+    )
+    with pytest.raises(TypeError) as caught:
+        assert_backends_agree([Request(1)], halver)  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "assert_backends_agree takes an actor decorated with @ring_kernel, not list "
+        "([Request(value=1)])"
+    )
+    assert assert_backends_agree(halver, iter([Request(1)])) [:1] == [Response(1000)]
+
+
+def test_a_failure_in_the_last_message_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It happens while the actor is drained, and is seen all the same."""
+    batch = [Request(1), Request(0)]
+    assert assert_backends_agree(halver, batch) == [Response(1000)]
+    seen: list[Any] = []
+    monkeypatch.setattr(agreement, "_same_failure", lambda *runs: seen.extend(runs[:2]))
+    assert_backends_agree(halver, batch)
+    assert [str(run.failure.__cause__) for run in seen] == [
+        "integer division or modulo by zero"
+    ] * 2

@@ -7,7 +7,11 @@ End to end, as a user meets it; the words are pinned.  More of each kind is besi
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,11 +146,64 @@ def test_a_cache_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PYDOTCOMPUTE_CACHE_DIR", "/proc/pydotcompute")
     with pytest.warns(RuntimeWarning) as warned:
         assert asyncio.run(talk(good, Request(1))) == ("native", Response(2))
+    assert [warning.filename for warning in warned] == [__file__]
     assert [str(warning.message) for warning in warned] == [
         "The build cache /proc/pydotcompute cannot be used (No such file or directory), so "
         "compiled kernels are kept for this process only; set PYDOTCOMPUTE_CACHE_DIR to a "
         "directory that only you can write to."
     ]
+
+
+def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The folder takes files, but nothing can be written into them."""
+    monkeypatch.setenv("PYDOTCOMPUTE_CACHE_DIR", str(tmp_path))
+    write = Path.write_text
+
+    def refuse(self: Path, *args: Any, **kwargs: Any) -> int:
+        if self.is_relative_to(tmp_path):
+            raise OSError(errno.ENOSPC, "No space left on device", str(self))
+        return write(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.warns(RuntimeWarning, match=r"cannot be used \(No space left on device\)"):
+        assert asyncio.run(talk(good, Request(1))) == ("native", Response(2))
+
+
+NO_DUMP = (
+    "PYDOTCOMPUTE_DUMP_DIR cannot be written: [Errno 2] No such file or directory: "
+    "'/proc/pydotcompute'"
+)
+
+
+def test_a_dump_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYDOTCOMPUTE_DUMP_DIR", "/proc/pydotcompute")
+    with pytest.warns(RuntimeWarning) as warned:
+        assert asyncio.run(talk(good, Request(1))) == ("native", Response(2))
+    assert [(str(w.message), w.filename) for w in warned] == [(NO_DUMP, __file__)]
+    with pytest.warns(RuntimeWarning) as warned:
+        good.lower()
+    assert [(str(w.message), w.filename) for w in warned] == [(NO_DUMP, __file__)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the launch meets it, and not the compiler
+        with pytest.raises(RuntimeWarning) as caught:
+            asyncio.run(talk(good, Request(1)))
+        assert str(caught.value) == NO_DUMP
+
+
+def test_a_warning_is_printed_once(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import asyncio\n"
+        "from tests.test_bad_input import Request, reader, talk\n"
+        "print(asyncio.run(talk(reader, Request(1)))[0])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )  # fmt: skip
+    assert done.stdout == "python\n"
+    assert done.stderr.count("kernel 'bad_input.reader' runs on the python backend") == 1
+    assert f"{__file__}:{reader.function.__code__.co_firstlineno}: FallbackWarning" in done.stderr
 
 
 @pytest.mark.parametrize("backend", ["python", "native"])
@@ -179,7 +236,70 @@ def test_a_message_that_does_not_fit(
     assert str(caught.value) == sentence
 
 
+def cell() -> Any:
+    """What a notebook cell defines, each time it runs."""
+
+    @message
+    @dataclass
+    class Question:
+        value: int
+
+    return Question
+
+
+@pytest.mark.parametrize("backend", ["python", "native"])
+def test_a_message_class_that_was_defined_anew(backend: str) -> None:
+    old, new = cell(), cell()
+    actor = ring_kernel(
+        kernel_id="bad_input.cell", input_type=old, output_type=Response, auto_register=False
+    )(good.function)
+
+    async def main() -> None:
+        async with RingKernelRuntime(backend=backend) as runtime:
+            kernel = await runtime.launch("doubler", actor)
+            await kernel.activate()
+            for call in (
+                kernel.send(new(4)), kernel.request(new(4)), kernel.send_many([old(1), new(4)]),
+            ):  # fmt: skip
+                with pytest.raises(MessageTypeError) as caught:
+                    await call
+                assert str(caught.value) == (
+                    "kernel 'doubler' was launched with an earlier definition of Question, which "
+                    "has been defined anew since; define the actor anew too, then terminate and "
+                    "launch it"
+                )
+            await kernel.send_many(new.array(value=[5]))  # the same record: arrays have no class
+            assert await kernel.receive(timeout=20.0) == Response(6)
+
+    asyncio.run(main())
+
+
+def test_an_inferred_class_that_was_defined_anew() -> None:
+    @ring_kernel(kernel_id="bad_input.inferred", auto_register=False)
+    async def inferred(ctx: Any) -> None:
+        while not ctx.should_terminate:
+            request = await ctx.receive()
+            await ctx.send(Response(request.value + 1))
+
+    old, new = cell(), cell()
+
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await runtime.launch("inferred", inferred)
+            await kernel.activate()
+            assert await kernel.request(old(1)) == Response(2)
+            with pytest.warns(FallbackWarning) as warned:
+                assert await kernel.request(new(2)) == Response(3)
+            assert [str(each.message) for each in warned] == [
+                "kernel 'inferred' runs on the python backend: Question has been defined anew "
+                "since it was compiled"
+            ]
+
+    asyncio.run(main())
+
+
 def test_a_backend_that_does_not_exist() -> None:
     with pytest.raises(ValueError) as caught:
         asyncio.run(talk(good, Request(1), backend="gpu"))
     assert str(caught.value) == "backend is one of auto, cuda, native, python, not 'gpu'"
+

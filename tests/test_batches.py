@@ -89,8 +89,7 @@ def test_messages_refuses_other_arrays() -> None:
     with pytest.raises(MessageTypeError) as caught:
         Plain.messages(np.zeros(3))
     assert str(caught.value) == (
-        "Plain.messages takes a sequence of Plain, or an array of Plain.dtype, "
-        "got an array of float64"
+        "Plain.messages takes an array of Plain.dtype, got an array of float64"
     )
 
 

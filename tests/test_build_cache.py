@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pydotcompute import build_cache
+from pydotcompute import BuildError, build_cache
 from pydotcompute.build_cache import BuildCache, key_of
 
 KEY = key_of(["some", "key"])
@@ -136,6 +137,49 @@ def test_unwritable_root_by_any_user(root: Path, monkeypatch: pytest.MonkeyPatch
     assert get(BuildCache(root), Builder()) == path
     with pytest.warns(RuntimeWarning, match=r"cannot be used \(Read-only file system\)"):
         get(BuildCache(root), Builder(), key_of(["another"]))
+
+
+class FullDisk(Builder):
+    """Finds no room below some folders, by itself or by what a compiler says."""
+
+    def __init__(self, *folders: Path, compiler: bool = False) -> None:
+        super().__init__()
+        self.folders, self.compiler = folders, compiler
+
+    def __call__(self, work: Path) -> Path:
+        made = super().__call__(work)
+        if any(made.is_relative_to(folder) for folder in self.folders):
+            if self.compiler:
+                raise BuildError("it broke off", log="fatal error: ld: No space left on device")
+            raise OSError(errno.ENOSPC, "No space left on device", str(made))
+        return made
+
+
+@pytest.mark.parametrize("compiler", [False, True])
+def test_a_full_disk_is_left_with_one_warning(root: Path, compiler: bool) -> None:
+    cache, build = BuildCache(root), FullDisk(root, compiler=compiler)
+    with pytest.warns(RuntimeWarning) as caught:
+        path = get(cache, build)
+    assert path.read_bytes() == b"content"
+    assert not path.is_relative_to(root)
+    assert [str(each.message) for each in caught] == [
+        f"The build cache {root} cannot be used (No space left on device), so compiled kernels "
+        "are kept for this process only; set PYDOTCOMPUTE_CACHE_DIR to a directory with room."
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert get(cache, build) == path
+
+
+def test_no_room_anywhere(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_cache.tempfile, "tempdir", str(tmp_path))
+    cache = BuildCache(root)
+    with pytest.warns(RuntimeWarning), pytest.raises(BuildError) as caught:
+        get(cache, FullDisk(tmp_path))
+    assert str(caught.value) == (
+        f"Compiled code cannot be written to {cache._fallback} (No space left on device); make "
+        "room there, or set PYDOTCOMPUTE_CACHE_DIR to a directory with room."
+    )
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])

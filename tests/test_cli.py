@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from pydotcompute import doctor
 from pydotcompute.cli import STAGES, main
 from pydotcompute.decorator import registry
 
@@ -145,12 +149,110 @@ def test_inspect_complains_of_unknown_classes_and_places(
     )
 
 
+@pytest.mark.usefixtures("actors")
+def test_inspect_complains_of_an_architecture(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "actors.py:doubler", "--stage", "ptx", "--arch", "banana"]) == 2
+    assert capsys.readouterr().err == (
+        "pydotcompute: --arch must have the form 'sm_90', not 'banana'\n"
+    )
+
+
+@pytest.mark.usefixtures("actors")
+@pytest.mark.parametrize("ends", ["sys.exit()", "raise SystemExit(0)", "asyncio.run(main())"])
+def test_inspect_complains_of_a_file_that_ends_the_process(
+    ends: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main_ = "import asyncio, sys\n\nasync def main():\n    sys.exit(3)\n"
+    Path("script.py").write_text(f"{main_}\n{ends}\n", encoding="utf-8")
+    assert main(["inspect", "script.py:main"]) == 2
+    assert capsys.readouterr().err == (
+        "pydotcompute: script.py ends the process when it is imported; put that under "
+        '`if __name__ == "__main__":`\n'
+    )
+
+
+@pytest.mark.usefixtures("actors")
+def test_what_a_file_prints_and_reads_of_the_command_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kept = list(sys.argv)
+    Path("script.py").write_text(f"import sys\nprint(sys.argv)\n{ACTORS}", encoding="utf-8")
+    assert main(["inspect", "script.py:doubler", "--stage", "ir"]) == 0
+    printed, complaints = capsys.readouterr()
+    assert printed.startswith("kernel twice(Request)")
+    assert complaints == "['script.py']\n"
+    assert sys.argv == kept
+
+
+@pytest.mark.parametrize("name", ["random", "jinja2", "numpy", "actors_of_my_own"])
+def test_a_file_takes_nobodys_name(name: str, actors: Path) -> None:
+    (actors / "helper_of_it.py").write_text("from others_of_it import FACTOR\n", encoding="utf-8")
+    (actors / "others_of_it.py").write_text("FACTOR = 3\n", encoding="utf-8")
+    (actors / "decimal.py").write_text("raise SystemExit('the wrong one')\n", encoding="utf-8")
+    text = f"import random, decimal\nfrom helper_of_it import FACTOR\n{ACTORS}"
+    (actors / f"{name}.py").write_text(text.replace("* 2", "* FACTOR"), encoding="utf-8")
+    command = "import sys; sys.path.pop(0); from pydotcompute.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "inspect", f"{name}.py:doubler", "--stage", "source"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pdc_mul_i64(&pdc_t->error, request.value, 3)" in done.stdout
+
+
+def test_a_file_and_one_beside_it_import_each_other(actors: Path) -> None:
+    (actors / "in_a_ring.py").write_text(f"{ACTORS}\nimport rest_of_ring\n", encoding="utf-8")
+    (actors / "rest_of_ring.py").write_text("from in_a_ring import Request\n", encoding="utf-8")
+    modules, paths = set(sys.modules), list(sys.path)
+    assert main(["inspect", "in_a_ring.py:doubler", "-o", "out.txt"]) == 0
+    assert set(sys.modules) - modules == {"inspected_in_a_ring", "rest_of_ring"}
+    assert sys.path == paths
+
+
+def test_help_says_what_the_exit_status_means(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["inspect", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.endswith("0 the actor lowers, 1 it does not, 2 the command was used wrongly")
+
+
 def test_doctor_says_what_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"^ok +python +CPython 3\.\d+", printed, re.MULTILINE)
     assert re.search(r"^ok +c\+\+ compiler .* the native backend runs$", printed, re.MULTILINE)
     assert re.search(r"^ok +nvrtc .* with or without a GPU$", printed, re.MULTILINE)
+
+
+def test_doctor_speaks_of_gpus_where_there_is_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for verdict in ("ok", "missing"):
+        monkeypatch.setattr(doctor, "_driver", lambda v=verdict: doctor.Finding("gpu", v, "one"))
+        main(["doctor"])
+        assert ("compute-sanitizer" in capsys.readouterr().out) == (verdict == "ok")
+
+
+def test_doctor_with_an_emulated_device(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYDOTCOMPUTE_DEVICE", "emulated")
+    assert main(["doctor"]) == 0
+    assert (
+        "   cuda backend  PYDOTCOMPUTE_DEVICE=emulated: threads of the host stand in for a GPU, "
+        "for tests; unset it to use a GPU\n"
+    ) in capsys.readouterr().out
+
+
+def test_doctor_says_how_to_come_by_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor.metadata, "version", missing)
+    assert doctor._cupy().text == (
+        'not installed; in the clone of pydotcompute, run `pip install ".[cuda13]"` '
+        "(or `[cuda12]` for an older driver)"
+    )
 
 
 def test_doctor_without_a_compiler(

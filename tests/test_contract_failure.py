@@ -18,6 +18,7 @@ import pydotcompute
 from pydotcompute import (
     ActorFailedError,
     BackendUnavailableError,
+    BackpressureStrategy,
     BuildError,
     KernelClosedError,
     KernelContext,
@@ -28,6 +29,7 @@ from pydotcompute import (
     QueueTimeoutError,
     RingKernelRuntime,
     message,
+    ring_kernel,
 )
 from tests.contract import (
     ADD,
@@ -39,6 +41,7 @@ from tests.contract import (
     drained,
     go,
     launched,
+    plain,
     turns,
     until,
 )
@@ -498,5 +501,130 @@ def test_a_handler_of_a_time_out_fails_in_the_same_tick(way: str) -> None:
             assert isinstance(caught.value.__cause__, ZeroDivisionError)
             assert caught.value.state == {"ticks": 1}
             assert kernel.statistics().timeouts == 2
+
+    go(probe)
+
+
+@ring_kernel(
+    kernel_id="behind a long decorator",
+    input_type=Job,
+    output_type=Answer,
+    auto_register=False,
+)
+async def decorated_at_length(ctx: KernelContext[Job, Answer]) -> None:
+    total = 0
+    while True:
+        job = await ctx.receive()
+        total += 1
+        await ctx.send(Answer(total // job.value))  # it fails in this line
+
+
+def test_the_line_of_a_failure_is_the_files(way: str) -> None:
+    """Counted in the file, whatever stands above the definition."""
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
+    number = next(n for n, line in enumerate(lines, 1) if line.endswith("# it fails in this line"))
+
+    async def probe() -> None:
+        async with RingKernelRuntime(backend=way) as runtime:
+            kernel = await runtime.launch(decorated_at_length.kernel_id, decorated_at_length)
+            await kernel.activate()
+            await kernel.send(Job(0))
+            with pytest.raises(ActorFailedError) as caught:
+                await kernel.receive()
+        assert caught.value.__cause__ is not None
+        last = traceback.extract_tb(caught.value.__cause__.__traceback__)[-1]
+        assert (last.filename, last.lineno) == (__file__, number)
+
+    go(probe)
+
+
+def test_concurrent_requests_reach_a_busy_actor(way: str) -> None:
+    """Each gets its own reply, also where a full queue rejects or drops."""
+
+    async def probe(strategy: BackpressureStrategy) -> None:
+        async with launched(way, plain, backpressure=strategy, queue_size=64) as kernel:
+            for turn in range(20):
+                for n in range(turn % 4):
+                    await kernel.send(Job(n))
+                for _ in range(turn % 3):
+                    await asyncio.sleep(0)
+                asked = [kernel.request(Job(100 + n)) for n in range(3)]
+                assert [r.value for r in await asyncio.gather(*asked)] == [200, 202, 204]
+                assert [(await kernel.receive()).value for _ in range(turn % 4)] == [
+                    2 * n for n in range(turn % 4)
+                ]
+
+    for strategy in BackpressureStrategy:
+        go(lambda strategy=strategy: probe(strategy))
+
+
+async def shares(ctx: KernelContext[Job, Answer]) -> None:
+    table: dict[str, Any] = {"a": [0]}
+    row = table["a"]
+    while not ctx.should_terminate:
+        job = await ctx.receive()
+        row.append(job.value)
+        await ctx.send(Answer(len(table["a"]), 10 // job.value))
+
+
+def test_the_state_of_a_failure_is_the_users_own_copy(way: str) -> None:
+    """Changing it changes nothing, and what two variables shared they share after a restart."""
+
+    async def probe() -> None:
+        async with launched(way, shares, fallback="allow") as kernel:
+            assert (await kernel.request(Job(1))).value == 2
+            for _ in range(2):
+                await kernel.send(Job(0))
+                with pytest.raises(ActorFailedError) as caught:
+                    await kernel.receive()
+                assert caught.value.state == {"table": {"a": [0, 1]}, "row": [0, 1]}
+                caught.value.state["row"].append(777)
+                await kernel.restart()
+            assert (await kernel.request(Job(1))).value == 3
+
+    go(probe)
+
+
+async def in_a_try(ctx: KernelContext[Job, Answer]) -> None:
+    total = 0
+    try:
+        while not ctx.should_terminate:
+            job = await ctx.receive()
+            total += 10 // job.value
+            await ctx.send(Answer(job.value, total))
+    finally:
+        total = -1
+
+
+def test_the_state_of_an_actor_that_cannot_be_cut(way: str) -> None:
+    async def probe() -> None:
+        async with launched(way, in_a_try, fallback="allow") as kernel:
+            assert (await kernel.request(Job(2))).total == 5
+            await kernel.send(Job(0))
+            with pytest.raises(ActorFailedError) as caught:
+                await kernel.receive()
+            assert caught.value.state == {"job": Job(2), "total": 5}
+            await kernel.restart()
+            assert (await kernel.request(Job(1))).total == 10
+
+    go(probe)
+
+
+def test_a_failure_while_draining_is_in_the_report(way: str) -> None:
+    async def probe() -> None:
+        async with launched(way) as kernel:
+            await kernel.deactivate()
+            for job in (Job(1), Job(2, FAIL), Job(3)):
+                await kernel.send(job)
+            report = await kernel.terminate()
+            assert not report.drained
+            assert report.unprocessed == (Job(3),)
+            assert report.failure is not None
+            assert report.failure.message_in == Job(2, FAIL)
+            assert report.failure.state == {"total": 1}
+            assert isinstance(report.failure.__cause__, ZeroDivisionError)
+            assert await drained(kernel) == [Answer(2, 1)]
+        async with launched(way) as kernel:
+            assert (await kernel.terminate()).failure is None
 
     go(probe)

@@ -14,6 +14,7 @@ import pytest
 from pydotcompute import (
     BackendUnavailableError,
     KernelContext,
+    LoweringError,
     RingKernelRuntime,
     ring_kernel,
 )
@@ -220,5 +221,21 @@ def test_a_registered_actor_is_launched_by_its_id(way: str) -> None:
                 assert kernel.reason is None
             else:
                 assert kernel.reason
+
+    go(probe)
+
+
+def test_the_environment_gives_defaults_and_overrules_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYDOTCOMPUTE_FALLBACK", "allow")
+
+    async def probe() -> None:
+        async with RingKernelRuntime(fallback="error") as runtime:
+            with pytest.raises(LoweringError):
+                await runtime.launch("reads_files", decorated(reads_files))
+        async with RingKernelRuntime() as runtime:  # no warning
+            kernel = await runtime.launch("reads_files", decorated(reads_files))
+            assert kernel.backend == "python"
 
     go(probe)

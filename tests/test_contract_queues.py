@@ -13,13 +13,14 @@ from pydotcompute import (
     ActorFailedError,
     BackpressureStrategy,
     KernelClosedError,
+    KernelContext,
     KernelState,
     KernelStateError,
     MessageTypeError,
     QueueFullError,
     QueueTimeoutError,
 )
-from tests.contract import SEVERAL, Job, go, launched, plain, turns, until
+from tests.contract import SEVERAL, Answer, Job, go, launched, plain, turns, until
 
 BLOCK, REJECT, DROP = BackpressureStrategy
 SIZES = [1, 2, 7, 1000]
@@ -380,5 +381,73 @@ def test_sync_twins_from_many_threads(way: str) -> None:
             await kernel.terminate()
             with pytest.raises(KernelClosedError):
                 await waiting
+
+    go(probe)
+
+
+@pytest.mark.parametrize("when", ["created", "paused"])
+@pytest.mark.parametrize("kind", ["array", "messages"])
+def test_a_cancelled_batch_is_taken_back(way: str, when: str, kind: str) -> None:
+    messages = [Job(n) for n in range(9)]
+
+    async def probe() -> None:
+        async with launched(way, plain, active=when == "paused", queue_size=2) as kernel:
+            if when == "paused":
+                await kernel.deactivate()
+            batch = messages if kind == "messages" else Job.array(messages)
+            sending = asyncio.create_task(kernel.send_many(batch))
+            await turns(3)
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+            assert (kernel.statistics().input_depth, kernel.statistics().received) == (0, 0)
+            await (kernel.activate() if when == "created" else kernel.reactivate())
+            assert (await kernel.request(Job(100))).value == 200
+
+    go(probe)
+
+
+async def untyped(ctx: Any) -> None:
+    while not ctx.should_terminate:
+        job = await ctx.receive()
+        await ctx.send(Answer(job.value))
+
+
+def test_arrays_of_a_class_that_was_shown_by_the_first_message(way: str) -> None:
+    async def probe() -> None:
+        async with launched(way, untyped, fallback="allow") as kernel:
+            await kernel.request(Job(5))
+            assert await kernel.send_many(Job.array(value=[1, 2, 3], op=[0, 0, 0])) == 3
+            assert [(await kernel.receive()).value for _ in range(3)] == [1, 2, 3]
+
+    go(probe)
+
+
+async def offers(ctx: KernelContext[Job, Answer]) -> None:
+    while not ctx.should_terminate:
+        job = await ctx.receive()
+        await ctx.send(Answer(job.value))
+        await ctx.send(Answer(job.value))
+
+
+def test_a_refusal_that_fails_the_actor_is_counted_once(way: str) -> None:
+    async def probe() -> None:
+        async with launched(
+            way, offers, queue_size=1, backpressure=BackpressureStrategy.REJECT
+        ) as kernel:
+            await kernel.send(Job(1))
+            await until(lambda: kernel.state is KernelState.FAILED)
+            assert kernel.statistics().rejected == 1
+            assert kernel.statistics().output_peak == 1
+
+    go(probe)
+
+
+def test_replies_are_not_in_the_peak(way: str) -> None:
+    async def probe() -> None:
+        async with launched(way, offers, queue_size=1) as kernel:
+            assert (await kernel.request(Job(1))).value == 1
+            assert (await kernel.receive()).value == 1
+            assert kernel.statistics().output_peak <= 1
 
     go(probe)

@@ -323,3 +323,19 @@ def test_shutdown_with_full_queues_and_nobody_reading(way: str, policy: Any) -> 
             assert await sending == 50
 
     go(probe)
+
+
+def test_a_patient_terminate_does_not_hold_up_the_exit(way: str) -> None:
+    """A later call with less time brings the end nearer for all who wait for it."""
+
+    async def probe() -> None:
+        async with launched(way, endless_inner, shutdown=0.3) as kernel:
+            await kernel.send(Job(1))
+            patient = asyncio.create_task(kernel.terminate(timeout=None))
+            await turns(3)
+            began = time.perf_counter()
+        assert time.perf_counter() - began < ENOUGH
+        assert (await patient).unprocessed in ((Job(1),), ())
+
+    if way != "python":  # an interpreted actor that never awaits blocks the loop
+        go(probe)

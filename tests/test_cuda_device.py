@@ -171,8 +171,8 @@ def test_sentences_for_what_is_missing(cupy: _Cupy, monkeypatch: pytest.MonkeyPa
     )
     monkeypatch.setitem(sys.modules, "cupy", None)  # type: ignore[arg-type]
     assert refusal() == (
-        "The cuda backend needs CuPy and it is not installed; run `pip install "
-        "pydotcompute[cuda13]` (or `[cuda12]` for an older driver)."
+        "The cuda backend needs CuPy and it is not installed; in the clone of pydotcompute, run "
+        "`pip install \".[cuda13]\"` (or `[cuda12]` for an older driver)."
     )
 
 

@@ -66,6 +66,12 @@ def test_a_poll_is_one_trip() -> None:
     assert "RRA" in found
 
 
+def test_of_the_hosts_ports_only_the_counters_are_looked_at() -> None:
+    """Addresses and masks stay as they are during a residency: they are fetched once."""
+    text = decorated(tally).lower().source.partition("/* resident.h:")[2]
+    assert set(re.findall(r"s->(?:input|output)->(\w+)", text)) == {"head", "tail"}
+
+
 def test_a_burst_orders_nothing_for_the_whole_system() -> None:
     """Its ports are a copy that only its own lane touches."""
     found = order(decorated(plain).lower().ptx("sm_90"), "pdc_burst")

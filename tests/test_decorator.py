@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Union
 
+import numpy as np
 import pytest
 
 from pydotcompute import (
@@ -154,6 +155,12 @@ async def generator(ctx: Any) -> Any:
 
 
 async def several(ctx: Any, other: int) -> None: ...
+
+
+def test_a_queue_size_may_be_any_whole_number() -> None:
+    made = ring_kernel(kernel_id="k", queue_size=np.int64(5), auto_register=False)(actor)
+    assert made.queue_size == 5
+    assert type(made.queue_size) is int
 
 
 BAD_ARGUMENTS = [

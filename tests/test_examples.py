@@ -72,6 +72,7 @@ def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"^backend +native$", printed, re.MULTILINE)
     assert re.search(r"^native +[\d,]+ ms +[\d.,]+ [Mk]/s +[\d.,]+ [Mk]/s$", printed, re.MULTILINE)
     assert re.search(r"^python +[\d,]+ ms +[\d.,]+ [Mk]/s +[\d.,]+ [Mk]/s$", printed, re.MULTILINE)
+    assert "(rates: median of 5 passes, each after a garbage collection)\n" in printed
     assert "verdicts of both backends identical, bit for bit: yes" in printed
     assert "34 anomalies (beyond 4 standard deviations):" in printed
     assert "1991-01-17    21.48 USD   -33.4 %   -9.0 sigma  the Gulf war begins" in printed
@@ -85,6 +86,17 @@ def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (source,) = re.findall(r"^generated C   (.*)$", printed, re.MULTILINE)
     assert Path(source).is_relative_to(tmp_path)
     assert "pdc_burst" in Path(source).read_text(encoding="utf-8")
+
+
+def test_the_demo_says_where_it_cannot_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert anomaly_detector.main(["-o", str(tmp_path / "file" / "demo")]) == 2
+    assert capsys.readouterr().err == (
+        f"pydotcompute demo: cannot write to {tmp_path / 'file' / 'demo'} (Not a directory); "
+        "name another folder with --output\n"
+    )
 
 
 def test_the_data_is_what_its_readme_says() -> None:

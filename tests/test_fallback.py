@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 import warnings
 from dataclasses import dataclass
@@ -97,6 +98,73 @@ def test_the_first_message_specialises(run: Any) -> None:
             assert (await kernel.receive()).value == 8
             assert kernel.backend == "python"
             assert kernel.statistics().fallbacks == 1
+
+    run(main())
+
+
+@message
+@dataclass
+class Loose:
+    value: object
+
+
+@pytest.mark.parametrize("sent", [(Number(1), Other(7)), (Loose(1), Loose(2))])
+def test_a_warning_made_an_error_does_not_end_an_actor(run: Any, sent: Any) -> None:
+    """There is no call to raise it from: it is in the log."""
+
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await runtime.launch("untyped", untyped)
+            await kernel.activate()
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                for each in sent:
+                    await kernel.send(each)
+                    await kernel.receive()
+            assert kernel.backend == "python"
+
+    run(main())
+
+
+@ring_kernel(kernel_id="counting", queue_size=5000, auto_register=False)
+async def counting(ctx: KernelContext[Number, Answer]) -> None:
+    seen: dict[int, int] = {}
+    while not ctx.should_terminate:
+        number = await ctx.receive()
+        seen[number.value] = seen.get(number.value, 0) + 1
+        await ctx.send(Answer(len(seen)))
+
+
+def test_a_dict_without_room_is_named(run: Any) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await runtime.launch("counting", counting)
+            await kernel.activate()
+            await kernel.send_many(Number.array(value=range(4096)))
+            with pytest.warns(FallbackWarning) as warned:
+                assert (await kernel.request(Number(4096))).value == 4097
+            line = counting.function.__code__.co_firstlineno + 5
+            assert [str(each.message) for each in warned] == [
+                "kernel 'counting' runs on the python backend: 'seen' has more than the 4,096 "
+                f"entries that compiled code has room for ({__file__}:{line})"
+            ]
+
+    run(main())
+
+
+def test_an_actor_without_source_is_told_where_to_be(run: Any) -> None:
+    text = inspect.getsource(untyped.function).split("\n", 1)[1]
+    scope = dict(globals())
+    exec(compile(text, "<stdin>", "exec"), scope)
+
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            with pytest.warns(FallbackWarning) as warned:
+                await runtime.launch("typed", scope["untyped"])
+            assert [str(each.message) for each in warned] == [
+                "kernel 'typed' runs on the python backend: the source text of `untyped` cannot "
+                "be found; put it into a file or a notebook cell (<stdin>:1)"
+            ]
 
     run(main())
 

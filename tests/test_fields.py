@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pydotcompute import MessageTypeError, Shape, message
 from pydotcompute.codec import codec_of, wrap_field_error, wrong_message
+from pydotcompute.errors import describe
 from pydotcompute.field_errors import FieldError, FieldTypeError, FieldValueError
 from pydotcompute.testing import same
 
@@ -123,14 +124,26 @@ REFUSED = [
     (int, "x", FieldTypeError, "takes int, got str ('x')"),
     (int, 1.0, FieldTypeError, "takes int, got float (1.0)"),
     (int, None, FieldTypeError, "takes int, got None"),
-    (int, np.int64(1), FieldTypeError, "takes int, got int64 (np.int64(1))"),
+    (int, np.int64(1), FieldTypeError, "takes int, got int64 (np.int64(1)); write int(...)"),
     (int, 2**63, FieldValueError, f"{RANGE} {2**63}"),
     (int, -(2**63) - 1, FieldValueError, f"{RANGE} {-(2**63) - 1}"),
     (int, 1 << 1000, FieldValueError, f"{RANGE} an int of 1001 bits"),
     (bool, 1, FieldTypeError, "takes bool, got int (1)"),
-    (bool, np.True_, FieldTypeError, "takes bool, got bool (np.True_)"),
+    (bool, np.True_, FieldTypeError, "takes bool, got bool (np.True_); write bool(...)"),
     (float, "1", FieldTypeError, "takes float, got str ('1')"),
-    (float, np.float32(1), FieldTypeError, "takes float, got float32 (np.float32(1.0))"),
+    (
+        float,
+        np.float32(1),
+        FieldTypeError,
+        "takes float, got float32 (np.float32(1.0)); write float(...)",
+    ),
+    (
+        float | None,
+        np.int8(1),
+        FieldTypeError,
+        "takes float or None, got int8 (np.int8(1)); write float(...)",
+    ),
+    (int, np.float32(1), FieldTypeError, "takes int, got float32 (np.float32(1.0))"),
     (float, 10**400, FieldValueError, "takes float up to 1.8e308, got an int of 1329 bits"),
     (str, b"x", FieldTypeError, "takes str, got bytes (b'x')"),
     (Color, "r", FieldTypeError, "takes Color, got str ('r')"),
@@ -142,7 +155,12 @@ REFUSED = [
     (np.int8, 128, FieldValueError, "takes int8 from -128 to 127, got 128"),
     (np.uint8, -1, FieldValueError, "takes uint8 from 0 to 255, got -1"),
     (np.int8, 1.0, FieldTypeError, "takes int8, got float (1.0)"),
-    (np.int8, np.int16(1), FieldTypeError, "takes int8, got int16 (np.int16(1))"),
+    (
+        np.int8,
+        np.int16(1),
+        FieldTypeError,
+        "takes int8, got int16 (np.int16(1)); write np.int8(...)",
+    ),
     (
         np.float32, 1e39, FieldValueError,
         "takes float32 from -3.40282e+38 to 3.40282e+38, got 1e+39",
@@ -250,6 +268,28 @@ def test_another_class_is_refused_even_with_the_same_fields() -> None:
         str(wrong_message("k", (Request, Point), 5))
         == "kernel 'k' takes Request or Point, got int (5)"
     )
+
+
+def test_a_field_whose_class_was_defined_anew() -> None:
+    def define() -> Any:
+        @message
+        @dataclass
+        class Inner:
+            value: int
+
+        return Inner
+
+    old, new = define(), define()
+    outer = message(type("Outer", (), {"__annotations__": {"held": old, "maybe": old | None}}))
+    for sent, field, takes in (
+        (outer(new(1), None), "held", "Inner"), (outer(old(1), new(1)), "maybe", "Inner or None"),
+    ):  # fmt: skip
+        with pytest.raises(FieldTypeError) as caught:
+            through(sent)
+        assert caught.value.sentence() == (
+            f"field {field!r} of Outer takes {takes}, got Inner ({describe(new(1))}), which has "
+            "been defined anew since; define the message that holds it anew too"
+        )
 
 
 def test_a_field_that_is_not_set() -> None:

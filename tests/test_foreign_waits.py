@@ -136,3 +136,103 @@ def test_a_message_that_ends_in_time_is_finished() -> None:
         assert (await kernel.receive()).value == 11
 
     go(probe)
+
+
+# --- time limits of the actor's own --------------------------------------------------------------
+
+
+def waits_for(world: World) -> Any:
+    async def visitor(ctx: KernelContext[Order, Order]) -> None:
+        while not ctx.should_terminate:
+            try:
+                order = await asyncio.wait_for(ctx.receive(), 0.001)
+            except TimeoutError:
+                world.seen.append("late")
+                continue
+            await ctx.send(Order(order.value))
+
+    return visitor
+
+
+def limits(world: World) -> Any:
+    async def visitor(ctx: KernelContext[Order, Order]) -> None:
+        while not ctx.should_terminate:
+            try:
+                async with asyncio.timeout(0.001):
+                    order = await ctx.receive()
+            except TimeoutError:
+                world.seen.append("late")
+                continue
+            await ctx.send(Order(order.value))
+
+    return visitor
+
+
+def limits_its_sends(world: World) -> Any:
+    async def visitor(ctx: KernelContext[Order, Order]) -> None:
+        while not ctx.should_terminate:
+            order = await ctx.receive()
+            try:
+                async with asyncio.timeout(0.001):
+                    await ctx.send(Order(order.value))
+            except TimeoutError:
+                world.seen.append(f"no room for {order.value}")
+
+    return visitor
+
+
+@pytest.mark.parametrize("make", [waits_for, limits])
+def test_a_time_limit_of_the_actors_own_is_an_ordinary_exception(make: Any) -> None:
+    async def main() -> None:
+        world = World()
+        actor = ring_kernel(kernel_id="visitor", auto_register=False)(make(world))
+        async with RingKernelRuntime(backend="python") as runtime:
+            kernel = await runtime.launch("visitor", actor)
+            await kernel.activate()
+            for n in range(3):
+                while world.seen.count("late") <= n:
+                    await asyncio.sleep(0)
+                assert (await kernel.request(Order(n))).value == n
+            assert (await kernel.terminate()).drained
+            assert kernel.statistics().errors == 0
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_a_time_limit_on_a_send_takes_the_message_back() -> None:
+    async def main() -> None:
+        world = World()
+        actor = ring_kernel(kernel_id="visitor", queue_size=1, auto_register=False)(
+            limits_its_sends(world)
+        )
+        async with RingKernelRuntime(backend="python") as runtime:
+            kernel = await runtime.launch("visitor", actor)
+            await kernel.activate()
+            await kernel.send(Order(1))
+            await kernel.send(Order(2))
+            while not world.seen:
+                await asyncio.sleep(0)
+            assert world.seen == ["no room for 2"]
+            assert (await kernel.receive()).value == 1
+            assert (await kernel.request(Order(3))).value == 3
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_a_cancelled_task_that_the_actor_waits_for_is_a_failure() -> None:
+    async def main() -> None:
+        world = World()
+        async with RingKernelRuntime(backend="python") as runtime:
+            kernel = await runtime.launch("visitor", make(world))
+            await kernel.activate()
+            await kernel.send(Order(1))
+            while not world.seen:
+                await asyncio.sleep(0)
+            world.door.cancel()
+            with pytest.raises(ActorFailedError) as caught:
+                await kernel.receive()
+            assert isinstance(caught.value.__cause__, asyncio.CancelledError)
+            assert caught.value.message_in == Order(1)
+            assert kernel.state is KernelState.FAILED
+
+    asyncio.run(asyncio.wait_for(main(), 30))

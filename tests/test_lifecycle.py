@@ -487,6 +487,66 @@ def test_a_runtime_belongs_to_one_loop(run: Any) -> None:
         run(enter())
 
 
+ELSEWHERE = (
+    "this runtime belongs to another event loop; make one RingKernelRuntime() for each, or call "
+    "`kernel.sync` from other threads"
+)
+
+
+def every_call(runtime: RingKernelRuntime, kernel: Any) -> list[Any]:
+    """Every awaitable call of a runtime and of a handle; none of them has begun."""
+    calls: list[Any] = [runtime.launch("other", ignores_the_flag), runtime.close()]
+    for target, ids in ((kernel, ()), (runtime, ("kit",))):
+        calls += [
+            target.send(*ids, Task(SEND)), target.receive(*ids), target.request(*ids, Task(SEND)),
+            target.send_many(*ids, [Task(SEND)]), target.receive_many(*ids, 1),
+            anext(aiter(target.messages(*ids))), target.activate(*ids), target.deactivate(*ids),
+            target.reactivate(*ids), target.restart(*ids), target.terminate(*ids),
+        ]  # fmt: skip
+    return calls
+
+
+async def refused(calls: list[Any]) -> list[str]:
+    texts = []
+    for call in calls:
+        with pytest.raises(KernelStateError) as caught:
+            await call
+        texts.append(str(caught.value))
+    return texts
+
+
+def test_calls_from_another_thread_are_refused(kit: Any, run: Any, path: str) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime)
+            await kernel.send(Task(SEND, 1))  # so that nothing has to wait
+            calls = every_call(runtime, kernel)
+            texts = await asyncio.to_thread(lambda: asyncio.run(refused(calls)))
+            assert texts == [ELSEWHERE] * len(calls)
+            by_hand = kernel.receive(), kernel.send(Task(SEND)), runtime.receive("kit")
+            for call in by_hand:
+                with pytest.raises(KernelStateError, match="belongs to another event loop"):
+                    await asyncio.to_thread(call.send, None)
+            assert (await kernel.receive()).value == 2
+            assert kernel.statistics().received == 1
+            assert kernel.state is KernelState.ACTIVE
+
+    run(main())
+
+
+def test_calls_from_a_later_loop_are_refused(kit: Any, run: Any) -> None:
+    runtime = RingKernelRuntime()
+
+    async def main() -> Any:
+        kernel = await kit(runtime, active=False, queue_size=1)
+        await kernel.send(Task(SEND))  # now every call has to wait: what need not, may pass
+        return kernel
+
+    kernel = run(main())
+    calls = every_call(runtime, kernel)
+    assert run(refused(calls)) == [ELSEWHERE] * len(calls)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_fork_is_refused(kit: Any, run: Any) -> None:
     async def main() -> int:

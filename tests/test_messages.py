@@ -8,7 +8,8 @@ import inspect
 import pickle
 import timeit
 from dataclasses import InitVar, dataclass, field
-from typing import Annotated, Any, ClassVar
+from enum import Enum
+from typing import Annotated, Any, ClassVar, NamedTuple, TypedDict
 from uuid import UUID
 
 import pytest
@@ -346,9 +347,32 @@ def test_a_field_with_the_name_of_an_inherited_helper_is_refused() -> None:
     )
 
 
-def test_only_classes_are_messages() -> None:
-    with pytest.raises(TypeError, match=r"^@message decorates a class, not <function"):
-        message(test_only_classes_are_messages)  # type: ignore[type-var]
+class Pair(NamedTuple):
+    value: int
+
+
+class Table(TypedDict):
+    value: int
+
+
+class Color(Enum):
+    RED = 1
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (int, "int"), (list, "list"), (Pair, "Pair"), (Table, "Table"), (Color, "Color"), (3, "3"),
+        ("Request", "'Request'"), (Request(1), "Request(value=1)"),
+    ],
+)  # fmt: skip
+def test_only_classes_with_fields_are_messages(given: Any, shown: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        message(given)
+    assert str(caught.value) == (
+        f"@message decorates a class, not {shown}; write a plain class or a dataclass with "
+        "annotated fields, such as `value: int`"
+    )
 
 
 def test_building_a_message_costs_little_more_than_the_dataclass() -> None:
@@ -362,3 +386,38 @@ def test_building_a_message_costs_little_more_than_the_dataclass() -> None:
 
     # 1.2 here; the promise is 1.5, and a busy machine gets three tries
     assert min(cost(Plain) / cost(Bare) for _ in range(3)) < 1.5
+
+
+def test_fields_that_are_no_parameters_and_parameters_that_are_no_fields() -> None:
+    """The generated constructor does what dataclass's own does."""
+
+    def classes(decorate: Any) -> Any:
+        @dataclass
+        class Scaled:
+            value: int
+            factor: InitVar[int] = 3
+            seen: int = field(init=False, default=7)
+            rest: list[int] = field(init=False, default_factory=list)
+
+            def __post_init__(self, factor: int) -> None:
+                self.value *= factor
+
+        @dataclass(slots=True, kw_only=True)
+        class Slotted:
+            value: int
+            seen: int = field(init=False, default=7)
+            later: int = field(init=False)
+
+        return decorate(Scaled), decorate(Slotted)
+
+    for ours, theirs in zip(classes(message), classes(lambda cls: cls), strict=True):
+        for arguments in ({"value": 2}, {"value": 2, "factor": 5}):
+            if ours.__name__ == "Slotted" and "factor" in arguments:
+                continue
+            mine, plain = ours(**arguments), theirs(**arguments)
+            for name in ("value", "seen", "rest"):
+                assert getattr(mine, name, None) == getattr(plain, name, None)
+            assert hasattr(mine, "later") == hasattr(plain, "later")
+            assert ours(**arguments, priority=3).priority == 3
+        with pytest.raises(TypeError):
+            ours(value=1, seen=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -174,6 +174,20 @@ def test_nothing_of_the_users_is_run_and_nothing_large_is_made() -> None:
 
 def test_what_an_unknown_statement_may_change_is_forgotten() -> None:
     assert values(unknowns_spread) == {"m": 5}
+
+
+async def lambdas(ctx: Any) -> None:
+    order = sorted([2, 1], key=lambda n: -n)
+    low = min([2], default=3, key=lambda n: n)
+    made = (lambda: 5)()
+    counts = defaultdict(lambda: 0)
+    while True:
+        await ctx.receive()
+        print(order, low, made, counts)
+
+
+def test_a_lambda_is_a_function_and_not_called() -> None:
+    assert values(lambdas) == {"counts": {}}
 
 
 @message

@@ -93,5 +93,5 @@ def test_without_the_package() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr.splitlines()[-1] == (
         "ImportError: pydotcompute.prometheus needs the package prometheus_client; run "
-        "`pip install 'pydotcompute[prometheus]'`"
+        "`pip install prometheus_client`"
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pydotcompute import message, ring_kernel
+from pydotcompute import Lowering, message, ring_kernel
 from pydotcompute.compiler.schedule import schedule_of
 
 
@@ -15,6 +15,12 @@ from pydotcompute.compiler.schedule import schedule_of
 @dataclass
 class Number:
     n: int
+
+
+@message
+@dataclass
+class Name:
+    text: str
 
 
 def push(xs: list[int], n: int) -> None:
@@ -73,11 +79,24 @@ async def prints(ctx: Any) -> None:
         await ctx.send(number)
 
 
+async def makes_strings(ctx: Any) -> None:
+    while True:
+        number = await ctx.receive()
+        await ctx.send(Name(f"number {number.n}"))
+
+
 async def sends_many(ctx: Any) -> None:
     while True:
         number = await ctx.receive()
         for _ in range(number.n):
             await ctx.send(number)
+
+
+def lowered(function: Any) -> Lowering:
+    make = ring_kernel(kernel_id="schedule", input_type=Number, output_type=Number | Name,
+                       auto_register=False)  # fmt: skip
+    found: Lowering = make(function).lower()
+    return found
 
 
 @pytest.mark.parametrize(
@@ -88,14 +107,13 @@ async def sends_many(ctx: Any) -> None:
         (counts, "sequential: `count` is carried from turn to turn (line +5)"),
         (keeps_items, "sequential: `table` is carried from turn to turn (line +4)"),
         (remembers_the_last, "sequential: `last` is carried from turn to turn (line +5)"),
-        (prints, "sequential: what turns print has an order"),
+        (prints, "sequential: what turns print is printed in order"),
+        (makes_strings, "sequential: the strings that turns make are made in order"),
         (sends_many, "sequential: a turn may send any number of messages"),
     ],
 )
 def test_schedule(function: Any, schedule: str) -> None:
-    actor = ring_kernel(kernel_id="schedule", input_type=Number, output_type=Number,
-                        auto_register=False)(function)  # fmt: skip
-    lowering = actor.lower()
+    lowering = lowered(function)
     assert lowering.kernel is not None, lowering.explain()
     first = function.__code__.co_firstlineno
     head, found, tail = schedule.partition("(line +")
@@ -106,8 +124,99 @@ def test_schedule(function: Any, schedule: str) -> None:
 
 
 def test_state_that_no_turn_writes_is_not_written_back() -> None:
-    actor = ring_kernel(kernel_id="schedule", input_type=Number, output_type=Number,
-                        auto_register=False)(reads_its_state)  # fmt: skip
-    source = actor.lower().source
+    source = lowered(reads_its_state).source
     assert "const i64 limit = pdc_live->limit;" in source
     assert "pdc_live->limit =" not in source
+
+
+async def one_or_the_other(ctx: Any) -> None:
+    while True:
+        number = await ctx.receive()
+        if number.n > 0:
+            await ctx.send(number)
+        else:
+            await ctx.send(Number(-number.n))
+
+
+async def one_way_ends_the_turn(ctx: Any) -> None:
+    while True:
+        number = await ctx.receive()
+        if number.n < 0:
+            await ctx.send(Number(0))
+            continue
+        await ctx.send(number)
+
+
+async def both_and_one_more(ctx: Any) -> None:
+    while True:
+        number = await ctx.receive()
+        if number.n > 0:
+            await ctx.send(number)
+            if number.n > 9:
+                await ctx.send(number)
+        await ctx.send(Number(0))
+
+
+async def one_of_three_cases(ctx: Any) -> None:
+    while True:
+        number = await ctx.receive()
+        match number.n:
+            case 0:
+                await ctx.send(Number(0))
+            case 1 | 2:
+                await ctx.send(Number(1))
+                await ctx.send(Number(2))
+            case _:
+                await ctx.send(Number(3))
+
+
+async def sends_and_fails(ctx: Any) -> None:
+    while True:
+        number = await ctx.receive()
+        try:
+            await ctx.send(number)
+            await ctx.send(Number(100 // number.n))
+            number = Number(number.n // (number.n - 1))
+        except ZeroDivisionError:
+            await ctx.send(Number(-1))
+        else:
+            await ctx.send(number)
+            if number.n > 5:
+                await ctx.send(number)
+
+
+async def sends_in_the_end(ctx: Any) -> None:
+    while True:
+        number = await ctx.receive()
+        try:
+            if number.n == 0:
+                continue
+            await ctx.send(number)
+        finally:
+            await ctx.send(Number(0))
+
+
+async def nothing(ctx: Any) -> None:
+    while True:
+        await ctx.receive()
+
+
+@pytest.mark.parametrize(
+    ("function", "most"),
+    [
+        (nothing, 0),
+        (one_or_the_other, 1),
+        (one_way_ends_the_turn, 1),
+        (both_and_one_more, 3),
+        (one_of_three_cases, 2),
+        (sends_and_fails, 4),
+        (sends_in_the_end, 2),
+        (sends_many, None),
+    ],
+)
+def test_the_most_that_a_turn_sends(function: Any, most: int | None) -> None:
+    lowering = lowered(function)
+    assert lowering.kernel is not None, lowering.explain()
+    assert lowering.kernel.max_sends == most
+    said = "any number" if most is None else f"at most {most}"
+    assert f", {said} for a message\n" in lowering.explain()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import pickle
 import uuid
 from dataclasses import MISSING, dataclass, field
 from typing import Annotated, Any, Literal
@@ -14,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pydotcompute import Shape, message
+import pydotcompute
+from pydotcompute import SchemaError, Shape, errors, message
 from pydotcompute.compiler import types
 from pydotcompute.compiler.schema import (
-    SchemaError,
     StringTable,
     StringTableFullError,
     record_dtype,
@@ -237,6 +238,11 @@ USE = (
             "field 'data' of Bad: name 'Nowhere' is not defined; "
             "define it before the message class is used",
         ),
+        (
+            int | str,
+            "field 'data' of Bad: int | str is a union of several types; "
+            "only T | None has a record",
+        ),
         (None, f"field 'data' of Bad: none has no fixed record{USE}"),
         (Literal[2**63], f"field 'data' of Bad: Literal[{2**63}] has values beyond 64 bits{USE}"),
         (
@@ -278,6 +284,11 @@ def test_a_class_that_is_no_message() -> None:
     with pytest.raises(SchemaError) as caught:
         schema_of(Color)
     assert str(caught.value) == "Color is not a message class; decorate it with @message"
+    assert isinstance(caught.value, pydotcompute.PyDotComputeError)
+    assert pydotcompute.SchemaError is errors.SchemaError
+    assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args
+    with pytest.raises(SchemaError, match="^5 is not a message class; decorate it with @message$"):
+        schema_of(5)  # type: ignore[arg-type]
     with pytest.raises(SchemaError):
         record_dtype(types.DictType(types.INT, types.INT))
 

@@ -198,7 +198,8 @@ def test_no_source_text() -> None:
     exec("async def hidden(ctx): pass", scope)
     assert refused(scope["hidden"]) == dedent(
         """\
-        error[PDC001]: the source text of `hidden` cannot be found
+        error[PDC001]: the source text of `hidden` cannot be found; put it into a file or \
+a notebook cell
           File "<string>", line 1
           = note: the compiler works from Python text: a file, a notebook cell, or text that is \
 registered in `linecache`"""

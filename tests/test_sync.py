@@ -48,6 +48,7 @@ def test_every_call_has_a_twin(kit: Any, run: Any) -> None:
                 sync.activate()
                 sync.send(Task(SEND, 1), timeout=1)
                 assert sync.receive(timeout=1).value == 2
+                assert sync.statistics().received == 1
                 sync.deactivate()
                 sync.reactivate()
                 assert sync.send_many([Task(SEND, n) for n in range(3)]) == 3

@@ -33,7 +33,7 @@ CASES = [
      "`with` statement does not lower", "use `try`/`finally`, or open what you need before the loop"),
     ("async with lock:\n    n = 1", "PDC020", "async with lock",
      "`async with` statement does not lower",
-     "use `try`/`finally`, or open what you need before the loop"),
+     "for a time limit write `await ctx.receive(timeout=...)`; open what you need before the loop"),
     ("async for x in stream:\n    n = 1", "PDC020", "async for x in stream",
      "`async for` loop does not lower", "receive one message in each turn with `await ctx.receive()`"),
     ("try:\n    n = 1\nexcept* ValueError:\n    n = 2", "PDC020", "except* ValueError",

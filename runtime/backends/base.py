@@ -9,7 +9,8 @@ An engine never raises at its host and never blocks the event loop.
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -54,8 +55,8 @@ class Host(Protocol):
     spec: KernelSpec
     plan: Plan
     declares_input: bool
-    before_request: Callable[[], Awaitable[None]] | None
-    """Awaited before a request is put."""
+    request_gate: Callable[[], AbstractAsyncContextManager[None]] | None
+    """Entered while a request is put."""
 
     def ended(self) -> None:
         """The function has returned, or its loop and epilogue are over."""

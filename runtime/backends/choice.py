@@ -71,6 +71,8 @@ def choose(
     try:
         with resting():  # the compiler is imported here as well
             lowering = _lower(spec, state)
+    except Warning:  # the user's filter made an error of it
+        raise
     except Exception as error:  # the compiler is broken: the actor need not be
         log.exception("lowering kernel %r failed", spec.kernel_id)
         what = f"{type(error).__name__}: {error}"

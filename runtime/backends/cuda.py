@@ -11,6 +11,8 @@ number of messages, and it can die.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -33,7 +35,7 @@ from pydotcompute.ring import HEAD, TAIL, InputRing, OutputRing
 PULL_SECONDS = 30e-6
 """How long a client that finds nothing looks at the device's words before it suspends."""
 HELD = 8
-"""A bit of ``gate``: a request is about to be put."""
+"""A bit of ``gate``: requests are about to be put."""
 
 
 class CudaEngine(NativeEngine):
@@ -58,6 +60,7 @@ class CudaEngine(NativeEngine):
         self._head = 0
         self._busy = 0.0
         self._known = False
+        self._requests = 0
 
     def _new_block(self, program: NativeProgram) -> Block:
         spec, residents = self.host.spec, self.residents
@@ -74,7 +77,7 @@ class CudaEngine(NativeEngine):
         self._known = False
         self.residents.enrol(self)
         if block.policy is not Policy.BLOCK:
-            self.host.before_request = self._rest_for_request
+            self.host.request_gate = self._rest_for_request
 
     # --- running ---------------------------------------------------------------------------
 
@@ -218,17 +221,21 @@ class CudaEngine(NativeEngine):
             self.residents.rouse()
         await super()._at_rest(patience)
 
-    async def _rest_for_request(self) -> None:
-        """Where the bound depends on who waits for what, the device is told so before."""
-        if self.gate & (AWAY | HELD):
-            return
+    @asynccontextmanager
+    async def _rest_for_request(self) -> AsyncIterator[None]:
+        """Where the bound depends on who waits for what, the device is told so before: nothing runs
+        until all requests that are about to be put have been."""
+        self._requests += 1
         self.gate |= HELD
         try:
             await self._at_rest(1e9)
+            yield
         finally:
-            self.gate &= ~HELD
-            if self.block is not None and not self.gate:
-                self.poke()
+            self._requests -= 1
+            if not self._requests:
+                self.gate &= ~HELD
+                if self.block is not None and not self.gate:
+                    self.poke()
 
     def begin_exit(self, *, drain: bool) -> None:
         """End the actor."""
@@ -247,7 +254,7 @@ class CudaEngine(NativeEngine):
         block = self.block
         state = super()._leave()
         self.residents.leave(self)
-        self.host.before_request = None
+        self.host.request_gate = None
         if isinstance(block, CudaBlock):  # once the messages have been taken out of it
             self.host.loop.call_soon(block.release)
         return state

@@ -17,6 +17,11 @@ from pydotcompute.backends.device import Chunk, DeviceFault, Kernel
 from pydotcompute.errors import BackendUnavailableError
 
 _CONNECTIONS = "CUDA_DEVICE_MAX_CONNECTIONS"
+GET_CUPY = (
+    'in the clone of pydotcompute, run `pip install ".[cuda13]"` '
+    "(or `[cuda12]` for an older driver)"
+)
+"""How to come by CuPy.  The package called pydotcompute on PyPI is another one."""
 
 
 @contextmanager
@@ -40,8 +45,7 @@ class CupyDevice:
             self._cupy: Any = import_module("cupy")
         except ImportError as error:
             raise BackendUnavailableError(
-                "The cuda backend needs CuPy and it is not installed; run "
-                "`pip install pydotcompute[cuda13]` (or `[cuda12]` for an older driver)."
+                f"The cuda backend needs CuPy and it is not installed; {GET_CUPY}."
             ) from error
         cuda = self._cupy.cuda
         try:

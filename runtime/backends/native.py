@@ -77,6 +77,7 @@ class NativeEngine(NativeLife):
     def _begin(self, block: Any, ring: InputRing, out: OutputRing) -> None:
         """Memory and queues are ready: run bursts from now on."""
         ring.wake, ring.pull, out.pull = self.poke, self.pull, self.pull
+        ring.quiet = lambda: not self.gate & BUSY
         self.block, self.inport, self.outport = block, ring, out
         self._prepare(block, ring, out)
         self.host.use_rings(ring, out)

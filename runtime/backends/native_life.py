@@ -241,11 +241,13 @@ class NativeLife(EngineStorage):
         """Wait until no worker runs the actor; after ``patience`` seconds, stop it."""
         block = self.block
         while self.gate & BUSY and block is not None and self.block is block:
-            self._resting = self.host.loop.create_future()
-            await asyncio.wait([self._resting], timeout=patience)
-            if not self._resting.done():
+            if self._resting is None or self._resting.done():
+                self._resting = self.host.loop.create_future()  # for all who wait
+            resting = self._resting
+            await asyncio.wait([resting], timeout=patience)
+            if not resting.done():
                 block.u4[words.STOP] = 1
-                await self._resting
+                await asyncio.wait([resting])
 
     def unpause(self) -> None:
         """Go on."""

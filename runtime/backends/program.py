@@ -17,6 +17,7 @@ from pydotcompute.anatomy import Anatomy
 from pydotcompute.backends.device import Device
 from pydotcompute.compiler.abi import IN_ORDER, Lanes
 from pydotcompute.compiler.ir import HeaderSite
+from pydotcompute.edited import named
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def program_of(lowering: Any, anatomy: Anatomy, device: Device | None = None) ->
     if device is None:
         library = lowering.native_library()
     else:
-        library = device.compile(lowering.source, lowering.kernel_id)
+        with named(lowering.edited):
+            library = device.compile(lowering.source, lowering.kernel_id)
         # Here, on a worker thread: it may have to wait for the device.
         device.load(library, kernel.lanes.count)
     return NativeProgram(

@@ -119,7 +119,7 @@ class PythonEngine:
         self._task: asyncio.Task[None] | None = None
         self._exit = _STAY
         self._exits_raised = 0
-        self._cancelled = self._flushed = self._overdue = self._late_turn = False
+        self._flushed = self._overdue = self._late_turn = False
         self.paused = self.holding = self.forced = self.terminating = False
         self.usual = True
         self.credit = FAIR
@@ -194,8 +194,12 @@ class PythonEngine:
         completed = False
         try:
             completed = await driver.run()
-        except (asyncio.CancelledError, ActorExit):
+        except ActorExit:
             pass
+        except asyncio.CancelledError as error:
+            if not self._cancelled:  # it was something else that the actor waited for
+                self._fail(error)
+                return
         except (KeyboardInterrupt, SystemExit) as error:
             self._fail(error)
             raise
@@ -324,7 +328,7 @@ class PythonEngine:
         if self.holding:
             self.finish()
         if self._cancelled:
-            await park_for_ever()
+            await self._park()
         polling = timeout is not None and timeout <= 0 and not self._silent
         rest = None if self._silent else timeout
         if self.credit <= 0 or polling:
@@ -333,10 +337,10 @@ class PythonEngine:
         while True:
             self._leave_if_told(timeout)
             if self._exits_raised > self._limit:
-                await park_for_ever()
+                await self._park()
             if self._relief is not None and self._exit == _STAY:
                 self._relief(self._snapshot())
-                await park_for_ever()
+                await self._park()
             if self.paused:
                 await self.wait_active()
                 continue
@@ -385,7 +389,7 @@ class PythonEngine:
     async def send(self, message: Any) -> None:
         """``ctx.send`` when there is no room, or somebody waits for it."""
         if self._cancelled:
-            await park_for_ever()
+            await self._park()
         if self.forced:
             self.outport.force(self.outport.values.accept(message))
             return
@@ -396,10 +400,22 @@ class PythonEngine:
     async def breathe(self) -> None:
         """Let other tasks run."""
         if self._cancelled:
-            await park_for_ever()
+            await self._park()
         await self._rest(asyncio.sleep(0))
         if self.paused:
             await self.wait_active()
+
+    @property
+    def _cancelled(self) -> bool:
+        """Whether the actor was told to end by a cancellation that it may have swallowed; a time
+        limit of its own (``asyncio.timeout``) takes its cancellation back."""
+        return self._task is not None and self._task.cancelling() > 0
+
+    async def _park(self) -> None:
+        """Wait for ever: the actor must not go on."""
+        if asyncio.current_task() is self._task:
+            await park_for_ever()
+        await self.host.loop.create_future()  # in a task of the actor's own, no driver listens
 
     async def wait_active(self) -> None:
         """Wait while paused."""
@@ -415,9 +431,6 @@ class PythonEngine:
         self._wake_pausers()
         try:
             return await waiting
-        except asyncio.CancelledError:
-            self._cancelled = True
-            raise
         finally:
             self._parked -= 1
             self.credit = FAIR

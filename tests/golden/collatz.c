@@ -38,6 +38,8 @@
                 // break
                 goto pdc_done1;
             }
+#line 46 "tests/corpus/numbers.py"
+            // while n > 1:
             pdc_next2:;
             PDC_BACK_EDGE(46, pdc_raised);
         }

@@ -18,6 +18,8 @@
 #line 59 "tests/corpus/filters.py"
             // mean = sample.value
             mean = sample.value;
+#line 60 "tests/corpus/filters.py"
+            // continue
             goto pdc_commit;
         }
 #line 61 "tests/corpus/filters.py"

@@ -5,21 +5,27 @@ PDC_PY i64 py_guarded(pdc_turn *pdc_t, i64 n, i64 limit)
 {
     bool pdc_v1 = 0;
 #line 42 "tests/corpus/errors.py"
+    // if n > 2 * limit:
     pdc_v1 = (n > pdc_mul_i64(&pdc_t->error, 2, limit));
     PDC_CHECK(42, pdc_raised);
     if (pdc_v1) {
 #line 43 "tests/corpus/errors.py"
+        // raise HardLimitError(n)
         pdc_raise(&pdc_t->error, 400);
         PDC_CHECK(43, pdc_raised);
     }
 #line 44 "tests/corpus/errors.py"
+    // if n > limit:
     if (n > limit) {
 #line 45 "tests/corpus/errors.py"
+        // raise LimitError(f"{n} is more than {limit}")
         pdc_raise(&pdc_t->error, 401);
         PDC_CHECK(45, pdc_raised);
     }
 #line 46 "tests/corpus/errors.py"
+    // return n
     return n;
+#line 1 "pydotcompute/turn.h"
 pdc_raised:;
     return i64{};
 }
@@ -54,12 +60,12 @@ pdc_raised:;
         // level = 3
         level = 3;
         goto pdc_end6;
-        pdc_except5:;
-        if (pdc_t->error.code >= 1000) goto pdc_except3;
-        pdc_caught1_5 = pdc_t->error.code;
 #line 112 "tests/corpus/errors.py"
         // except ZeroDivisionError:
-        if (pdc_caught1_5 == 1 || pdc_caught1_5 == 2 || pdc_caught1_5 == 3 || pdc_caught1_5 == 4 || pdc_caught1_5 == 5 || pdc_caught1_5 == 6 || pdc_caught1_5 == 7 || pdc_caught1_5 == 8 || pdc_caught1_5 == 9 || pdc_caught1_5 == 107) {
+        pdc_except5:;
+        if (pdc_t->error.code >= 1000) goto pdc_except3; // no exception
+        pdc_caught1_5 = pdc_t->error.code;
+        if ((1 <= pdc_caught1_5 && pdc_caught1_5 <= 9) || pdc_caught1_5 == 107) {
             pdc_t->error = {};
 #line 113 "tests/corpus/errors.py"
             // depth += 1
@@ -78,15 +84,13 @@ pdc_raised:;
         goto pdc_except3;
         pdc_end6:;
         goto pdc_end4;
+#line 117 "tests/corpus/errors.py"
+        // depth += 10
         pdc_except3:;
-        if (pdc_t->error.code >= 1000) goto pdc_except1;
+        if (pdc_t->error.code >= 1000) goto pdc_except1; // no exception
         pdc_caught1_3 = pdc_t->error.code;
-#line 108 "tests/corpus/errors.py"
-        // try:
         {
             pdc_t->error = {};
-#line 117 "tests/corpus/errors.py"
-            // depth += 10
             depth = pdc_add_i64(&pdc_t->error, depth, 10);
             PDC_CHECK(117, pdc_except1);
 #line 118 "tests/corpus/errors.py"
@@ -94,10 +98,8 @@ pdc_raised:;
             PDC_RESERVE(118, pdc_except1);
             *pdc_next_output = pdc_make_Answer(level, 0.5);
             PDC_STAGE();
-#line 108 "tests/corpus/errors.py"
-            // try:
             pdc_raise(&pdc_t->error, pdc_caught1_3);
-            PDC_CHECK(108, pdc_except1);
+            PDC_CHECK(118, pdc_except1);
         }
         goto pdc_except1;
         pdc_end4:;
@@ -114,11 +116,11 @@ pdc_raised:;
         // level = 5
         level = 5;
         goto pdc_end2;
-        pdc_except1:;
-        if (pdc_t->error.code >= 1000) goto pdc_raised;
-        pdc_caught1_1 = pdc_t->error.code;
 #line 120 "tests/corpus/errors.py"
         // except HardLimitError:
+        pdc_except1:;
+        if (pdc_t->error.code >= 1000) goto pdc_raised; // no exception
+        pdc_caught1_1 = pdc_t->error.code;
         if (pdc_caught1_1 == 400) {
             pdc_t->error = {};
 #line 121 "tests/corpus/errors.py"
