@@ -18,7 +18,7 @@ import numpy as np
 from pydotcompute.compiler import containers as c
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
-from pydotcompute.compiler.build_containers import METHODS, array_place, mutate, op
+from pydotcompute.compiler.build_containers import METHODS, array_place, indices, mutate, op
 from pydotcompute.compiler.build_operators import apply, cast_operand, compared
 from pydotcompute.compiler.build_tables import items, keep
 from pydotcompute.compiler.build_ufuncs import ufunc_of
@@ -34,6 +34,7 @@ from pydotcompute.compiler.types import (
     ArrayType,
     ScalarType,
     Type,
+    UnionType,
     is_number,
 )
 
@@ -98,7 +99,6 @@ def elementwise(b: Builder, node: ast.AST, args: Sequence[ir.Expr],
                 rule: Callable[[list[ir.Expr]], ir.Expr]) -> ir.Expr:  # fmt: skip
     """``rule`` of the items of arrays at each place; numbers stand at all of them."""
     shape = _broadcast(args)
-    args = [arg if isinstance(arg.type, ArrayType) else b.stable(arg) for arg in args]
     args = [arg if isinstance(arg, (ir.Local, ir.Const)) else b.temporary(arg) for arg in args]
 
     def item(at: ir.Expr) -> ir.Expr:
@@ -168,6 +168,8 @@ def in_place(b: Builder, node: ast.AST, symbol: str, base: ir.Expr, value: ir.Ex
     assert isinstance(base.type, ArrayType)
     if not isinstance(base, ir.Local) or base.part or not (base.origin or base.site):
         raise OperandError("an array that is part of something changes")
+    if isinstance(value.type, UnionType):
+        raise OperandError(f"a {value.type} is added to an array where it is")
     result = binary_arrays(b, node, symbol, base, value)
     assert isinstance(result.type, ArrayType)
     if result.type.shape != base.type.shape:
@@ -212,7 +214,7 @@ def part_of(b: Builder, node: ast.Subscript, base: ir.Expr) -> ir.Expr:
         else:
             one = ArrayType(base.type.item, (size,))
             plain = ast.copy_location(ast.Subscript(node.value, index, ast.Load()), node)
-            fixed.append((b.stable(array_place(b, plain, one)), stride))
+            fixed.append((b.stable(array_place(b, plain, one, indices(b, plain, one))), stride))
     return _copied_part(b, node, base, tuple(shape), axes, fixed)
 
 

@@ -74,6 +74,8 @@ def _tolerances(b: Builder, node: ast.Call) -> list[ir.Expr]:
     if len(node.args) != 2 or not known.keys() >= set(given):
         raise OperandError("`math.isclose` takes two numbers, `rel_tol` and `abs_tol`")
     first, second, *rest = b.sequence([*node.args, *(k.value for k in node.keywords)])
+    if given != [name for name in known if name in given]:
+        first, second, *rest = (b.settled(value) for value in (first, second, *rest))
     values = dict(zip(given, rest, strict=True))
     loc = b.loc(node)
     return [first, second, *(values.get(name, ir.Const(loc, FLOAT, default))

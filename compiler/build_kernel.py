@@ -15,7 +15,7 @@ from pydotcompute.compiler import build_expressions, build_statements, ir
 from pydotcompute.compiler.actor_shape import ActorShape
 from pydotcompute.compiler.borrowing import looked_at
 from pydotcompute.compiler.build import MAX_PASSES, Builder, build_until_stable
-from pydotcompute.compiler.build_iteration import shrinking_names
+from pydotcompute.compiler.build_changes import shrinking_names
 from pydotcompute.compiler.build_loops import end_turn
 from pydotcompute.compiler.build_messages import read_back
 from pydotcompute.compiler.build_operators import negate

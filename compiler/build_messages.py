@@ -172,7 +172,9 @@ def note_conversion(b: Builder, cls: type, name: str, value: ir.Expr, wanted: Ty
 
 def note_read(b: Builder, base: ir.Expr, type_: MessageType, name: str, node: ast.AST) -> None:
     """A field of a message is read back."""
-    b.unit.read[id(node)] = Read(type_.cls, name, is_in_hand(b, base), b.source, node)
+    read = Read(type_.cls, name, is_in_hand(b, base), b.source, node)
+    is_whole = not (isinstance(node, ast.Attribute) and node.attr == name)
+    b.unit.read[(id(node), name) if is_whole else id(node)] = read
 
 
 def read_as_floats(b: Builder, nodes: Sequence[ast.expr], values: Sequence[ir.Expr], *,
@@ -223,6 +225,8 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
     _check_init(b, node, cls, schema)
     given = _bind_fields(b, node, cls, schema)
     values = dict(zip(given, b.sequence([given[name] for name in given]), strict=True))
+    if list(given) != [field.name for field in schema.fields if field.name in given]:
+        values = {name: b.settled(value) for name, value in values.items()}
     args = []
     for field in schema.fields:
         value = values.get(field.name)
@@ -282,11 +286,14 @@ def replaced(b: Builder, node: ast.Call) -> ir.Expr:
 
 def _check_alone(b: Builder, node: ast.expr) -> None:
     """A message holds the very list that it is given: that must not change while it is kept."""
-    if b.sending != "now" and isinstance(node, ast.Name) and node.id in b.changing:
-        b.fail("PDC106", node, f"a message keeps the list {node.id!r}, "
+    names = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
+    kept = [name for name in names if name in b.changing]
+    is_choice = isinstance(node, (ast.Name, ast.IfExp, ast.BoolOp))
+    if b.sending != "now" and is_choice and kept:
+        b.fail("PDC106", node, f"a message keeps the list {kept[0]!r}, "
                "which changes",
                notes=["in Python, the message would see the changes"],
-               hint=f"give the message a copy: `list({node.id})`")  # fmt: skip
+               hint=f"give the message a copy: `list({kept[0]})`")  # fmt: skip
 
 
 HEADER = ("message_id", "priority", "correlation_id")

@@ -51,8 +51,10 @@ from pydotcompute.compiler.types import (
 
 def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> ir.Expr:
     """``left symbol right`` for every combination of the types the operands may have."""
+    if UnionType in (type(left.type), type(right.type)):
+        left, right = b.settled(left), b.settled(right)
     if isinstance(left.type, UnionType):
-        right = b.stable(right)
+        left, right = b.stable(left), b.stable(right)
         return b.split(left, lambda part: apply(b, symbol, part, right, loc))
     if isinstance(right.type, UnionType):
         return b.split(right, lambda part: apply(b, symbol, left, part, loc))
@@ -135,12 +137,15 @@ def compare(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
 
 def compared(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     """``left symbol right``: a bool, of numpy's numbers a ``np.bool``."""
+    if UnionType in (type(left.type), type(right.type)):
+        left, right = b.settled(left), b.settled(right)
     if isinstance(left.type, UnionType):
-        right = b.stable(right)
+        left, right = b.stable(left), b.stable(right)
         return b.split(left, lambda part: compared(b, symbol, part, right))
     if isinstance(right.type, UnionType):
         return b.split(right, lambda part: compared(b, symbol, left, part))
     if NEVER in (left.type, right.type):
+        b.dropped(left)
         return b.convert(left if left.type == NEVER else right, BOOL)
     if left.type == right.type == NONE and symbol in ("is", "is not", "==", "!="):
         b.dropped(left, right)
@@ -209,12 +214,13 @@ def _tuples(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     assert isinstance(left.type, TupleType)
     assert isinstance(right.type, TupleType)
     loc = left.loc
-    if symbol not in ("==", "!="):
-        return _order(b, symbol, items_of(b, left), items_of(b, right), loc)
-    if len(left.type.items) != len(right.type.items):
+    if symbol in ("==", "!=") and len(left.type.items) != len(right.type.items):
         b.dropped(left, right)
         return ir.Const(loc, BOOL, symbol == "!=")
-    return _all_equal(b, symbol, zip(items_of(b, left), items_of(b, right), strict=True), loc)
+    ones, others = ([b.settled(item) for item in items_of(b, side)] for side in (left, right))
+    if symbol not in ("==", "!="):
+        return _order(b, symbol, ones, others, loc)
+    return _all_equal(b, symbol, zip(ones, others, strict=True), loc)
 
 
 def _messages(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
@@ -292,14 +298,6 @@ def items_of(b: Builder, value: ir.Expr) -> list[ir.Expr]:
         return list(value.items)
     types, value = value.type.items, b.stable(value)
     return [ir.Item(value.loc, type_, value, n) for n, type_ in enumerate(types)]
-
-
-def both(b: Builder, node: ast.AST, left: ir.Expr, right: ir.Expr) -> ir.Expr:
-    """``left and right`` of two links of a chain: the one that decides, as what it is."""
-    if left.type == right.type == BOOL:
-        return ir.And(b.loc(node), BOOL, left, right)
-    left = b.stable(left)
-    return choose(b, node, b.truth(left), (right, left), ([], []))
 
 
 def choose(b: Builder, node: ast.AST, test: ir.Expr, arms: tuple[ir.Expr, ir.Expr],

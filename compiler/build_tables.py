@@ -186,7 +186,8 @@ def _of_array(b: Builder, node: ast.Subscript, table: np.ndarray[Any, Any]) -> i
         raise OperandError("an array is indexed with one int for each axis")
     loc = b.loc(node)
     at: ir.Expr = ir.Const(loc, INT, 0)
-    for index, size in zip(b.sequence(parts), table.shape, strict=True):
+    found = [b.settled(index) for index in b.sequence(parts)]
+    for index, size in zip(found, table.shape, strict=True):
         at = _flat(at, size, place(b, index, size, "PDC_INDEX_ARRAY"))
     return items(b, tuple(table.reshape(-1)), loc)(at)
 
@@ -222,7 +223,9 @@ def chained(b: Builder, node: ast.Subscript, table: Any, row: ast.expr) -> ir.Ex
 def looked_up(b: Builder, table: dict[Any, Any], key: ir.Expr, loc: Location,
               default: ir.Expr | None) -> ir.Expr:  # fmt: skip
     """``TABLE[key]``; with a default, ``TABLE.get(key, default)``."""
-    at = b.temporary(_find(b, list(table), b.stable(key), loc))
+    key = b.stable(key)
+    default = None if default is None else b.settled(default)
+    at = b.temporary(_find(b, list(table), key, loc))
     value = items(b, tuple(table.values()), loc)(at)
     present = compare(b, ">=", at, ir.Const(loc, INT, 0))
     if default is None:

@@ -67,6 +67,8 @@ def ufunc_of(b: Builder, function: Any, args: Sequence[ir.Expr], node: ast.AST) 
         OperandError: it is not exact, or takes no operands of these types.
     """
     loc = b.loc(node)
+    if any(isinstance(arg.type, UnionType) for arg in args):
+        args = [b.stable(arg) for arg in args]
     for n, arg in enumerate(args):
         if isinstance(arg.type, UnionType):
             before, after = list(args[:n]), list(args[n + 1 :])

@@ -341,6 +341,7 @@ _RAISED: dict[str, type[Exception]] = {
     "PDC_DEOPT_TYPE": Deoptimise,
     "PDC_DEOPT_TRACEBACK": Deoptimise,
     "PDC_DEOPT_ERROR": Deoptimise,
+    "PDC_DEOPT_CHANGED": Deoptimise,
     "PDC_VALUE_ENUM": ValueError,
 }
 

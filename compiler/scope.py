@@ -129,6 +129,8 @@ class Scope(Converter):
         """The names that still have a value when a path has ended; None on the way."""
         self.views: set[str] = set()
         """Temporaries that are copies of parts of arrays, which in numpy share their memory."""
+        self.doubles: dict[str, tuple[ir.Local, ...]] = {}
+        """Temporaries that are copies of containers of variables, in Python one of the same."""
         self.received: set[str] = set()
         """Names of the temporaries that hold the message in hand."""
         self.list_items: dict[tuple[int, int, str], Type] = {}
@@ -160,10 +162,15 @@ class Scope(Converter):
             return
         if isinstance(value, ir.Local) and value.name in self.views and name not in self.synthetic:
             raise OperandError("a part of an array shares its memory; write `.copy()` to keep it")
+        doubled = self.doubled(value)
+        if doubled and name not in self.synthetic:
+            raise OperandError(f"{name!r} is one of several containers; choose where it is used")
         if isinstance(value.type, CONTAINERS):
             place = value if isinstance(value, ir.Local) else replace(
                 self.temporary(value), part=True
             )  # fmt: skip
+            if doubled:
+                self.doubles[place.name] = doubled
             self.env[name] = Var(place, place.type)
             for frame in self.tries:
                 frame.assigned.setdefault(name, []).append(place.type)
@@ -188,6 +195,24 @@ class Scope(Converter):
         for frame in self.tries:
             frame.assigned.setdefault(name, []).append(value.type)
         self.keep_shadows(name)
+
+    def doubled(self, value: ir.Expr) -> tuple[ir.Local, ...]:
+        """The containers of variables of which compiled code has a copy here, where Python has the
+        very one."""
+        if isinstance(value, ir.Local):
+            return self.doubles.get(value.name, ())
+        if not isinstance(value, ir.Cond):
+            return ()
+        arms = [arm.value if isinstance(arm, ir.Wrap) else arm
+                for arm in (value.then, value.orelse)]  # fmt: skip
+        held = tuple(arm for arm in arms if isinstance(arm, ir.Local) and self.is_held(arm))
+        return held + tuple(place for arm in arms for place in self.doubled(arm))
+
+    def is_held(self, value: ir.Expr) -> bool:
+        """Whether a value is the container of a variable, which may change."""
+        held = (var.local.name for var in (self.env or {}).values() if isinstance(var, Var))
+        is_place = isinstance(value, ir.Local) and isinstance(value.type, CONTAINERS)
+        return is_place and not value.part and value.name in held  # type: ignore[attr-defined]
 
     def keep_shadows(self, name: str) -> None:
         """Copies a variable that has changed to the locals that handlers look at."""
