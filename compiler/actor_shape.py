@@ -44,8 +44,6 @@ class ActorShape:
         state_names: whose value is needed in a later turn or in the epilogue, in the order of
             their first binding.
         loop_only_state: those of ``state_names`` that only the loop binds; they may be unbound.
-        dead_names: bound by the prologue and by the loop, but never read in a later turn: of use
-            only to somebody who looks at the state.
         silent_timeout: whether the time-out of an empty ``receive`` has no visible effect.
         receives: the ``await ctx.receive(...)`` of the loop, in the order of the text.
     """
@@ -57,7 +55,6 @@ class ActorShape:
     epilogue: tuple[ast.stmt, ...]
     state_names: tuple[str, ...]
     loop_only_state: tuple[str, ...]
-    dead_names: tuple[str, ...]
     silent_timeout: bool
     receives: tuple[ast.Await, ...]
 
@@ -129,7 +126,6 @@ def _shape(
     live = liveness.at_head(loop, after) | liveness.before(epilogue)
     known = (source.local_names - {ctx}) & (before | in_loop)
     state = tuple(name for name in _binding_order(source) if name in known and name in live)
-    dead = [name for name in _binding_order(source) if name in before & in_loop & known]
     return ActorShape(
         source=source,
         ctx=ctx,
@@ -138,7 +134,6 @@ def _shape(
         epilogue=tuple(epilogue),
         state_names=state,
         loop_only_state=tuple(name for name in state if name not in before),
-        dead_names=tuple(name for name in dead if name not in state),
         silent_timeout=is_silent(source, ctx, loop, frozenset(state)),
         receives=tuple(_receives([loop.test, *loop.body], ctx)),
     )

@@ -21,20 +21,26 @@ import numpy as np
 
 from pydotcompute.compiler import build_enums, ir
 from pydotcompute.compiler.borrowing import changing, looked_at
-from pydotcompute.compiler.build_unit import LoopFrame, Static, TurnFrame, Unit, describe_static
+from pydotcompute.compiler.build_order import Ordered
+from pydotcompute.compiler.build_unit import (
+    LoopFrame,
+    Static,
+    TurnFrame,
+    Unit,
+    Watch,
+    describe_static,
+)
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.diagnostics import DiagnosticError, Diagnostics, Location
-from pydotcompute.compiler.effects import may_fail
 from pydotcompute.compiler.errors import SchemaError
 from pydotcompute.compiler.liveness import bound_names
 from pydotcompute.compiler.operators import int_type, truth
 from pydotcompute.compiler.schema import schema_of
-from pydotcompute.compiler.scope import FORGOTTEN, Dropped, Env, Restart, Scope
+from pydotcompute.compiler.scope import FORGOTTEN, Dropped, Restart
 from pydotcompute.compiler.source import MISSING, FunctionSource
 from pydotcompute.compiler.types import (
     BOOL,
-    CONTAINERS,
     FLOAT,
     INT,
     NEVER,
@@ -50,6 +56,7 @@ from pydotcompute.compiler.types import (
     TupleType,
     Type,
     UnionType,
+    is_number,
 )
 
 MAX_PASSES = 12
@@ -65,7 +72,7 @@ class Poisoned(Exception):
     """A statement reads a name whose own statement did not lower: nothing new to report."""
 
 
-class Builder(Scope):
+class Builder(Ordered):
     """Builds the body of one function.
 
     Args:
@@ -77,6 +84,8 @@ class Builder(Scope):
     EXPRESSIONS: ClassVar[dict[type[ast.expr], Callable[[Builder, Any], ir.Expr | Static]]] = {}
     STATEMENTS: ClassVar[dict[type[ast.stmt], Callable[[Builder, Any], None]]] = {}
     """One rule for each AST class; ``build_expressions`` and ``build_statements`` fill them."""
+    CONSTANTS: ClassVar[list[Callable[[Builder, ast.expr, Any], ir.Expr | None]]] = []
+    """What makes a value of an object that has none by itself; ``build_arrays`` fills it."""
     FUSIONS: ClassVar[list[Callable[[Builder, Sequence[ast.stmt]], Sequence[ast.stmt]]]] = []
     """What makes one statement of two that belong together; ``build_statements`` fills it."""
 
@@ -87,6 +96,10 @@ class Builder(Scope):
         self.ctx = ctx
         self.loops: list[LoopFrame | TurnFrame] = []
         self.bound = source.local_names
+        self.watches: list[Watch] = []
+        """The containers that the loops around the place being built run over."""
+        self.parameters: set[str] = set()
+        """Names of the locals that hold a function's parameters."""
         self.result: Type | None = None
         self.returns: list[Type] = []
         self.effects = False
@@ -117,7 +130,7 @@ class Builder(Scope):
     def reset(self) -> None:
         """Forgets everything but what restarts teach."""
         super().reset()
-        self.loops, self.cleanups, self.returns = [], [], []
+        self.loops, self.cleanups, self.returns, self.watches = [], [], [], []
 
     def widen_container(self, name: str, type_: Type) -> None:
         """A container of the state takes items of more types: the actor is built again."""
@@ -153,6 +166,9 @@ class Builder(Scope):
         """The value of ``node``; what it does on the way goes to the block."""
         result = self.evaluate(node)
         if isinstance(result, Static):
+            for make in self.CONSTANTS:
+                if (made := make(self, node, result.value)) is not None:
+                    return made
             self.fail("PDC100", node, f"{describe_static(result.value)} is used as a value",
                       hint="compiled code can call it, but not store or send it")  # fmt: skip
         return result
@@ -174,34 +190,6 @@ class Builder(Scope):
             self.nevers += 1
         return result
 
-    def sequence(self, nodes: Sequence[ast.expr],
-                 build: Callable[[ast.expr], ir.Expr] | None = None) -> list[ir.Expr]:  # fmt: skip
-        """Values in Python's order: what a later one does cannot change an earlier one.
-
-        Args:
-            nodes: what they are the values of.
-            build: builds one; None: as any expression.
-        """
-        values: list[ir.Expr] = []
-        for node in nodes:
-            mark = len(self.block)
-            value = self.expression(node) if build is None else build(node)
-            later = self.block[mark:]
-            if later and any(not isinstance(v, ir.Const) for v in values):
-                del self.block[mark:]
-                values = [v if _stays(v) else self.temporary(v) for v in values]
-                self.block += later
-            values.append(value)
-        return values
-
-    def nested(self, build: Callable[[], ir.Expr]) -> tuple[ir.Expr, list[ir.Stmt]]:
-        """A value computed only on some condition, and the statements it needs."""
-        outer, self.block = self.block, []
-        try:
-            return build(), self.block
-        finally:
-            self.block = outer
-
     def constant(self, value: Any, loc: Location) -> ir.Expr | Static:
         """A Python object met while compiling, as a value if compiled code has such values."""
         if value is None:
@@ -210,8 +198,8 @@ class Builder(Scope):
             if value not in EnumType(type(value)).members:
                 return Static(value)  # several flags at once
             return ir.Const(loc, EnumType(type(value)), value)
-        if isinstance(value, np.generic) and not isinstance(value, (float, str, bytes)):
-            if value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
+        if isinstance(value, np.generic) and not isinstance(value, (str, bytes)):
+            if is_number(value.dtype):
                 return ir.Const(loc, ScalarType(value.dtype.name), value)
             return Static(value)
         if type(value) is int:
@@ -279,6 +267,22 @@ class Builder(Scope):
         made_by = value.function if isinstance(value, ir.Call) else None
         return super().is_made(value) or made_by in self.unit.makers
 
+    def settled(self, value: ir.Expr) -> ir.Expr:
+        """``value``; what it raises, it raises here."""
+        made, settled = self.is_made(value), super().settled(value)
+        if made and isinstance(settled, ir.Local):
+            self.made.add(settled.name)
+        return settled
+
+    def changes(self, node: ir.Node, message: ir.Local) -> bool:
+        """Whether a node of the IR changes the message in a local, itself or by a call."""
+        callee = next((f for f in self.unit.functions.values()
+                       if isinstance(node, ir.Call) and f.name == node.function), None)  # fmt: skip
+        if callee is None or not isinstance(node, ir.Call):
+            return super().changes(node, message)
+        return any(own.name in callee.changes and message in (arg, getattr(arg, "base", None))
+                   for arg, own in zip(node.args, callee.parameters, strict=True))  # fmt: skip
+
     def present(self, value: ir.Expr) -> ir.Expr:
         """``value``, raising ``UnboundLocalError`` where its name is not bound yet."""
         if value.type == UNBOUND:
@@ -318,17 +322,6 @@ class Builder(Scope):
         self.dropped(value)
         return ir.Const(value.loc, BOOL, truth)
 
-    def dropped(self, *values: ir.Expr) -> None:
-        """Computes what is not needed, but may fail."""
-        self.block += [ir.Evaluate(v.loc, v) for v in values if may_fail(v)]
-
-    def picked(self, values: Sequence[ir.Expr], index: int) -> ir.Expr:
-        """One of several values that Python computes all of."""
-        if any(may_fail(value) for n, value in enumerate(values) if n != index):
-            values = [value if isinstance(value, ir.Const) else self.temporary(value)
-                      for value in values]  # fmt: skip
-        return values[index]
-
     # --- statements ------------------------------------------------------------------------------
 
     def statements(self, nodes: Sequence[ast.stmt]) -> None:
@@ -358,41 +351,12 @@ class Builder(Scope):
             if self.env is not None:
                 self.env[name] = FORGOTTEN
 
-    def branch(self, env: Env, build: Callable[[], None]) -> tuple[Env | None, list[ir.Stmt]]:
-        """Builds into a block of its own, starting from ``env``."""
-        outer_env, outer_block = self.env, self.block
-        self.env, self.block = dict(env), []
-        try:
-            build()
-            return self.env, self.block
-        finally:
-            self.env, self.block = outer_env, outer_block
-
-    def close(self, paths: list[tuple[Env | None, list[ir.Stmt]]], loc: Location) -> None:
-        """Goes on where several blocks meet: each is adapted to the merged environment."""
-        alive = [env for env, _ in paths if env is not None]
-        if not alive:
-            self.env = None
-            return
-        target = self.merge(alive, loc)
-        for env, block in paths:
-            self.env, outer, self.block = env, self.block, block
-            self.adapt(target, loc)
-            self.block = outer
-        self.env = target
-
     def schema(self, cls: type, node: ast.AST) -> Any:
         """The record of a message class."""
         try:
             return schema_of(cls)
         except SchemaError as error:
             self.fail("PDC109", node, str(error))
-
-
-def _stays(value: ir.Expr) -> bool:
-    """Whether what is done later leaves a value alone: a container is the place that it is."""
-    is_place = isinstance(value, ir.Local) and isinstance(value.type, CONTAINERS)
-    return isinstance(value, ir.Const) or is_place
 
 
 def build_until_stable(builder: Builder, build: Callable[[], None]) -> None:

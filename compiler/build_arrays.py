@@ -18,8 +18,9 @@ import numpy as np
 from pydotcompute.compiler import containers as c
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
-from pydotcompute.compiler.build_containers import METHODS, array_place, mutate, op
-from pydotcompute.compiler.build_operators import apply, cast_operand, compare
+from pydotcompute.compiler.build_containers import METHODS, array_place, indices, mutate, op
+from pydotcompute.compiler.build_operators import apply, cast_operand, compared
+from pydotcompute.compiler.build_tables import items, keep
 from pydotcompute.compiler.build_ufuncs import ufunc_of
 from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError
@@ -29,15 +30,18 @@ from pydotcompute.compiler.types import (
     BOOL,
     FLOAT,
     INT,
+    NP_BOOL,
     ArrayType,
     ScalarType,
     Type,
+    UnionType,
+    is_number,
 )
 
 Item = Callable[[ir.Expr], ir.Expr]
 """The item of a result at a flat place."""
 
-F64, I64, NP_BOOL = ScalarType("float64"), ScalarType("int64"), ScalarType("bool")
+F64, I64 = ScalarType("float64"), ScalarType("int64")
 MAX_ITEMS = 4096
 """Items of an array made inside a turn."""
 
@@ -95,7 +99,6 @@ def elementwise(b: Builder, node: ast.AST, args: Sequence[ir.Expr],
                 rule: Callable[[list[ir.Expr]], ir.Expr]) -> ir.Expr:  # fmt: skip
     """``rule`` of the items of arrays at each place; numbers stand at all of them."""
     shape = _broadcast(args)
-    args = [arg if isinstance(arg.type, ArrayType) else b.stable(arg) for arg in args]
     args = [arg if isinstance(arg, (ir.Local, ir.Const)) else b.temporary(arg) for arg in args]
 
     def item(at: ir.Expr) -> ir.Expr:
@@ -109,6 +112,21 @@ def elementwise(b: Builder, node: ast.AST, args: Sequence[ir.Expr],
         return rule(parts)
 
     return made(b, node, shape, item)
+
+
+def constant_array(b: Builder, node: ast.AST, value: Any) -> ir.Expr | None:
+    """An array of a module, to be computed with; it does not change here.  None if compiled code
+    has no such array."""
+    if not isinstance(value, np.ndarray) or not is_number(value.dtype):
+        return None
+    keep(b, value)
+    item = items(b, list(value.reshape(-1)), b.loc(node))
+    array = made(b, node, value.shape, item, ScalarType(value.dtype.name))
+    assert isinstance(array, ir.Local)
+    return replace(array, part=True)
+
+
+Builder.CONSTANTS.append(constant_array)
 
 
 def _modulo(size: int) -> Primitive:
@@ -130,7 +148,7 @@ def compare_arrays(b: Builder, node: ast.AST, symbol: str, left: ir.Expr,
     """``a < b`` item by item."""
     if symbol in ("is", "is not"):
         raise OperandError(f"`{symbol}` of arrays")
-    return elementwise(b, node, [left, right], lambda v: compare(b, symbol, v[0], v[1]))
+    return elementwise(b, node, [left, right], lambda v: compared(b, symbol, v[0], v[1]))
 
 
 def unary_array(b: Builder, node: ast.AST, symbol: str, value: ir.Expr) -> ir.Expr:
@@ -150,6 +168,8 @@ def in_place(b: Builder, node: ast.AST, symbol: str, base: ir.Expr, value: ir.Ex
     assert isinstance(base.type, ArrayType)
     if not isinstance(base, ir.Local) or base.part or not (base.origin or base.site):
         raise OperandError("an array that is part of something changes")
+    if isinstance(value.type, UnionType):
+        raise OperandError(f"a {value.type} is added to an array where it is")
     result = binary_arrays(b, node, symbol, base, value)
     assert isinstance(result.type, ArrayType)
     if result.type.shape != base.type.shape:
@@ -194,7 +214,7 @@ def part_of(b: Builder, node: ast.Subscript, base: ir.Expr) -> ir.Expr:
         else:
             one = ArrayType(base.type.item, (size,))
             plain = ast.copy_location(ast.Subscript(node.value, index, ast.Load()), node)
-            fixed.append((b.stable(array_place(b, plain, one)), stride))
+            fixed.append((b.stable(array_place(b, plain, one, indices(b, plain, one))), stride))
     return _copied_part(b, node, base, tuple(shape), axes, fixed)
 
 
@@ -327,8 +347,8 @@ def same_zero(xs: Any, name: str) -> Any:
 def _truth(name: str) -> Callable[[Builder, ast.AST, ir.Expr], ir.Expr]:
     def rule(b: Builder, node: ast.AST, base: ir.Expr) -> ir.Expr:
         primitive = Primitive(f"array_{name}", f"pdc_np_{name}({{0}})",
-                              lambda xs: bool(getattr(xs, name)()))  # fmt: skip
-        return op(b.loc(node), BOOL, primitive, base)
+                              lambda xs: getattr(xs, name)())  # fmt: skip
+        return op(b.loc(node), NP_BOOL, primitive, base)
 
     return rule
 
@@ -366,7 +386,7 @@ def dtype_of(b: Builder, node: ast.Call, at: int) -> ScalarType:
     found = b.evaluate(given[0])
     if isinstance(found, Static) and isinstance(found.value, type):
         dtype = np.dtype(found.value)
-        if dtype.kind in "biuf" and 4 <= dtype.itemsize * 4 <= 32:
+        if is_number(dtype):
             return ScalarType(dtype.name)
     raise OperandError("a dtype is a class of numpy here, such as `np.float32`")
 

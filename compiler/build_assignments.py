@@ -24,6 +24,7 @@ from pydotcompute.compiler.types import (
     ListType,
     MessageType,
     TupleType,
+    holds_message,
 )
 
 _AUGMENTED = {
@@ -57,7 +58,8 @@ def assign(b: Builder, node: ast.Assign) -> None:
         b.fail("PDC109", node, f"{name!r} is a message with one header here and another "
                "elsewhere", hint="give the two messages names of their own")  # fmt: skip
     if len(node.targets) > 1:
-        value = b.stable(value)
+        places = any(not isinstance(target, ast.Name) for target in node.targets)
+        value = _copy(b, value) if places and not holds_message(value.type) else b.stable(value)
     for target in node.targets:
         assign_to(b, target, value, sole=len(node.targets) == 1)
 
@@ -154,6 +156,8 @@ def _unpack_starred(b: Builder, target: ast.Tuple | ast.List, items: list[ir.Exp
 
 
 def _copy(b: Builder, value: ir.Expr) -> ir.Expr:
+    if isinstance(value, ir.Const):
+        return value
     if isinstance(value, ir.Local) and (
         value.name.startswith("%") or isinstance(value.type, CONTAINERS)
     ):  # fmt: skip
@@ -197,6 +201,9 @@ def augmented_assign(b: Builder, node: ast.AugAssign) -> None:
 def _aug_assign_item(b: Builder, node: ast.AugAssign, target: ast.Subscript) -> None:
     """``xs[i] += y``: the index is evaluated once, before ``y``."""
     target = _one_index(b, target)
+    if not isinstance(target.value, ast.Name):
+        base = b.held(b.expression(target.value), node)
+        target = ast.copy_location(ast.Subscript(base, target.slice, target.ctx), target)
     parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
     names: list[ast.expr] = []
     for part in parts:

@@ -35,7 +35,7 @@ from pydotcompute.compiler.build_texts import looks_inside, make_text
 from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.containers import LENGTH
 from pydotcompute.compiler.convert import OperandError
-from pydotcompute.compiler.numpy_types import cast
+from pydotcompute.compiler.numpy_types import cast, truncation
 from pydotcompute.compiler.operators import Primitive, helper
 from pydotcompute.compiler.synthetic import placed
 from pydotcompute.compiler.types import (
@@ -43,6 +43,7 @@ from pydotcompute.compiler.types import (
     CONTAINERS,
     FLOAT,
     INT,
+    NP_BOOL,
     STR,
     TEXT,
     WIDE,
@@ -89,6 +90,7 @@ def _len(b: Builder, node: ast.Call) -> ir.Expr:
     if len(node.args) == 1 and (viewed := dict_view(b, node.args[0])) is not None:
         return ir.Op(b.loc(node), INT, LENGTH, (viewed,))
     (value,) = arguments(b, node)
+    value = b.container(value)
     if isinstance(value.type, TupleType):
         b.dropped(value)
         return ir.Const(b.loc(node), INT, len(value.type.items))
@@ -162,11 +164,15 @@ def _scalar_class(cls: type) -> Callable[[Builder, ast.Call], ir.Expr]:
         def convert(part: ir.Expr) -> ir.Expr:
             if part.type == target:
                 return part
+            if target == NP_BOOL:
+                return b.convert(b.truth(part), target)
             if part.type == FLOAT and not target.is_float:
                 part = apply_function(b, int, [part], node)
             if not (part.type in (BOOL, INT, WIDE, FLOAT) or isinstance(part.type, ScalarType)):
                 raise OperandError(f"{part.type} is no number")
             primitive = cast(part.type, target)
+            if isinstance(part.type, ScalarType) and part.type.is_float and not target.is_float:
+                primitive = truncation(part.type, target)
             assert primitive is not None
             return ir.Op(b.loc(node), target, primitive, (part,))
 

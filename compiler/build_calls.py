@@ -8,10 +8,13 @@ import logging
 import types as pytypes
 from typing import Any
 
+import numpy as np
+
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_builtins import BUILTINS
 from pydotcompute.compiler.build_containers import method
+from pydotcompute.compiler.build_enums import as_text
 from pydotcompute.compiler.build_format import text_method
 from pydotcompute.compiler.build_functions import call_function
 from pydotcompute.compiler.build_intrinsics import apply_function, intrinsic
@@ -105,6 +108,8 @@ def _owner(b: Builder, node: ast.Call, func: ast.Attribute) -> ir.Expr | Static:
     if isinstance(func.value, ast.Name) and func.value.id == b.ctx:
         b.fail("PDC023", node, f"`{b.ctx}.{func.attr}()` without `await` does not lower")
     base = b.evaluate(func.value)
+    if isinstance(base, Static) and isinstance(base.value, np.ndarray):
+        return b.expression(func.value)
     known = (pytypes.ModuleType, type, logging.Logger, logging.LoggerAdapter)
     if isinstance(base, Static) and not isinstance(base.value, (*known, list, tuple, dict)):
         b.fail("PDC103", node, f"`{ast.unparse(func)}` does not lower",
@@ -114,10 +119,12 @@ def _owner(b: Builder, node: ast.Call, func: ast.Attribute) -> ir.Expr | Static:
 
 
 def _method(b: Builder, node: ast.Call, func: ast.Attribute, base: ir.Expr) -> ir.Expr:
+    base = b.container(base, NoAttributeError)
     if isinstance(base.type, CONTAINERS):
         return method(b, node, base, func.attr)
     if has_method(base.type, func.attr):
         return call_method(b, node, func, base)
+    base = as_text(base)
     if set(members_of(base.type)) <= {STR, TEXT}:
         return text_method(b, node, func, b.convert(base, TEXT if base.type != STR else STR))
     if func.attr not in NUMBER_METHODS or node.args or node.keywords:

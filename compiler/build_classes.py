@@ -66,7 +66,9 @@ def classes(b: Builder, node: ast.expr) -> tuple[type, ...]:
     if isinstance(node, ast.Constant) and node.value is None:
         return (type(None),)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type":
-        return (class_of(b.expression(node.args[0]).type),)
+        other = b.expression(node.args[0])
+        b.dropped(other)
+        return (class_of(other.type),)
     found = b.evaluate(node)
     value = found.value if isinstance(found, Static) else None
     if isinstance(value, pytypes.UnionType):

@@ -11,9 +11,11 @@ from pydotcompute.compiler import containers as c
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_operators import apply, cast_operand, negate
-from pydotcompute.compiler.convert import OperandError, raising
-from pydotcompute.compiler.numpy_types import to_python
+from pydotcompute.compiler.build_watch import after_change, before_change
+from pydotcompute.compiler.convert import OperandError, plain_int, raising
+from pydotcompute.compiler.effects import may_raise
 from pydotcompute.compiler.operators import Primitive
+from pydotcompute.compiler.scope import Outgrown
 from pydotcompute.compiler.synthetic import TAG, placed, tagged, unplaced
 from pydotcompute.compiler.types import (
     BOOL,
@@ -41,19 +43,27 @@ def op(loc: Any, type_: Type, primitive: Primitive, *args: ir.Expr) -> ir.Expr:
 def mutate(b: Builder, node: ast.AST, primitive: Primitive, *args: ir.Expr) -> None:
     """Changes a container."""
     b.effects = True
+    change = before_change(b, args[0], primitive)
     b.block.append(ir.Mutate(b.loc(node), None, primitive, args))
+    after_change(b, args[0], change)
 
 
 def taken(b: Builder, node: ast.AST, type_: Type, primitive: Primitive, *args: ir.Expr) -> ir.Expr:
     """Changes a container and keeps what that gives."""
     b.effects = True
     target = b.hole(b.loc(node), type_)
+    change = before_change(b, args[0], primitive)
     b.block.append(ir.Mutate(b.loc(node), target, primitive, args))
+    after_change(b, args[0], change)
     return target
 
 
 def grown(b: Builder, place: ir.Expr, item: Type, key: Type | None = None) -> Type:
-    """The item type of a container that is about to take an ``item``; begins again if it grows."""
+    """The item type of a container that is about to take an ``item``; begins again if it grows.
+
+    Raises:
+        Outgrown: it is a parameter, so the caller has to begin again.
+    """
     type_ = place.type
     assert isinstance(place, ir.Local), "only named containers change"
     if isinstance(type_, DictType):
@@ -75,6 +85,8 @@ def grown(b: Builder, place: ir.Expr, item: Type, key: Type | None = None) -> Ty
             b.widen_container(place.origin, wide)
         if place.site is not None:
             b.widen_list(place.site, item)
+        if place.name in b.borrowed:
+            raise Outgrown(b.borrowed[place.name], item, key)
         raise OperandError(f"a {type_} takes no {item}")
     return old
 
@@ -82,16 +94,27 @@ def grown(b: Builder, place: ir.Expr, item: Type, key: Type | None = None) -> Ty
 def subscript(b: Builder, node: ast.Subscript, base: ir.Expr) -> ir.Expr:
     """``base[index]`` of a container."""
     loc = b.loc(node)
+    (base,), index = b.before([base], lambda: indices(b, node, base.type))
     if isinstance(base.type, ArrayType):
-        return op(loc, base.type.item, c.ARRAY_ITEM, base, array_place(b, node, base.type))
+        return op(loc, base.type.item, c.ARRAY_ITEM, base, array_place(b, node, base.type, index))
     if isinstance(base.type, DictType):
-        key = b.expression(node.slice)
         if base.type.key == NEVER:
             return raising(loc, NEVER, "PDC_DEOPT_TYPE")  # nothing is ever put into it
-        key = key_in(b, key, base.type)
+        key = key_in(b, index[0], base.type)
         return op(loc, base.type.value, c.GET, base, key)
-    index = b.convert(b.expression(node.slice), INT)
-    return op(loc, c.item_type(base.type), c.GET, base, index)
+    return op(loc, c.item_type(base.type), c.GET, base, b.convert(plain_int(index[0]), INT))
+
+
+def indices(b: Builder, node: ast.Subscript, type_: Type) -> list[ir.Expr]:
+    """What stands between the brackets; of an array, an index for each axis."""
+    if not isinstance(type_, ArrayType):
+        return [b.expression(node.slice)]
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    if any(isinstance(part, ast.Slice) for part in parts) or len(parts) != len(type_.shape):
+        raise OperandError("an array is indexed with one int for each axis")
+    found = b.sequence(parts)
+    # All of them are there before the first is held against its axis.
+    return found if len(found) == 1 else [b.settled(index) for index in found]
 
 
 def key_in(b: Builder, key: ir.Expr, type_: DictType) -> ir.Expr:
@@ -111,15 +134,13 @@ def _rounds(key: ir.Expr, wanted: Type) -> bool:
     return wanted == FLOAT and key.type in (INT, WIDE) and not small
 
 
-def array_place(b: Builder, node: ast.Subscript, type_: ArrayType) -> ir.Expr:
+def array_place(b: Builder, node: ast.AST, type_: ArrayType,
+                found: Sequence[ir.Expr]) -> ir.Expr:  # fmt: skip
     """The flat place of ``array[i, j]``; each index is checked on its own axis."""
-    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-    if any(isinstance(part, ast.Slice) for part in parts) or len(parts) != len(type_.shape):
-        raise OperandError("an array is indexed with one int for each axis")
     loc = b.loc(node)
     place: ir.Expr | None = None
-    for index, size in zip(b.sequence(parts), type_.shape, strict=True):
-        index = b.convert(_plain_int(b, index), INT)
+    for index, size in zip(found, type_.shape, strict=True):
+        index = b.convert(plain_int(index), INT)
         at = op(loc, INT, c.axis(size), index)
         if place is None:
             place = at
@@ -130,36 +151,29 @@ def array_place(b: Builder, node: ast.Subscript, type_: ArrayType) -> ir.Expr:
     return place
 
 
-def _plain_int(b: Builder, value: ir.Expr) -> ir.Expr:
-    if isinstance(value.type, ScalarType) and not value.type.is_float:
-        signature = to_python(value.type)
-        assert signature is not None
-        return ir.Op(value.loc, signature.result, signature.primitive, (value,))
-    return value
-
-
 def store(b: Builder, target: ast.Subscript, value: ir.Expr) -> None:
-    """``base[index] = value``."""
+    """``base[index] = value``: the value is there before the index."""
     if isinstance(target.slice, ast.Slice):
         raise OperandError("a slice is assigned")
-    base = b.expression(target.value)
+    (value,), base = b.before([value], lambda: b.expression(target.value))
     if not isinstance(base, ir.Local) or not isinstance(base.type, CONTAINERS):
         raise OperandError(f"an item of {base.type} is assigned")
     if base.part:
         raise OperandError("a container that is part of a message does not change")
+    (value,), index = b.before([value], lambda: indices(b, target, base.type))
+    if any(map(may_raise, index)):
+        value = b.settled(value)
     if isinstance(base.type, ArrayType):
-        place = array_place(b, target, base.type)
+        place = array_place(b, target, base.type, index)
         mutate(b, target, c.SET_ITEM, base, place, array_value(b, value, base.type.item))
-        return
-    index = b.expression(target.slice)
-    if isinstance(base.type, DictType):
-        grown(b, base, value.type, index.type)
-        key, item = key_in(b, index, base.type), b.convert(value, base.type.value)
+    elif isinstance(base.type, DictType):
+        grown(b, base, value.type, index[0].type)
+        key, item = key_in(b, index[0], base.type), b.convert(value, base.type.value)
         mutate(b, target, c.SET, base, key, item)
-        return
-    grown(b, base, value.type)
-    item = b.convert(value, c.item_type(base.type))
-    mutate(b, target, c.SET, base, b.convert(index, INT), item)
+    else:
+        grown(b, base, value.type)
+        item = b.convert(value, c.item_type(base.type))
+        mutate(b, target, c.SET, base, b.convert(plain_int(index[0]), INT), item)
 
 
 def array_value(b: Builder, value: ir.Expr, item: ScalarType) -> ir.Expr:
@@ -190,7 +204,9 @@ def method(b: Builder, node: ast.Call, base: ir.Expr, name: str) -> ir.Expr:
     rule = METHODS.get((type(base.type), name))
     if rule is None or (node.keywords and name not in _WITH_KEYWORDS):
         raise OperandError(f"{base.type} has no method {name!r} that lowers")
-    known = isinstance(base, ir.Local) and (base.origin or base.site)
+    known = isinstance(base, ir.Local) and (
+        base.origin or base.site or (base.name in b.borrowed and not base.part)
+    )  # fmt: skip
     if not known and name not in READING:
         raise OperandError("a container that is part of a message does not change")
     return rule(b, node, base)
@@ -249,9 +265,9 @@ def _dict_get(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     key, *rest = b.sequence(node.args)
     default = rest[0] if rest else ir.none(b.loc(node))
     if base.type.key == NEVER:
-        return default
+        return b.picked([key, default], 1)
     loc = b.loc(node)
-    key = b.stable(key_in(b, key, base.type))
+    key, default = b.stable(key_in(b, key, base.type)), b.settled(default)
     value = op(loc, base.type.value, c.VALUE_OR, base, key)
     result = join(base.type.value, default.type)
     present = op(loc, BOOL, c.CONTAINS, base, key)
@@ -263,11 +279,11 @@ def _dict_setdefault(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     key, value = b.sequence(node.args)
     grown(b, base, value.type, key.type)
     loc = b.loc(node)
-    key = b.stable(key_in(b, key, base.type))
+    key, value = b.stable(key_in(b, key, base.type)), b.settled(value)
     value = b.convert(value, base.type.value)
-    b.effects = True
     missing = negate(op(loc, BOOL, c.CONTAINS, base, key))
-    b.block.append(ir.If(loc, missing, (ir.Mutate(loc, None, c.SET, (base, key, value)),), ()))
+    _, added = b.branch(dict(b.env or {}), lambda: mutate(b, node, c.SET, base, key, value))
+    b.block.append(ir.If(loc, missing, tuple(added), ()))
     return b.temporary(op(loc, base.type.value, c.GET, base, key))
 
 
@@ -277,7 +293,7 @@ def _dict_pop(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     loc = b.loc(node)
     if base.type.key == NEVER:
         if rest:
-            return rest[0]
+            return b.picked([key, rest[0]], 1)
         raise OperandError("nothing was put into the dict")
     key = b.stable(key_in(b, key, base.type))
     if not rest:
@@ -285,12 +301,15 @@ def _dict_pop(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     default = b.stable(rest[0])
     result = join(base.type.value, default.type)
     target = b.hole(loc, result)
-    value = b.hole(loc, base.type.value)
-    b.effects = True
-    then = (ir.Mutate(loc, value, c.TAKE, (base, key)),
-            ir.Assign(loc, target, b.convert(value, result)))  # fmt: skip
+    type_ = base.type
+
+    def take() -> None:
+        value = taken(b, node, type_.value, c.TAKE, base, key)
+        b.block.append(ir.Assign(loc, target, b.convert(value, result)))
+
+    _, then = b.branch(dict(b.env or {}), take)
     orelse = (ir.Assign(loc, target, b.convert(default, result)),)
-    b.block.append(ir.If(loc, op(loc, BOOL, c.CONTAINS, base, key), then, orelse))
+    b.block.append(ir.If(loc, op(loc, BOOL, c.CONTAINS, base, key), tuple(then), orelse))
     return target
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import Any
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.operators import INT_MAX, INT_MIN, Primitive
 from pydotcompute.compiler.types import BOOL, FLOAT, INT, STR, EnumType, Type
 
-_BASES: tuple[tuple[type, Type], ...] = ((int, INT), (float, FLOAT), (str, STR))
+_BASES: tuple[tuple[type, Type, Callable[[Any], Any]], ...] = (
+    (int, INT, int.__int__), (float, FLOAT, float.__float__), (str, STR, str.__str__),
+)  # fmt: skip
+"""Classes that an enum may inherit from, and what makes a member one of those: ``str(member)``
+would be its name, with a class that inherits from ``str`` and ``Enum``."""
 
 _METHODS = frozenset(
     f"__{name}__" for name in
@@ -30,9 +35,9 @@ def base_of(type_: Type) -> Type | None:
     """The type that the members of an enum have besides; None if they have no such type."""
     if not isinstance(type_, EnumType) or issubclass(type_.cls, enum.Flag):
         return None
-    for python, base in _BASES:
+    for python, base, plain in _BASES:
         if issubclass(type_.cls, python):
-            values = [python(member) for member in type_.members]
+            values = [plain(member) for member in type_.members]
             fits = base != INT or all(INT_MIN <= value <= INT_MAX for value in values)
             return base if fits and not has_operators(type_.cls) else None
     return None
@@ -43,8 +48,12 @@ def as_base(value: ir.Expr) -> ir.Expr:
     base = base_of(value.type)
     if base is None:
         return value
-    python = next(cls for cls, type_ in _BASES if type_ == base)
-    return _mapped(value, base, python)
+    return _mapped(value, base, next(plain for _, type_, plain in _BASES if type_ == base))
+
+
+def as_text(value: ir.Expr) -> ir.Expr:
+    """An enum member that is also a string, as that."""
+    return as_base(value) if base_of(value.type) == STR else value
 
 
 def truth(value: ir.Expr) -> ir.Expr:
@@ -52,7 +61,7 @@ def truth(value: ir.Expr) -> ir.Expr:
     return _mapped(value, BOOL, bool)
 
 
-def _mapped(value: ir.Expr, type_: Type, function: type) -> ir.Expr:
+def _mapped(value: ir.Expr, type_: Type, function: Callable[[Any], Any]) -> ir.Expr:
     """``function(member)``, from a table of all members."""
     assert isinstance(value.type, EnumType)
     members = value.type.members

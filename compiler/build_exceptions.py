@@ -17,6 +17,11 @@ from pydotcompute.compiler.types import ERROR, Type, join
 def raise_statement(b: Builder, node: ast.Raise) -> None:
     """``raise``."""
     loc = b.loc(node)
+    cause = node.cause
+    known = isinstance(cause, ast.Name) or getattr(cause, "value", "") is None
+    if cause is not None and not known:
+        b.fail("PDC112", cause, f"`from {ast.unparse(cause)}` does not lower",
+               hint="raise from an exception that has a name")  # fmt: skip
     if node.exc is None:
         b.block.append(ir.Raise(loc, None))
     else:
@@ -37,24 +42,16 @@ def _raised_code(b: Builder, node: ast.expr) -> int | None:
             and issubclass(found.value, Exception)):  # fmt: skip
         b.fail("PDC112", node, f"`raise {ast.unparse(node)}` does not lower",
                hint="raise an Exception class, with its arguments if it takes any")  # fmt: skip
-    for argument in arguments:
-        _evaluate_for_errors(b, argument)
-    return b.unit.code_of(found.value, _fixed_text(b, found.value, arguments))
+    values = [evaluate_for_errors(b, argument) for argument in arguments]
+    return b.unit.code_of(found.value, _fixed_text(found.value, values))
 
 
-def _fixed_text(b: Builder, cls: type[BaseException], arguments: Sequence[ast.expr]) -> str | None:
+def _fixed_text(cls: type[BaseException], values: Sequence[ir.Expr | Static]) -> str | None:
     """``str()`` of the exception, where its arguments are constants and its class is plain."""
     if cls.__init__ not in _PLAIN_INITS or cls.__str__ not in _PLAIN_TEXTS:
         return None
-    values = []
-    for argument in arguments:
-        if isinstance(argument, ast.JoinedStr):
-            return None
-        value = b.evaluate(argument)
-        if not isinstance(value, ir.Const):
-            return None
-        values.append(value.value)
-    return str(cls(*values))
+    known = [value.value for value in values if isinstance(value, ir.Const)]
+    return str(cls(*known)) if len(known) == len(values) else None
 
 
 _PLAIN_INITS = {cls.__init__ for cls in (BaseException, Exception, ValueError, KeyError,
@@ -63,15 +60,17 @@ _PLAIN_INITS = {cls.__init__ for cls in (BaseException, Exception, ValueError, K
 _PLAIN_TEXTS = {BaseException.__str__, KeyError.__str__}
 
 
-def _evaluate_for_errors(b: Builder, node: ast.expr) -> None:
+def evaluate_for_errors(b: Builder, node: ast.expr) -> ir.Expr | Static:
     """The text of an exception is made by the interpreter; what computing it raises is ours."""
     parts = [node]
     if isinstance(node, ast.JoinedStr):
         parts = [p.value for p in node.values if isinstance(p, ast.FormattedValue)]
+    value: ir.Expr | Static = ir.none(b.loc(node))
     for part in parts:
         value = b.evaluate(part)
         if isinstance(value, ir.Expr) and may_fail(value):
             b.block.append(ir.Evaluate(b.loc(part), value))
+    return Static(None) if isinstance(node, ast.JoinedStr) else value
 
 
 def try_statement(b: Builder, node: ast.Try) -> None:

@@ -6,7 +6,7 @@ import ast
 import enum
 import logging
 import types as pytypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,16 +25,14 @@ from pydotcompute.compiler.build_containers import (
     subscript,
 )
 from pydotcompute.compiler.build_context import context_call
+from pydotcompute.compiler.build_enums import as_base, as_text
 from pydotcompute.compiler.build_format import TEXTS, concatenate, joined, percent, repeated
-from pydotcompute.compiler.build_iteration import (
-    comprehension,
-    pick,
-    sliced,
-)
+from pydotcompute.compiler.build_generators import comprehension
+from pydotcompute.compiler.build_iteration import pick, sliced
 from pydotcompute.compiler.build_members import by_name
-from pydotcompute.compiler.build_messages import note_read, read_as_floats
+from pydotcompute.compiler.build_messages import HEADER, carried_only, note_read, read_as_floats
 from pydotcompute.compiler.build_methods import attribute
-from pydotcompute.compiler.build_operators import apply, choose, compare, items_of, negate
+from pydotcompute.compiler.build_operators import apply, compare, items_of, negate
 from pydotcompute.compiler.build_tests import condition
 from pydotcompute.compiler.build_unit import Static, describe_static
 from pydotcompute.compiler.build_wide import shortened
@@ -58,6 +56,7 @@ from pydotcompute.compiler.types import (
     UnionType,
     in_body,
     join,
+    lowers,
     members_of,
 )
 
@@ -124,8 +123,16 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
                 if isinstance(base, ir.New):
                     names = [f.name for f in b.schema(base.type.cls, node).fields]
                     return b.picked(base.args, names.index(node.attr))
+                if not lowers(field.type):
+                    b.fail("PDC109", node, carried_only(base.type, field, "read"))
                 note_read(b, base, base.type, node.attr, node)
                 return ir.Field(b.loc(node), in_body(field.type), base, node.attr)
+        if node.attr in HEADER:
+            b.fail("PDC109", node, f"the header's `{node.attr}` is read in the loop",
+                   notes=["compiled code has no headers; it copies that of the message in hand "
+                          "into one that it makes"],
+                   hint="give the message a field of its own for it, or write "
+                        "`Reply(..., correlation_id=request.message_id)`")  # fmt: skip
         if (found := attribute(b, node, base)) is not None:
             return found
         if isinstance(base, ir.As) and not hasattr(base.type.cls, node.attr):
@@ -184,7 +191,7 @@ def _bin_op(b: Builder, node: ast.BinOp) -> ir.Expr:
         return _repeated(b, node)
     if (short := shortened(b, node)) is not None:
         return short
-    left, right = b.sequence([node.left, node.right])
+    left, right = map(as_text, b.sequence([node.left, node.right]))
     read_as_floats(b, [node.left, node.right], [left, right])
     if symbol == "+" and left.type in TEXTS and right.type in TEXTS:
         return concatenate(b, node, left, right)
@@ -223,6 +230,7 @@ def _unary_op(b: Builder, node: ast.UnaryOp) -> ir.Expr:
     symbol = _UNARY[type(node.op)]
 
     def operation(value: ir.Expr) -> ir.Expr:
+        value = as_base(value)
         signature = unary(symbol, value.type)
         if signature is None:
             raise OperandError(f"{symbol}{value.type} is not supported")
@@ -241,28 +249,31 @@ def _unary_op(b: Builder, node: ast.UnaryOp) -> ir.Expr:
 
 def _bool_op(b: Builder, node: ast.BoolOp) -> ir.Expr:
     """``and``/``or`` for their operands: the value that decided."""
-    result = b.expression(node.values[0])
+    return _decided(b, node, b.expression(node.values[0]), node.values[1:])
+
+
+def _decided(b: Builder, node: ast.BoolOp, left: ir.Expr, rest: Sequence[ast.expr]) -> ir.Expr:
+    """The value of the first operand is there; the others are evaluated as long as it takes."""
+    if not rest:
+        return left
     is_and = isinstance(node.op, ast.And)
-    for operand in node.values[1:]:
-        left = b.stable(result)
-        test = b.truth(left)
-        if isinstance(test, ir.Const):
-            if bool(test.value) != is_and:
-                return left
-            result = b.expression(operand)
-            continue
-        right, statements = b.nested(lambda operand=operand: b.expression(operand))  # type: ignore[misc]
-        if left.type == right.type == BOOL and not statements:
-            make = ir.And if is_and else ir.Or
-            if left is not result:
-                b.block.pop()  # the copy of a bool that is written only once
-                left = result
-            result = make(b.loc(node), BOOL, left, right)
-        else:
-            arms = (right, left) if is_and else (_without_none(b, left), right)
-            branches = (statements, []) if is_and else ([], statements)
-            result = choose(b, node, test, arms, branches)
-    return result
+    left = left if left.type == BOOL else b.stable(left)
+    test = b.truth(left)
+    if isinstance(test, ir.Const) and bool(test.value) != is_and:
+        return left
+    operand, *others = rest
+    if isinstance(test, ir.Const):
+        return _decided(b, node, b.expression(operand), others)
+
+    def decided() -> ir.Expr:
+        if left.type == BOOL:
+            return ir.Const(b.loc(node), BOOL, not is_and)
+        return left if is_and else _without_none(b, left)
+
+    env = dict(b.env or {})
+    more, enough = (env, lambda: b.expression(operand)), (env, decided)
+    value = b.alternatives(b.loc(node), test, (more, enough) if is_and else (enough, more))
+    return _decided(b, node, value, others)
 
 
 def _without_none(b: Builder, value: ir.Expr) -> ir.Expr:
@@ -277,13 +288,8 @@ def _if_exp(b: Builder, node: ast.IfExp) -> ir.Expr:
     test, when_true, when_false = condition(b, node.test)
     if isinstance(test, ir.Const):
         return b.expression(node.body if test.value else node.orelse)
-    env = b.env
-    b.env = when_true
-    then, then_statements = b.nested(lambda: b.expression(node.body))
-    b.env = when_false
-    orelse, else_statements = b.nested(lambda: b.expression(node.orelse))
-    b.env = env
-    return choose(b, node, test, (then, orelse), (then_statements, else_statements))
+    then, orelse = (lambda: b.expression(node.body)), (lambda: b.expression(node.orelse))
+    return b.alternatives(b.loc(node), test, ((when_true, then), (when_false, orelse)))
 
 
 def _tuple(b: Builder, node: ast.Tuple) -> ir.Expr:
@@ -311,17 +317,19 @@ def _subscript(b: Builder, node: ast.Subscript) -> ir.Expr | Static:
     base = b.evaluate(node.value)
     if isinstance(base, Static):
         return _static_item(b, node, base.value)
+    if (held := b.container(base, OperandError)) is not base:
+        base = b.temporary(held)
     if isinstance(base.type, CONTAINERS) and isinstance(node.slice, ast.Slice):
         if isinstance(base.type, ArrayType):
             return part_of(b, node, base)
         if isinstance(base.type, DictType):
             raise OperandError("a slice of a dict")
-        return sliced(b, node)
+        return sliced(b, node, base)
     if isinstance(base.type, ArrayType) and is_part(node, base.type):
         return part_of(b, node, base)
     if isinstance(base.type, CONTAINERS):
         return subscript(b, node, base)
-    index = b.expression(node.slice)
+    (base,), index = b.before([base], lambda: b.expression(node.slice))
     if isinstance(base.type, TupleType) and isinstance(index, ir.Const) and index.type == INT:
         items = items_of(b, base)
         if -len(items) <= index.value < len(items):

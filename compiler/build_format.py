@@ -14,12 +14,13 @@ from typing import Any
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
-from pydotcompute.compiler.build_iteration import comprehension
+from pydotcompute.compiler.build_generators import comprehension
 from pydotcompute.compiler.build_operators import items_of
 from pydotcompute.compiler.build_texts import (
     SAMPLES,
     Call,
     check_format,
+    fitting,
     looks_inside,
     made,
     same_text,
@@ -129,7 +130,11 @@ def join_method(b: Builder, node: ast.Call, separator: ir.Expr) -> ir.Expr:
     if len(node.args) != 1 or node.keywords:
         raise OperandError("`join` takes one iterable")
     (arg,) = node.args
-    items = comprehension(b, arg) if isinstance(arg, ast.GeneratorExp) else b.expression(arg)
+
+    def build() -> ir.Expr:
+        return comprehension(b, arg) if isinstance(arg, ast.GeneratorExp) else b.expression(arg)
+
+    (separator,), items = b.before([separator], build)
     if isinstance(items.type, TupleType):
         types: tuple[Type, ...] = items.type.items
     elif isinstance(items.type, CONTAINERS) and not isinstance(items.type, ArrayType):
@@ -173,7 +178,7 @@ def text_method(b: Builder, node: ast.Call, func: ast.Attribute, base: ir.Expr) 
         looks_inside(b, node)
     if name not in _METHODS or node.keywords:
         raise OperandError(f"str has no method {name!r} that lowers")
-    args = b.sequence(node.args)
+    (base,), args = b.before([base], lambda: b.sequence(node.args))
     samples = [SAMPLES.get(arg.type, object()) for arg in args]
     method = getattr(str, name)
     try:
@@ -194,5 +199,5 @@ def make_format(b: Builder, node: ast.Call) -> ir.Expr:
         raise OperandError("`format` takes a value and a constant specification here")
     value = b.expression(node.args[0])
     text = str(spec.value)
-    check_format(b, node, Piece(0, -1, text), value.type)
+    value = fitting(b, node, Piece(0, -1, text), value)
     return made(b, node, format, value, ir.Const(b.loc(node), STR, text))

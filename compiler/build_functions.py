@@ -12,11 +12,13 @@ from typing import Any, NoReturn
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder, build_until_stable
+from pydotcompute.compiler.build_containers import grown
 from pydotcompute.compiler.build_messages import note_change
 from pydotcompute.compiler.build_unit import Static
+from pydotcompute.compiler.build_watch import after_change, changes_by_call
 from pydotcompute.compiler.convert import OperandError, raising
 from pydotcompute.compiler.diagnostics import DiagnosticError
-from pydotcompute.compiler.scope import Var
+from pydotcompute.compiler.scope import Outgrown, Var
 from pydotcompute.compiler.source import read_source
 from pydotcompute.compiler.types import (
     CONTAINERS,
@@ -53,11 +55,14 @@ def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType,
                    hint="give it a parameter for each")  # fmt: skip
     statics = {name: found for name, value in given.arguments.items()
                if (found := _static(b, value)) is not None}  # fmt: skip
-    slots = {name: value for name, value in given.arguments.items() if name not in statics}
+    slots = _in_order(node, {name: value for name, value in given.arguments.items()
+                             if name not in statics})  # fmt: skip
     looked = b.looked
     b.looked |= {id(value) for value in slots.values()}  # who shares them is seen below
     values = dict(zip(slots, b.sequence(list(slots.values())), strict=True))
     b.looked = looked
+    if list(values) != [name for name in given.arguments if name in values]:
+        values = {name: b.settled(value) for name, value in values.items()}
     for parameter in signature.parameters.values():
         if parameter.name not in given.arguments:
             default = b.constant(parameter.default, b.loc(node))
@@ -69,7 +74,14 @@ def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType,
     args = [values[name] for name in names]
     if any(isinstance(arg, ir.Local) and arg.name in b.views for arg in args):
         raise OperandError("a part of an array shares its memory; write `.copy()` to pass it")
-    lowered = specialise(b, node, function, tuple(arg.type for arg in args), statics)
+    try:
+        lowered = specialise(b, node, function, tuple(arg.type for arg in args), statics)
+    except Outgrown as more:
+        place = args[names.index(more.name)]
+        if not isinstance(place, ir.Local) or place.part:
+            raise OperandError("a container that is part of a message does not change") from None
+        grown(b, place, more.item, more.key)
+        raise AssertionError("a container that has grown has a new type") from None
     nodes = [slots.get(name, node) for name in names]
     args = _lent(b, lowered, args, nodes)
     returned = holds_message(lowered.result) and lowered.name not in b.unit.makers
@@ -77,10 +89,26 @@ def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType,
         if isinstance(part, ast.Name) and (returned or (lowered.name, name) in b.unit.kept):
             b.share(part.id)
     result = ir.Call(b.loc(node), lowered.result, lowered.name, tuple(args))
+    changed = list(changes_by_call(b, result)) if b.watches else []
     if lowered.name in b.unit.endless:
         b.block.append(ir.Evaluate(result.loc, result))
         return raising(result.loc, NEVER, "PDC_DEOPT_TYPE")
-    return b.temporary(result) if lowered.effects or lowered.changes else result
+    shared = lowered.name in b.unit.lending
+    if not lowered.effects and not lowered.changes and not shared:
+        return result
+    made = b.temporary(result)
+    if shared:
+        held = [arg for arg in args if isinstance(arg, ir.Local) and b.is_held(arg)]
+        b.doubles[made.name] = (*held, *(place for arg in args for place in b.doubled(arg)))
+    for place, change in changed:
+        after_change(b, place, change)
+    return made
+
+
+def _in_order(node: ast.Call, slots: dict[str, ast.expr]) -> dict[str, ast.expr]:
+    """Arguments by parameter, as they stand in the call: that is how they are evaluated."""
+    places = [id(part) for part in (*node.args, *(keyword.value for keyword in node.keywords))]
+    return dict(sorted(slots.items(), key=lambda slot: places.index(id(slot[1]))))
 
 
 def _static(b: Builder, value: Any) -> Static | None:
@@ -95,7 +123,10 @@ def _static(b: Builder, value: Any) -> Static | None:
 
 def _lent(b: Builder, callee: ir.Function, args: list[ir.Expr],
           nodes: Sequence[ast.expr]) -> list[ir.Expr]:  # fmt: skip
-    """The arguments; what the function changes of them is the caller's own."""
+    """The arguments; what the function changes of them is the caller's own.
+
+    What they raise, they raise before a function that does something is called.
+    """
     names = [node.id for node in nodes if isinstance(node, ast.Name)]
     result = []
     for parameter, arg, node in zip(callee.parameters, args, nodes, strict=True):
@@ -103,6 +134,8 @@ def _lent(b: Builder, callee: ir.Function, args: list[ir.Expr],
             arg = _lent_one(b, callee, arg, node)
             if isinstance(node, ast.Name) and names.count(node.id) > 1 and holds_message(arg.type):
                 _refuse(b, callee, node)
+        elif callee.effects or callee.changes:
+            arg = b.settled(arg)
         result.append(arg)
     return result
 
@@ -117,7 +150,8 @@ def _lent_one(b: Builder, callee: ir.Function, arg: ir.Expr, node: ast.expr) -> 
         return b.temporary(arg)
     name = node.id if isinstance(node, ast.Name) else ""
     var = (b.env or {}).get(name)
-    if not (isinstance(var, Var) and var.sole and isinstance(arg, (ir.Local, ir.As))):
+    root = arg.base if isinstance(arg, ir.As) else arg
+    if not (isinstance(var, Var) and var.sole and root == var.local):
         _refuse(b, callee, node)
     if any(name in frame.shadows for frame in b.tries):
         raise OperandError(f"{name!r} changes its type inside a `try`")
@@ -195,10 +229,13 @@ def _build_function(b: Builder, function: pytypes.FunctionType, types: tuple[Typ
         loc = inner.loc(source.node)
         parameters = tuple(inner.local(name, type_, loc)
                            for name, type_ in zip(names, types, strict=True))  # fmt: skip
+        inner.parameters = {local.name for local in parameters}
         inner.env = {name: Var(local, local.type, sole=True)
                      for name, local in zip(names, parameters, strict=True)}  # fmt: skip
         inner.lent = {name: local for name, local in zip(names, parameters, strict=True)
                       if isinstance(local.type, MessageType)}  # fmt: skip
+        inner.borrowed = {local.name: name for name, local in zip(names, parameters, strict=True)
+                          if isinstance(local.type, CONTAINERS)}  # fmt: skip
         inner.returns, inner.made_all = [], True
         inner.statements(source.node.body)
         if inner.env is not None:
@@ -217,10 +254,23 @@ def _build_function(b: Builder, function: pytypes.FunctionType, types: tuple[Typ
         unit.makers.add(name)
     if not inner.returns:
         unit.endless.add(name)
+    if any(isinstance(node, ir.Return) and _is_lent(inner, node.value)
+           for node in ir.walk(*inner.block)):  # fmt: skip
+        unit.lending.add(name)
     unit.kept |= {(name, kept) for kept in inner.kept}
     return ir.Function(inner.loc(source.node), name, function.__qualname__, parameters,
                        inner.result or NONE, tuple(inner.block), inner.effects,
                        tuple(_changes(inner, parameters)))  # fmt: skip
+
+
+def _is_lent(inner: Builder, value: ir.Expr | None) -> bool:
+    """Whether a result is a container that the function was given."""
+    if value is None or not isinstance(value.type, CONTAINERS):
+        return False
+    return bool(inner.doubled(value)) or any(
+        isinstance(part, ir.Local) and part.name in inner.parameters
+        and isinstance(part.type, CONTAINERS) for part in ir.walk(value)
+    )  # fmt: skip
 
 
 def _changes(inner: Builder, parameters: tuple[ir.Local, ...]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.intrinsics import match, spelling
 from pydotcompute.compiler.numpy_types import quietly, to_python
 from pydotcompute.compiler.operators import Primitive, suffix
-from pydotcompute.compiler.types import FLOAT, INT, NONE, ScalarType, UnionType
+from pydotcompute.compiler.types import FLOAT, INT, NONE, NP_BOOL, ScalarType, UnionType
 
 
 def arguments(b: Builder, node: ast.Call) -> list[ir.Expr]:
@@ -74,6 +74,8 @@ def _tolerances(b: Builder, node: ast.Call) -> list[ir.Expr]:
     if len(node.args) != 2 or not known.keys() >= set(given):
         raise OperandError("`math.isclose` takes two numbers, `rel_tol` and `abs_tol`")
     first, second, *rest = b.sequence([*node.args, *(k.value for k in node.keywords)])
+    if given != [name for name in known if name in given]:
+        first, second, *rest = (b.settled(value) for value in (first, second, *rest))
     values = dict(zip(given, rest, strict=True))
     loc = b.loc(node)
     return [first, second, *(values.get(name, ir.Const(loc, FLOAT, default))
@@ -94,11 +96,8 @@ def _each(b: Builder, args: list[ir.Expr],
 def apply_function(b: Builder, function: Callable[..., Any], args: list[ir.Expr],
                    node: ast.AST) -> ir.Expr:  # fmt: skip
     """A function of the tables; numpy scalars go in as the Python numbers they convert to."""
-    if len(args) == 1 and isinstance(args[0].type, ScalarType):
-        if function is abs:
-            return _abs_scalar(b, args[0])
-        if function in (round, divmod):
-            raise OperandError(f"{spelling(function)}({args[0].type}) is not supported")
+    if (done := _of_scalar(b, function, args, node)) is not None:
+        return done
     plain = [plain_number(b, arg) for arg in args]
     signature = match(function, tuple(arg.type for arg in plain))
     if signature is None:
@@ -109,11 +108,41 @@ def apply_function(b: Builder, function: Callable[..., Any], args: list[ir.Expr]
     return ir.Op(b.loc(node), signature.result, signature.primitive, parts)
 
 
-def _abs_scalar(b: Builder, value: ir.Expr) -> ir.Expr:
-    assert isinstance(value.type, ScalarType)
-    name = f"np_abs_{suffix(value.type)}"
-    primitive = Primitive(name, "pdc_np_abs({0})", quietly(abs))
-    return ir.Op(value.loc, value.type, primitive, (value,))
+def _of_scalar(b: Builder, function: Callable[..., Any], args: list[ir.Expr],
+               node: ast.AST) -> ir.Expr | None:  # fmt: skip
+    """What numpy's scalars do in a way of their own; None for the rest, and other values."""
+    if not args or not isinstance(args[0].type, ScalarType):
+        return None
+    value, *rest = args
+    type_ = args[0].type
+    if function is abs:
+        primitive = Primitive(f"np_abs_{suffix(type_)}", "pdc_np_abs({0})", quietly(abs))
+        return ir.Op(value.loc, type_, primitive, (value,))
+    if (function is round and type_ == NP_BOOL) or (
+        function is math.trunc and type_ != ScalarType("float64")
+    ):  # fmt: skip
+        raise OperandError(f"Python has no {spelling(function)}({type_})")
+    if function in (math.floor, math.ceil) and not type_.is_float:
+        # Without a method of its own, it goes by way of a float.
+        plain = plain_number(b, value)
+        return apply_function(b, function, [b.convert(plain, FLOAT)], node)
+    if function is round and rest:
+        return _rounded(value, rest[0], type_)
+    return None
+
+
+def _rounded(value: ir.Expr, digits: ir.Expr, type_: ScalarType) -> ir.Expr:
+    """``round(x, n)``: numpy multiplies, rounds and divides, where Python rounds the decimals."""
+    if not isinstance(digits, ir.Const) or digits.type != INT or not 0 <= digits.value <= 22:
+        raise OperandError(f"a {type_} is rounded to a constant number of digits, from 0 to 22")
+    if not type_.is_float:
+        return value
+    name, factor = suffix(type_), f"({suffix(type_)})1e{digits.value}"
+    primitive = Primitive(
+        f"np_round_{name}_{digits.value}", f"pdc_np_round({{0}}, {factor})",
+        quietly(lambda x: round(x, digits.value)),
+    )  # fmt: skip
+    return ir.Op(value.loc, type_, primitive, (value,))
 
 
 def plain_number(b: Builder, value: ir.Expr) -> ir.Expr:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -14,21 +13,19 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_arrays import row
 from pydotcompute.compiler.build_containers import op
+from pydotcompute.compiler.build_generators import comprehension, generator
 from pydotcompute.compiler.build_members import all_members, is_enum
 from pydotcompute.compiler.build_operators import apply, compare, items_of
 from pydotcompute.compiler.build_tables import items, keep, rows_of
 from pydotcompute.compiler.build_unit import Static
-from pydotcompute.compiler.convert import OperandError, raising
+from pydotcompute.compiler.convert import OperandError, plain_int, raising
+from pydotcompute.compiler.effects import acts, may_raise
 from pydotcompute.compiler.operators import Primitive
 from pydotcompute.compiler.synthetic import (
-    TAG,
-    Renamed,
-    applied,
-    copied,
-    is_plain_lambda,
     placed,
     tagged,
     unplaced,
+    written,
 )
 from pydotcompute.compiler.types import (
     BOOL,
@@ -53,15 +50,21 @@ class Run:
         length: computed once, before the first round.
         item: the value of a round.
         present: whether a round takes place at all; None: always.
+        places: the containers that must not change their size meanwhile.
+        is_copy: they must not change at all.
     """
 
     length: ir.Expr
     item: Callable[[ir.Expr], ir.Expr]
     present: Callable[[ir.Expr], ir.Expr] | None = None
+    places: tuple[ir.Local, ...] = ()
+    is_copy: bool = False
 
 
 def run_over(b: Builder, node: ast.expr) -> Run:
     """What a loop over ``node`` runs over."""
+    if (lazy := generator(b, node)) is not None:
+        return _at_once(b, node, lazy)
     if isinstance(node, ast.Call):
         if isinstance(node.func, ast.Attribute) and node.func.attr in ("items", "keys", "values"):
             base = b.evaluate(node.func.value)
@@ -72,8 +75,6 @@ def run_over(b: Builder, node: ast.expr) -> Run:
         callee = b.evaluate(node.func) if isinstance(node.func, ast.Name) else None
         if isinstance(callee, Static) and callee.value is enumerate and node.args:
             return _enumerate(b, node)
-        if isinstance(callee, Static) and callee.value in (map, filter) and not node.keywords:
-            return over(b, node, comprehension(b, _passed(b, node, callee.value is map)))
         if isinstance(callee, Static) and not node.keywords:
             if callee.value is zip and node.args:
                 return _zip(b, node)
@@ -81,8 +82,6 @@ def run_over(b: Builder, node: ast.expr) -> Run:
                 return _reversed(b, node)
             if callee.value is range:
                 return _range(b, node)
-    if isinstance(node, ast.GeneratorExp):
-        return over(b, node, comprehension(b, node))
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
         return over(b, node, sliced(b, node))
     value = b.evaluate(node)
@@ -103,19 +102,16 @@ def dict_view(b: Builder, node: ast.expr) -> ir.Expr | None:
     return base if isinstance(base, ir.Expr) and isinstance(base.type, DictType) else None
 
 
-def _passed(b: Builder, node: ast.Call, is_map: bool) -> ast.ListComp:
-    """``map(f, xs)`` and ``filter(f, xs)`` as comprehensions."""
-    if len(node.args) != 2 or not is_plain_lambda(node.args[0]):
-        raise OperandError("`map` and `filter` take a function of one parameter, and an iterable")
-    item = b.fresh_name("item")
-    name, (function, source) = ast.Name(item, ast.Load()), node.args
-    is_none = isinstance(function, ast.Constant) and function.value is None
-    value: ast.expr = name if is_none else applied(function, item)
-    tests = [] if is_map else [value]
-    loop = ast.comprehension(ast.Name(item, ast.Store()), source, tests, 0)
-    made: ast.ListComp = placed(tagged(ast.ListComp(value if is_map else name, [loop]), "map"),
-                                node)  # fmt: skip
-    return made
+def _at_once(b: Builder, node: ast.expr, source: ast.GeneratorExp) -> Run:
+    """A loop over all that a generator gives, where nobody can tell when it was computed."""
+    mark = len(b.block)
+    items_ = comprehension(b, source)
+    assert isinstance(items_, ir.Local)
+    for part in ir.walk(*b.block[mark:]):
+        own = isinstance(part, ir.Mutate) and part.args[0] == items_
+        if not own and (acts(part) or (isinstance(part, ir.Expr) and may_raise(part))):
+            raise OperandError("a generator that does something, or may fail, beside others")
+    return over(b, node, items_)
 
 
 def _dense(b: Builder, node: ast.expr) -> Run:
@@ -126,7 +122,8 @@ def _dense(b: Builder, node: ast.expr) -> Run:
     item = b.fresh_name("item")
     loop = ast.comprehension(ast.Name(item, ast.Store()), node, [], 0)
     keys = tagged(ast.ListComp(ast.Name(item, ast.Load()), [loop]), "keys")
-    return over(b, node, comprehension(b, placed(keys, node)))
+    copied_keys = over(b, node, comprehension(b, placed(keys, node)))
+    return replace(copied_keys, places=run.places, is_copy=run.is_copy)
 
 
 def _over_table(b: Builder, node: ast.expr, value: Static | ir.Expr, what: str) -> Run:
@@ -142,6 +139,11 @@ def _over_table(b: Builder, node: ast.expr, value: Static | ir.Expr, what: str) 
 def over(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
     """A loop over a container or tuple."""
     loc = b.loc(node)
+    if doubled := b.doubled(value):
+        # A loop over a copy, which must not show that it is one.
+        run = over(b, node, replace(b.temporary(value), part=True))
+        return replace(run, places=doubled, is_copy=True)
+    value = b.container(value)
     if isinstance(value.type, DictType):
         return _over_dict(b, node, value, "keys")
     if isinstance(value.type, ArrayType) and len(value.type.shape) > 1:
@@ -152,7 +154,7 @@ def over(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
         place = value if isinstance(value, ir.Local) else b.stable(value)
         type_ = c.item_type(value.type)
         length = op(loc, INT, c.LENGTH, place)
-        return Run(length, lambda at: op(loc, type_, c.ITEM, place, at))
+        return Run(length, lambda at: op(loc, type_, c.ITEM, place, at), places=_places(place))
     if isinstance(value.type, TupleType):
         return _over_tuple(b, node, value)
     b.fail("PDC021", node, f"a loop over `{ast.unparse(node)}`",
@@ -193,7 +195,12 @@ def _over_dict(b: Builder, node: ast.expr, base: ir.Expr, what: str) -> Run:
     if type_.key == NEVER:
         return Run(ir.Const(loc, INT, 0), lambda _: raising(loc, NEVER, "PDC_DEOPT_TYPE"))
     length = op(loc, INT, c.SLOTS, base)
-    return Run(length, item, lambda at: op(loc, BOOL, c.PRESENT, base, at))
+    return Run(length, item, lambda at: op(loc, BOOL, c.PRESENT, base, at), _places(base))
+
+
+def _places(value: ir.Expr) -> tuple[ir.Local, ...]:
+    """A container that may change while a loop runs over it."""
+    return (value,) if isinstance(value, ir.Local) and not value.part else ()
 
 
 def _enumerate(b: Builder, node: ast.Call) -> Run:
@@ -211,7 +218,7 @@ def _enumerate(b: Builder, node: ast.Call) -> Run:
         value = inner.item(at)
         return ir.Tuple(loc, TupleType((INT, value.type)), (number, value))
 
-    return Run(inner.length, item)
+    return Run(inner.length, item, places=inner.places, is_copy=inner.is_copy)
 
 
 def _zip(b: Builder, node: ast.Call) -> Run:
@@ -227,14 +234,18 @@ def _zip(b: Builder, node: ast.Call) -> Run:
         values = tuple(run.item(at) for run in runs)
         return ir.Tuple(loc, TupleType(tuple(v.type for v in values)), values)
 
-    return Run(length, item)
+    return Run(length, item, places=tuple(place for run in runs for place in run.places),
+               is_copy=any(run.is_copy for run in runs))  # fmt: skip
 
 
 def _reversed(b: Builder, node: ast.Call) -> Run:
+    if generator(b, node.args[0]) is not None:
+        raise OperandError("`reversed` of a generator")
     inner = _dense(b, node.args[0])
     loc = b.loc(node)
     last = b.stable(apply(b, "-", inner.length, ir.Const(loc, INT, 1), loc))
-    return Run(inner.length, lambda at: inner.item(apply(b, "-", last, at, loc)))
+    return Run(inner.length, lambda at: inner.item(apply(b, "-", last, at, loc)),
+               places=inner.places, is_copy=inner.is_copy)  # fmt: skip
 
 
 def _range(b: Builder, node: ast.Call) -> Run:
@@ -263,7 +274,7 @@ def range_bounds(b: Builder, node: ast.expr) -> tuple[ir.Expr, ir.Expr, ir.Expr]
     """Start, stop and step of a call of ``range``."""
     if not (isinstance(node, ast.Call) and not node.keywords and 1 <= len(node.args) <= 3):
         b.fail("PDC110", node, "`range` takes one to three ints")
-    args = [b.convert(arg, INT) for arg in b.sequence(node.args)]
+    args = [b.convert(plain_int(arg), INT) for arg in b.sequence(node.args)]
     loc = b.loc(node)
     zero, one = ir.Const(loc, INT, 0), ir.Const(loc, INT, 1)
     if len(args) == 1:
@@ -271,83 +282,37 @@ def range_bounds(b: Builder, node: ast.expr) -> tuple[ir.Expr, ir.Expr, ir.Expr]
     return args[0], args[1], args[2] if len(args) == 3 else one
 
 
-_READING = frozenset("get items keys values fill index count copy most_common total".split())
-"""Methods of containers that leave their length alone."""
+def sliced(b: Builder, node: ast.Subscript, base: ir.Expr | None = None) -> ir.Expr:
+    """``xs[low:high:step]``: a list of the items in between, as Python counts them.
 
-
-_SHRINKING = frozenset({"pop", "popleft", "clear", "remove"})
-
-
-def shrinking_names(nodes: Sequence[ast.AST]) -> frozenset[str]:
-    """Names of containers that the statements make shorter, or bind anew."""
-    found: set[str] = set()
-    for part in (part for node in nodes for part in ast.walk(node)):
-        match part:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)):
-                found |= {name} if attr in _SHRINKING else set()
-            case ast.Delete(targets=targets):
-                found |= {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
-            case ast.Assign(targets=[ast.Name(id=name)]):
-                found.add(name)
-            case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name), slice=ast.Slice())]):
-                found.add(name)
-    return frozenset(found)
-
-
-def mutated_names(nodes: Sequence[ast.stmt]) -> set[str]:
-    """Names of containers whose length the statements may change."""
-    found: set[str] = set()
-    for node in nodes:
-        for part in ast.walk(node):
-            if (
-                isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute)
-                and isinstance(part.func.value, ast.Name)
-                and part.func.attr not in _READING
-            ):  # fmt: skip
-                found.add(part.func.value.id)
-            if isinstance(part, ast.Delete):
-                deleted = (n for target in part.targets for n in ast.walk(target))
-                found |= {n.id for n in deleted if isinstance(n, ast.Name)}
-    return found
-
-
-def comprehension(b: Builder, node: ast.ListComp | ast.GeneratorExp) -> ir.Expr:
-    """``[f(x) for x in xs if test]`` as a loop that appends."""
-    name = b.fresh_name("list")
-    element = ast.Call(ast.Attribute(ast.Name(name, ast.Load()), "append", ast.Load()),
-                       [node.elt], [])  # fmt: skip
-    made = tagged(ast.List([], ast.Load()), getattr(node, TAG, ""))
-    start = ast.Assign([ast.Name(name, ast.Store())], made)
-    b.statements([placed(start, node), loops_of(b, node, ast.Expr(element))])
-    return b.expression(placed(ast.Name(name, ast.Load()), node))
-
-
-def loops_of(b: Builder, node: Any, inner: ast.stmt) -> ast.stmt:
-    """The loops of a comprehension around ``inner``, its variables renamed to be its own."""
-    for generator in reversed(node.generators):
-        for test in reversed(generator.ifs):
-            inner = ast.If(test, [inner], [])
-        inner = ast.For(generator.target, generator.iter, [inner], [])
-    names = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
-    renamed = Renamed({name: b.fresh_name(name) for name in names}).visit(copied(inner))
-    result: ast.stmt = placed(renamed, node)
-    b.adopt(result)
-    return result
-
-
-def sliced(b: Builder, node: ast.Subscript) -> ir.Expr:
-    """``xs[low:high:step]``: a list of the items in between, as Python counts them."""
-    if not isinstance(node.value, (ast.Name, ast.Attribute)):
-        name = b.fresh_name("whole")
-        b.bind(name, b.expression(node.value))
-        whole = ast.Name(name, ast.Load())
-        node = placed(ast.Subscript(whole, node.slice, ast.Load()), node)
+    Args:
+        b: the builder.
+        node: the slice.
+        base: what is sliced, if it is built already.
+    """
+    found = base or b.evaluate(node.value)
+    whole = node.value
+    if isinstance(found, ir.Expr) and not (_is_fixed(found) and _is_quiet(node.slice)):
+        whole = b.held(found, node, "whole")
+    node = placed(ast.Subscript(whole, node.slice, ast.Load()), node)
     low, high, step = slice_bounds(b, node)
     at = b.fresh_name("at")
     (loop,) = unplaced(f"[_[{at}] for {at} in range({low}, {high}, {step})]")
     found = loop.value  # type: ignore[attr-defined]
     found.elt.value = node.value
     return comprehension(b, placed(tagged(found, "slice"), node))
+
+
+def _is_fixed(value: ir.Expr) -> bool:
+    """Whether a value is a variable, or a field of one, which may be built again."""
+    while isinstance(value, (ir.As, ir.Field)):
+        value = value.base
+    return isinstance(value, ir.Local) and not value.name.startswith("%")
+
+
+def _is_quiet(node: ast.expr) -> bool:
+    """Whether evaluating an expression certainly changes nothing."""
+    return not any(isinstance(part, (ast.Call, ast.NamedExpr)) for part in ast.walk(node))
 
 
 def slice_bounds(b: Builder, node: ast.Subscript) -> tuple[str, str, int]:
@@ -363,18 +328,18 @@ def slice_bounds(b: Builder, node: ast.Subscript) -> tuple[str, str, int]:
         raise OperandError("a slice has a constant step here")
     size, low, high = (b.fresh_name(name) for name in ("size", "low", "high"))
     first, last = ("0", size) if step > 0 else ("-1", f"{size} - 1")
-    text = f"{size} = len(_)\n{low} = {first if step > 0 else last}\n"
-    text += f"{high} = {last if step > 0 else first}\n"
-    given = [(low, part.lower), (high, part.upper)]
-    for name, bound in given:
+    bounds = {low: part.lower, high: part.upper}
+    for name, bound in bounds.items():
         if bound is not None:
-            text += f"{name} = _\n"
-            text += f"if {name} < 0:\n    {name} = {name} + {size}\n"
-            text += f"    if {name} < {first}:\n        {name} = {first}\n"
-            text += f"elif {name} > {last}:\n    {name} = {last}\n"
-    setup = unplaced(text)
-    setup[0].value.args[0] = node.value  # type: ignore[attr-defined]
-    for place, (_, bound) in zip((3, 5), [g for g in given if g[1] is not None], strict=False):
-        setup[place].value = bound  # type: ignore[attr-defined]
-    b.statements([placed(statement, node) for statement in setup])
+            b.statements(written(f"{name} = _bound_", node, bound=bound))
+    text = f"{size} = len(_whole_)\n"
+    ends = {low: first if step > 0 else last, high: last if step > 0 else first}
+    for name, bound in bounds.items():
+        if bound is None:
+            text += f"{name} = {ends[name]}\n"
+            continue
+        text += f"if {name} < 0:\n    {name} = {name} + {size}\n"
+        text += f"    if {name} < {first}:\n        {name} = {first}\n"
+        text += f"elif {name} > {last}:\n    {name} = {last}\n"
+    b.statements(written(text, node, whole=node.value))
     return low, high, step

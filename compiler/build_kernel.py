@@ -15,7 +15,7 @@ from pydotcompute.compiler import build_expressions, build_statements, ir
 from pydotcompute.compiler.actor_shape import ActorShape
 from pydotcompute.compiler.borrowing import looked_at
 from pydotcompute.compiler.build import MAX_PASSES, Builder, build_until_stable
-from pydotcompute.compiler.build_iteration import shrinking_names
+from pydotcompute.compiler.build_changes import shrinking_names
 from pydotcompute.compiler.build_loops import end_turn
 from pydotcompute.compiler.build_messages import read_back
 from pydotcompute.compiler.build_operators import negate
@@ -25,7 +25,7 @@ from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.diagnostics import Diagnostics
 from pydotcompute.compiler.prints import contains_text
 from pydotcompute.compiler.schema import is_message
-from pydotcompute.compiler.scope import Env, Var, view_of
+from pydotcompute.compiler.scope import FORGOTTEN, Env, Var, view_of
 from pydotcompute.compiler.types import CONTAINERS, UNBOUND, Type, join
 
 
@@ -68,16 +68,21 @@ def build_kernel(
         ends: list[Env] = []
         build_until_stable(builder, lambda: _turn(builder, shape, types, final, ends))  # noqa: B023
         types.update(unit.containers)
-        if final or diagnostics:
+        if final:
             break
         wide, shared = dict(types), len(unit.shared)
         for end in ends:
             for variable, before in types.items():
+                if end.get(variable) is FORGOTTEN:
+                    continue
                 if not isinstance(before, CONTAINERS):
                     wide[variable] = join(wide[variable], view_of(end.get(variable)))
                 if not getattr(end.get(variable), "sole", False):
                     unit.shared.add(variable)
         final = wide == types and len(unit.shared) == shared
+        if final and diagnostics:
+            break
+        # What did not lower, of `prev = None`, may do so of what later turns make of it.
         types = wide
         diagnostics.rewind(mark)
     else:

@@ -28,6 +28,7 @@ from pydotcompute.compiler.types import (
     ListType,
     TupleType,
     Type,
+    UnionType,
 )
 
 
@@ -214,7 +215,11 @@ def store_list_slice(b: Builder, target: ast.Subscript, base: ir.Expr, value: as
     assert isinstance(part, ast.Slice)
     if part.lower is None and part.upper is None and part.step is None:
         place = _read(b, new, target)
-        grown(b, base, c.item_type(place.type))
+        item = grown(b, base, c.item_type(place.type))
+        if isinstance(item, UnionType) and item != c.item_type(place.type):
+            assert isinstance(place, ir.Local)
+            assert place.site is not None
+            b.widen_list(place.site, item)
         mutate(b, target, c.ASSIGN, base, place)
         return
     xs, (i,) = named(b, base), _names(b, "i")

@@ -9,19 +9,16 @@ from typing import Any
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import MAX_PASSES, Builder
 from pydotcompute.compiler.build_assignments import assign_to
-from pydotcompute.compiler.build_iteration import (
-    Run,
-    is_range,
-    mutated_names,
-    range_bounds,
-    run_over,
-)
+from pydotcompute.compiler.build_changes import mutated_names
+from pydotcompute.compiler.build_generators import lazy_loop
+from pydotcompute.compiler.build_iteration import Run, is_range, range_bounds, run_over
 from pydotcompute.compiler.build_operators import negate
 from pydotcompute.compiler.build_tests import condition
-from pydotcompute.compiler.build_unit import LoopFrame, Static, TurnFrame
+from pydotcompute.compiler.build_unit import LoopFrame, Static, TurnFrame, Watch
+from pydotcompute.compiler.build_watch import look
 from pydotcompute.compiler.names import bound_names
 from pydotcompute.compiler.scope import FORGOTTEN, Env, Var
-from pydotcompute.compiler.types import INT
+from pydotcompute.compiler.types import BOOL, INT
 
 Round = Callable[[LoopFrame], tuple[Env | None, list[Env]]]
 """Builds the loop once for a frame: the environment at its end, and those where it exits."""
@@ -125,6 +122,9 @@ def _outside(b: Builder, build: Callable[[], None]) -> None:
 
 def for_loop(b: Builder, node: ast.For) -> None:
     """``for``."""
+    if (lazy := lazy_loop(b, node)) is not None:
+        for_loop(b, lazy)
+        return
     changed = mutated_names(node.body)
     if not isinstance(node.iter, (ast.Attribute, ast.Tuple)):
         changed |= {*bound_names(node.body), *_field_owners(node.body)}
@@ -150,6 +150,8 @@ def for_loop(b: Builder, node: ast.For) -> None:
         stop = b.stable(run.length)
     counter = b.hole(loc, INT)
 
+    watches = [Watch(place, run.is_copy) for place in run.places]
+    mark = len(b.block)
     again = ast.copy_location(ast.Continue(), node)
 
     def build(frame: LoopFrame) -> tuple[Env | None, list[Env]]:
@@ -157,6 +159,7 @@ def for_loop(b: Builder, node: ast.For) -> None:
         exits: list[Env | None] = []
 
         def body() -> None:
+            look(b, watches, node)
             if run.present is not None:
                 absent = negate(run.present(counter))
                 skip = b.branch(dict(b.env or {}), lambda: jump(b, again))
@@ -166,16 +169,21 @@ def for_loop(b: Builder, node: ast.For) -> None:
             ends.append(_finish(b, frame, frame.head, node))
 
         def orelse() -> None:
+            look(b, watches, node)
             _outside(b, lambda: b.statements(node.orelse))
             exits.append(_finish(b, frame, frame.exit, node))
 
+        b.watches += watches
         _, statements = b.branch(frame.head, body)
+        del b.watches[len(b.watches) - len(watches) :]
         _, after = b.branch(frame.head, orelse)
         b.block.append(ir.For(b.loc(node), counter, start, stop, step,
                               tuple(statements), tuple(after)))  # fmt: skip
         return ends[0], [env for env in exits if env is not None]
 
     _rounds(b, node, build)
+    b.block[mark:mark] = [ir.Assign(loc, watch.flag, ir.Const(loc, BOOL, False))
+                          for watch in watches if watch.flag is not None]  # fmt: skip
 
 
 def _field_owners(nodes: list[ast.stmt]) -> set[str]:
@@ -233,14 +241,15 @@ def return_statement(b: Builder, node: ast.Return) -> None:
         return
     value = ir.none(b.loc(node)) if node.value is None else b.expression(node.value)
     if b.cleanups:
-        value = b.stable(value)
-        run_cleanups(b, 0)
+        (value,), _ = b.before([value], lambda: run_cleanups(b, 0))
     if b.env is None:
         return
     b.returns.append(value.type)
     b.made_all = b.made_all and _is_made(b, node.value, value)
     if b.result is not None:
+        b.ending = "return"
         value = b.convert(value, b.result)
+        b.ending = ""
     b.block.append(ir.Return(b.loc(node), value))
     b.env = None
 

@@ -23,6 +23,7 @@ from pydotcompute.compiler.types import (
     TupleType,
     Type,
     UnionType,
+    holds_message,
     join,
     members_of,
 )
@@ -42,6 +43,12 @@ def match_statement(b: Builder, node: ast.Match) -> None:
     """``match`` as nested ``if``: the first case that matches runs."""
     subject = b.stable(b.expression(node.subject))
     name = node.subject.id if isinstance(node.subject, ast.Name) else None
+    guards = [part for case in node.cases if case.guard for part in ast.walk(case.guard)]
+    if any(isinstance(part, ast.NamedExpr) and part.target.id == name for part in guards):
+        name = None
+    if any(isinstance(part, (ast.Call, ast.NamedExpr)) for part in guards):
+        # What a guard changes is no news to the patterns behind it.
+        subject = subject if holds_message(subject.type) else b.temporary(subject)
     _cases(b, node, subject, name, node.cases)
 
 

@@ -40,6 +40,7 @@ from pydotcompute.compiler.types import (
     ScalarType,
     Type,
     in_body,
+    lowers,
     members_of,
 )
 
@@ -61,6 +62,11 @@ def assign_field(b: Builder, target: ast.Attribute, value: ir.Expr) -> None:
                hint=f"make a new one, with `dataclasses.replace({owner.id}, ...)`")  # fmt: skip
     schema = b.schema(base.type.cls, target)
     field = next((field for field in schema.fields if field.name == target.attr), None)
+    if field is None and target.attr in HEADER:
+        how = f"{target.attr}={_HEADER_HINTS[target.attr]}"
+        b.fail("PDC109", target, f"the header's `{target.attr}` is set in the loop",
+               notes=["compiled code gives a message its header when it makes it"],
+               hint=f"write `{base.type}(..., {how})`")  # fmt: skip
     if field is None:
         b.fail("PDC104", target, f"{base.type} has no field {target.attr!r}")
     if not var.sole:
@@ -128,12 +134,26 @@ def _field_value(b: Builder, node: ast.AST, value: ir.Expr, type_: Type) -> ir.E
             b.fail("PDC101", node, "a string that is made in the loop is kept in a message",
                    notes=["compiled code can print it, or send it at once"],
                    hint="make the message inside the call of `send`")  # fmt: skip
-        value = b.split(value, lambda part: _as_id(part) if part.type == TEXT else part)
-    return b.convert(value, type_)
+        value = b.split(value, lambda part: _as_ids(b, part))
+    b.ending, outer = None, b.ending
+    try:
+        return b.convert(value, type_)
+    finally:
+        b.ending = outer
 
 
-def _as_id(value: ir.Expr) -> ir.Expr:
-    return ir.Op(value.loc, STR, Primitive("text_id", "{0}", str), (value,))
+def _as_ids(b: Builder, value: ir.Expr) -> ir.Expr:
+    """Strings that the host makes as the ids that it will put in their place."""
+    if value.type == TEXT:
+        return ir.Op(value.loc, STR, Primitive("text_id", "{0}", str), (value,))
+    if isinstance(value.type, ListType) and contains_text(value.type):
+        target = ListType(STR, value.type.capacity)
+
+        def one(item: ir.Expr) -> ir.Expr:
+            return b.split(item, lambda part: b.convert(_as_ids(b, part), STR))
+
+        return b.each_item(value, target, one)
+    return value
 
 
 def note_conversion(b: Builder, cls: type, name: str, value: ir.Expr, wanted: Type, *,
@@ -152,7 +172,9 @@ def note_conversion(b: Builder, cls: type, name: str, value: ir.Expr, wanted: Ty
 
 def note_read(b: Builder, base: ir.Expr, type_: MessageType, name: str, node: ast.AST) -> None:
     """A field of a message is read back."""
-    b.unit.read[id(node)] = Read(type_.cls, name, is_in_hand(b, base), b.source, node)
+    read = Read(type_.cls, name, is_in_hand(b, base), b.source, node)
+    is_whole = not (isinstance(node, ast.Attribute) and node.attr == name)
+    b.unit.read[(id(node), name) if is_whole else id(node)] = read
 
 
 def read_as_floats(b: Builder, nodes: Sequence[ast.expr], values: Sequence[ir.Expr], *,
@@ -197,9 +219,14 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
     if not getattr(cls, "__pydotcompute_message__", False):
         _no_message(b, node, cls)
     schema = b.schema(cls, node)
+    for field in schema.fields:
+        if not lowers(field.type):
+            b.fail("PDC109", node, carried_only(MessageType(cls), field, "made"))
     _check_init(b, node, cls, schema)
     given = _bind_fields(b, node, cls, schema)
     values = dict(zip(given, b.sequence([given[name] for name in given]), strict=True))
+    if list(given) != [field.name for field in schema.fields if field.name in given]:
+        values = {name: b.settled(value) for name, value in values.items()}
     args = []
     for field in schema.fields:
         value = values.get(field.name)
@@ -233,6 +260,12 @@ def _no_message(b: Builder, node: ast.Call, cls: type) -> NoReturn:
     b.fail("PDC103", node, f"objects of {describe_static(cls)} do not lower", hint=hint)
 
 
+def carried_only(type_: Type, field: Any, verb: str) -> str:
+    """Why a field whose type has no compiled form is not read, and its message not made."""
+    return (f"field {field.name!r} of {type_} is a {field.type}, which compiled code passes on "
+            f"and does not {'read' if verb == 'read' else 'make'}")
+
+
 def replaced(b: Builder, node: ast.Call) -> ir.Expr:
     """``dataclasses.replace(order, price=3)``: a new message, with the other fields as they are."""
     if len(node.args) != 1 or any(keyword.arg is None for keyword in node.keywords):
@@ -253,15 +286,20 @@ def replaced(b: Builder, node: ast.Call) -> ir.Expr:
 
 def _check_alone(b: Builder, node: ast.expr) -> None:
     """A message holds the very list that it is given: that must not change while it is kept."""
-    if b.sending != "now" and isinstance(node, ast.Name) and node.id in b.changing:
-        b.fail("PDC106", node, f"a message keeps the list {node.id!r}, "
+    names = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
+    kept = [name for name in names if name in b.changing]
+    is_choice = isinstance(node, (ast.Name, ast.IfExp, ast.BoolOp))
+    if b.sending != "now" and is_choice and kept:
+        b.fail("PDC106", node, f"a message keeps the list {kept[0]!r}, "
                "which changes",
                notes=["in Python, the message would see the changes"],
-               hint=f"give the message a copy: `list({node.id})`")  # fmt: skip
+               hint=f"give the message a copy: `list({kept[0]})`")  # fmt: skip
 
 
 HEADER = ("message_id", "priority", "correlation_id")
 """The parts of a message's header."""
+_HEADER_HINTS = {"message_id": "request.message_id", "priority": "200",
+                 "correlation_id": "request.message_id"}  # fmt: skip
 
 
 def _header(b: Builder, node: ast.Call) -> int:

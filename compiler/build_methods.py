@@ -16,7 +16,6 @@ from typing import Any
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_functions import call_function
-from pydotcompute.compiler.build_operators import choose
 from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.synthetic import placed
@@ -121,7 +120,6 @@ def _each(b: Builder, node: ast.expr, name: ast.Name,
     if not isinstance(value.type, UnionType):
         return build(value, name)
     first, *rest = value.type.members
-    whole = (b.env or {})[name.id]
 
     def of(members: Any) -> Callable[[], ir.Expr]:
         def narrowed() -> ir.Expr:
@@ -130,9 +128,6 @@ def _each(b: Builder, node: ast.expr, name: ast.Name,
 
         return narrowed
 
-    then, then_statements = b.nested(of([first]))
-    orelse, else_statements = b.nested(of(rest))
-    assert b.env is not None
-    b.env[name.id] = whole
+    env = dict(b.env or {})
     test = ir.Is(b.loc(node), BOOL, value, first)
-    return choose(b, node, test, (then, orelse), (then_statements, else_statements))
+    return b.alternatives(b.loc(node), test, ((env, of([first])), (env, of(rest))))

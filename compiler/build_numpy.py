@@ -14,7 +14,6 @@ from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_arrays import (
     F64,
     I64,
-    NP_BOOL,
     REDUCTIONS,
     dtype_of,
     elementwise,
@@ -33,6 +32,7 @@ from pydotcompute.compiler.types import (
     BOOL,
     FLOAT,
     INT,
+    NP_BOOL,
     ArrayType,
     DequeType,
     ListType,

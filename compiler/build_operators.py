@@ -18,7 +18,7 @@ from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_enums import as_base, base_of, has_operators
 from pydotcompute.compiler.convert import NoneOperandError, OperandError, raising
-from pydotcompute.compiler.numpy_types import cast
+from pydotcompute.compiler.numpy_types import cast, depends_on_processor
 from pydotcompute.compiler.operators import (
     NOT,
     Deoptimise,
@@ -45,13 +45,16 @@ from pydotcompute.compiler.types import (
     UnionType,
     in_body,
     join,
+    lowers,
 )
 
 
 def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> ir.Expr:
     """``left symbol right`` for every combination of the types the operands may have."""
+    if UnionType in (type(left.type), type(right.type)):
+        left, right = b.settled(left), b.settled(right)
     if isinstance(left.type, UnionType):
-        right = b.stable(right)
+        left, right = b.stable(left), b.stable(right)
         return b.split(left, lambda part: apply(b, symbol, part, right, loc))
     if isinstance(right.type, UnionType):
         return b.split(right, lambda part: apply(b, symbol, left, part, loc))
@@ -64,6 +67,9 @@ def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> i
         return apply(b, symbol, as_base(left), as_base(right), loc)
     if signature is None and any(_is_flag(part.type) for part in (left, right)):
         raise OperandError("several flags at once have no compiled form; combine their `.value`s")
+    if signature is None and depends_on_processor(symbol, left.type, right.type):
+        raise OperandError(f"numpy's {left.type} ** {right.type} depends on the processor; make "
+                           "both floats first, with `float(...)`")  # fmt: skip
     if signature is None:
         refusal = NoneOperandError if NONE in (left.type, right.type) else OperandError
         raise refusal(f"{left.type} {symbol} {right.type} is not supported")
@@ -125,13 +131,21 @@ def negate(test: ir.Expr) -> ir.Expr:
 
 
 def compare(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
-    """``left symbol right`` as a bool."""
+    """Whether ``left symbol right`` is true."""
+    return b.truth(compared(b, symbol, left, right))
+
+
+def compared(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+    """``left symbol right``: a bool, of numpy's numbers a ``np.bool``."""
+    if UnionType in (type(left.type), type(right.type)):
+        left, right = b.settled(left), b.settled(right)
     if isinstance(left.type, UnionType):
-        right = b.stable(right)
-        return b.split(left, lambda part: compare(b, symbol, part, right))
+        left, right = b.stable(left), b.stable(right)
+        return b.split(left, lambda part: compared(b, symbol, part, right))
     if isinstance(right.type, UnionType):
-        return b.split(right, lambda part: compare(b, symbol, left, part))
+        return b.split(right, lambda part: compared(b, symbol, left, part))
     if NEVER in (left.type, right.type):
+        b.dropped(left)
         return b.convert(left if left.type == NEVER else right, BOOL)
     if left.type == right.type == NONE and symbol in ("is", "is not", "==", "!="):
         b.dropped(left, right)
@@ -140,9 +154,9 @@ def compare(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     if signature := binary(symbol, left.type, right.type):
         args = tuple(cast_operand(b, value, type_) for value, type_ in
                      zip((left, right), signature.operands, strict=True))  # fmt: skip
-        return ir.Op(left.loc, BOOL, signature.primitive, args)
+        return ir.Op(left.loc, signature.result, signature.primitive, args)
     if symbol not in ("is", "is not") and (base_of(left.type) or base_of(right.type)):
-        return compare(b, symbol, as_base(left), as_base(right))
+        return compared(b, symbol, as_base(left), as_base(right))
     return _unlike(b, symbol, left, right)
 
 
@@ -168,7 +182,8 @@ def _unlike(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
         return compare(b, "==" if symbol == "is" else "!=", left, right)
     unlike_none = NONE in (left.type, right.type) and left.type != right.type
     kinds = {type(left.type), type(right.type)}
-    if unlike_none and symbol in ("is", "is not", "==", "!="):
+    unlike_bool = (left.type == BOOL) != (right.type == BOOL) and symbol in ("is", "is not")
+    if unlike_bool or (unlike_none and symbol in ("is", "is not", "==", "!=")):
         answer = symbol in ("is not", "!=")
     elif symbol in ("==", "!=") and len(kinds) == 2 and not (
         MessageType in kinds or any(_has_operators(t) for t in (left.type, right.type))
@@ -199,12 +214,13 @@ def _tuples(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     assert isinstance(left.type, TupleType)
     assert isinstance(right.type, TupleType)
     loc = left.loc
-    if symbol not in ("==", "!="):
-        return _order(b, symbol, items_of(b, left), items_of(b, right), loc)
-    if len(left.type.items) != len(right.type.items):
+    if symbol in ("==", "!=") and len(left.type.items) != len(right.type.items):
         b.dropped(left, right)
         return ir.Const(loc, BOOL, symbol == "!=")
-    return _all_equal(b, symbol, zip(items_of(b, left), items_of(b, right), strict=True), loc)
+    ones, others = ([b.settled(item) for item in items_of(b, side)] for side in (left, right))
+    if symbol not in ("==", "!="):
+        return _order(b, symbol, ones, others, loc)
+    return _all_equal(b, symbol, zip(ones, others, strict=True), loc)
 
 
 def _messages(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
@@ -218,6 +234,8 @@ def _messages(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr
     pairs = []
     for field in b.schema(cls, ast.Pass()).fields:
         if cls.__dataclass_fields__[field.name].compare:
+            if not lowers(field.type):
+                raise OperandError(f"`==` of messages with a field of type {field.type}")
             type_ = in_body(field.type)
             pairs.append((ir.Field(left.loc, type_, left, field.name),
                           ir.Field(left.loc, type_, right, field.name)))  # fmt: skip

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_containers import mutate
-from pydotcompute.compiler.build_iteration import comprehension, loops_of
+from pydotcompute.compiler.build_generators import comprehension, generator, loops_of
 from pydotcompute.compiler.build_sums import compensated
 from pydotcompute.compiler.build_unit import Static
 from pydotcompute.compiler.convert import OperandError
+from pydotcompute.compiler.effects import may_raise
 from pydotcompute.compiler.intrinsics import COMPENSATED
 from pydotcompute.compiler.operators import Deoptimise, Primitive
 from pydotcompute.compiler.synthetic import (
@@ -57,13 +58,90 @@ def keywords_of(node: ast.Call, *known: str) -> dict[str, ast.expr]:
     return {str(word.arg): word.value for word in node.keywords}
 
 
-def _loop(b: Builder, source: ast.expr, item: str, step: list[ast.stmt]) -> ast.stmt:
-    """``step`` for each ``item`` of an iterable; a generator becomes the loops it is."""
+def _loop(b: Builder, source: ast.expr, item: str, step: list[ast.stmt],
+          until: ast.expr | None = None) -> ast.stmt:  # fmt: skip
+    """``step`` for each ``item`` of an iterable; a generator becomes the loops it is.
+
+    A list that is written as a comprehension is computed before the first step, which shows only
+    if a step may end the loop: ``until`` says whether it has.
+    """
     bind = ast.Name(item, ast.Store())
-    if isinstance(source, (ast.GeneratorExp, ast.ListComp)):
-        inner: list[ast.stmt] = [ast.Assign([bind], source.elt), *step]
-        return loops_of(b, source, ast.If(ast.Constant(True), inner, []))
+    lazy: ast.GeneratorExp | ast.ListComp | None = generator(b, source)
+    if isinstance(source, ast.ListComp) and (until is None or _is_plain(source)):
+        lazy = source
+    if lazy is not None:
+        inner: list[ast.stmt] = [ast.Assign([bind], lazy.elt), *step]
+        return loops_of(b, lazy, ast.If(ast.Constant(True), inner, []), until)
     return ast.For(bind, source, step, [])
+
+
+_PLAIN = (ast.Name, ast.Constant, ast.Compare, ast.cmpop, ast.BoolOp, ast.boolop, ast.UnaryOp,
+          ast.unaryop, ast.expr_context, ast.comprehension, ast.ListComp)  # fmt: skip
+
+
+def _is_plain(node: ast.ListComp) -> bool:
+    """Whether nobody can tell how many items of a comprehension were computed."""
+    return all(isinstance(part, _PLAIN) for part in ast.walk(node))
+
+
+def _ahead(b: Builder, node: ast.Call, source: ast.expr,
+           others: Sequence[ast.expr]) -> tuple[ast.expr, list[ast.expr]]:  # fmt: skip
+    """An iterable and the arguments behind it, all evaluated before the first item is.
+
+    Of a generator, that is what its first loop runs over.
+    """
+    if not others:
+        return source, []
+    lazy = generator(b, source)
+    if not _does_nothing(b, lazy.generators[0].iter if lazy else source):
+        return _held_ahead(b, node, source, others)
+    values = []
+    for other in others:
+        value, statements = b.nested(lambda other=other: b.expression(other))  # type: ignore[misc]
+        if statements or may_raise(value):
+            return _held_ahead(b, node, source, others)
+        values.append(value)
+    return source, [b.held(value, node, "given") for value in values]
+
+
+def _does_nothing(b: Builder, node: ast.expr) -> bool:
+    """Whether evaluating an expression certainly changes nothing: it calls Python's own."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.NamedExpr):
+            return False
+        if isinstance(part, ast.Call):
+            is_view = isinstance(part.func, ast.Attribute) and part.func.attr in _VIEWS
+            callee = b.evaluate(part.func) if b.is_static(part.func) else None
+            is_own = isinstance(callee, Static) and getattr(callee.value, "__module__", "") in (
+                "builtins", "math")  # fmt: skip
+            if not (is_view or is_own):
+                return False
+    return True
+
+
+_VIEWS = frozenset({"items", "keys", "values"})
+
+
+def _held_ahead(b: Builder, node: ast.Call, source: ast.expr,
+                others: Sequence[ast.expr]) -> tuple[ast.expr, list[ast.expr]]:  # fmt: skip
+    lazy = generator(b, source)
+    if isinstance(source, ast.ListComp) or lazy is None:
+        source = b.held(b.expression(source), node, "source")
+    else:
+        source, loop = lazy, lazy.generators[0]
+        if isinstance(loop.iter, ast.Call):
+            if not all(isinstance(arg, ast.Constant) for arg in loop.iter.args):
+                raise OperandError("a generator over what is computed, and another argument")
+        elif not isinstance(loop.iter, (ast.Name, ast.Constant)):
+            ahead = ast.comprehension(loop.target, b.held(b.expression(loop.iter), node, "source"),
+                                      loop.ifs, 0)  # fmt: skip
+            source = ast.GeneratorExp(lazy.elt, [ahead, *lazy.generators[1:]])
+            ast.copy_location(source, lazy)
+    names: list[ast.expr] = []
+    for other in others:
+        is_known = isinstance(other, ast.Constant)
+        names.append(other if is_known else b.held(b.expression(other), node, "given"))
+    return source, names
 
 
 def _value(b: Builder, name: str, node: ast.AST) -> ir.Expr:
@@ -80,6 +158,12 @@ _STEPS = {
 }
 """Where a reduction begins, and what it does with each item."""
 
+_UNTIL: dict[str, Callable[[ast.expr], ast.expr]] = {
+    "any": lambda total: total,
+    "all": lambda total: ast.UnaryOp(ast.Not(), total),
+}
+"""Whether a reduction is over, of those that need not look at all items."""
+
 
 def reduction(kind: str) -> Rule:
     """``sum``, ``math.prod``, ``any`` and ``all`` over an iterable."""
@@ -91,15 +175,17 @@ def reduction(kind: str) -> Rule:
             raise OperandError(f"`{kind}` takes an iterable")
         total, item = b.fresh_name(kind), b.fresh_name("item")
         first, step = _STEPS[kind]
-        if len(given) == 2:
-            b.statements(written(f"{total} = _start_", node, start=given[1]))
+        source, others = _ahead(b, node, given[0], given[1:])
+        if others:
+            b.statements(written(f"{total} = _start_", node, start=others[0]))
         else:
             b.statements(written(f"{total} = {first}", node))
         if kind == "sum" and COMPENSATED:
             steps, after = compensated(b, node, total, item)
         else:
             steps, after = written(step.format(total=total, item=item), node), []
-        b.statements([placed(_loop(b, node.args[0], item, steps), node)])
+        until = _UNTIL[kind](name_of(total)) if kind in _UNTIL else None
+        b.statements([placed(_loop(b, source, item, steps, until), node)])
         b.statements(after)
         return _value(b, total, node)
 
@@ -130,7 +216,7 @@ def key_of(b: Builder, key: ast.expr, item: str) -> ast.expr | None:
 
 _NO_NONE = "if {key} is None or {item} is None:\n    HAND_OVER\n"
 _STEP = "if {best} is None or {key} {symbol} {best}:\n    {best} = {key}\n    {total} = {item}\n"
-_PLAIN = "if {total} is None or {item} {symbol} {total}:\n    {total} = {item}\n"
+_NEXT_BEST = "if {total} is None or {item} {symbol} {total}:\n    {total} = {item}\n"
 
 
 def extreme(symbol: str) -> Rule:
@@ -141,34 +227,31 @@ def extreme(symbol: str) -> Rule:
         names = {n: b.fresh_name(n) for n in ("total", "best", "key", "item")}
         several = len(node.args) > 1
         source = ast.Tuple(node.args, ast.Load()) if several else node.args[0]
+        source, default = _ahead(b, node, source, _given(words, "default"))
         key = key_of(b, words["key"], names["item"]) if "key" in words else None
         setup, step = f"{names['total']} = None\n", _NO_NONE
         parts: dict[str, ast.expr] = {}
         if key is None:
             names["key"] = names["best"] = names["item"]
-            step = _NO_NONE.replace("{key} is None or ", "") + _PLAIN
+            step = _NO_NONE.replace("{key} is None or ", "") + _NEXT_BEST
         else:
             setup += f"{names['best']} = None\n"
             step, parts["key"] = "{key} = _key_\n" + _NO_NONE + _STEP, key
         b.statements(written(setup, node))
         steps = written(step.format(symbol=symbol, **names), node, **parts)
         b.statements([placed(_loop(b, source, names["item"], steps), node)])
-        b.statements(_when_empty(b, node, names["total"], words.get("default")))
+        b.statements(_when_empty(b, node, names["total"], default))
         return _value(b, names["total"], node)
 
     return rule
 
 
 def _when_empty(b: Builder, node: ast.Call, total: str,
-                default: ast.expr | None) -> list[ast.stmt]:  # fmt: skip
+                default: list[ast.expr]) -> list[ast.stmt]:  # fmt: skip
     """``raise ValueError(f'')``: one whose text is not known here, but is Python's own."""
-    if default is None:
+    if not default:
         return written(f"if {total} is None:\n    raise ValueError(f'')", node)
-    simple = (ast.Constant, ast.Name, ast.Attribute, ast.UnaryOp, ast.USub, ast.expr_context,
-              ast.Tuple)  # fmt: skip
-    if not all(isinstance(part, simple) for part in ast.walk(default)):
-        raise OperandError("a default that is computed")
-    return written(f"if {total} is None:\n    {total} = _default_", node, default=default)
+    return written(f"if {total} is None:\n    {total} = _default_", node, default=default[0])
 
 
 # --- sorting ---------------------------------------------------------------------------------
@@ -188,7 +271,7 @@ for {i} in range(len({out})):
 
 
 def sort_list(b: Builder, node: ast.AST, out: str, key: ast.expr | None,
-              reverse: ast.expr | None) -> None:  # fmt: skip
+              reverse: ast.expr | None = None) -> None:  # fmt: skip
     """Sorts the list with a made-up name where it is."""
     place = _value(b, out, node)
     assert isinstance(place.type, ListType)
@@ -262,10 +345,15 @@ def sorted_list(b: Builder, node: ast.Call) -> ir.Expr:
     if len(node.args) != 1:
         raise OperandError("`sorted` takes an iterable")
     words = keywords_of(node, "key", "reverse")
+    source, reverse = _ahead(b, node, node.args[0], _given(words, "reverse"))
     out = b.fresh_name("sorted")
-    b.bind(out, as_list(b, node, node.args[0]))
-    sort_list(b, node, out, words.get("key"), words.get("reverse"))
+    b.bind(out, as_list(b, node, source))
+    sort_list(b, node, out, words.get("key"), *reverse)
     return _value(b, out, node)
+
+
+def _given(words: dict[str, ast.expr], name: str) -> list[ast.expr]:
+    return [words[name]] if name in words else []
 
 
 def sort_method(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
@@ -275,7 +363,9 @@ def sort_method(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     words = keywords_of(node, "key", "reverse")
     out = b.fresh_name("list")
     b.bind(out, base)
-    sort_list(b, node, out, words.get("key"), words.get("reverse"))
+    reverse = [part if isinstance(part, ast.Constant) else b.held(b.expression(part), node)
+               for part in _given(words, "reverse")]  # fmt: skip
+    sort_list(b, node, out, words.get("key"), *reverse)
     return ir.none(b.loc(node))
 
 
@@ -292,6 +382,7 @@ def next_of(b: Builder, node: ast.Call) -> ir.Expr:
         source = node
     if source is node or len(node.args) > 2 or node.keywords:
         raise OperandError("`next` takes `iter(...)` or a generator of one loop")
+    source, default = _ahead(b, node, source, node.args[1:])
     first, item = b.fresh_name("first"), b.fresh_name("item")
     b.statements(written(f"{first} = None", node))
     text = f"if {item} is None:\n    HAND_OVER\n{first} = {item}\nbreak"
@@ -301,5 +392,5 @@ def next_of(b: Builder, node: ast.Call) -> ir.Expr:
         b.statements(written(f"if {first} is None:\n    HAND_OVER", node))
     else:
         b.statements(written(f"if {first} is None:\n    {first} = _default_", node,
-                             default=node.args[1]))  # fmt: skip
+                             default=default[0]))  # fmt: skip
     return _value(b, first, node)

@@ -9,7 +9,11 @@ from typing import Any
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_assignments import annotated_assign, assign, augmented_assign
-from pydotcompute.compiler.build_exceptions import raise_statement, try_statement
+from pydotcompute.compiler.build_exceptions import (
+    evaluate_for_errors,
+    raise_statement,
+    try_statement,
+)
 from pydotcompute.compiler.build_lists import delete
 from pydotcompute.compiler.build_loops import for_loop, jump, return_statement, while_loop
 from pydotcompute.compiler.build_match import match_statement
@@ -52,9 +56,17 @@ def _hand_over(b: Builder, node: HandOver) -> None:
 
 
 def _assert(b: Builder, node: ast.Assert) -> None:
-    test, when_true, _ = condition(b, node.test)
+    test, when_true, when_false = condition(b, node.test)
     code = BY_NAME["PDC_ASSERTION"].code
-    b.block.append(ir.If(b.loc(node), negate(test), (ir.Raise(b.loc(node), code),), ()))
+    refused = ir.Raise(b.loc(node), code)
+
+    def body() -> None:
+        if node.msg is not None:
+            evaluate_for_errors(b, node.msg)
+        b.block.append(refused)
+
+    _, failed = b.branch(when_false, body)
+    b.block.append(ir.If(b.loc(node), negate(test), tuple(failed), ()))
     b.env = when_true
 
 

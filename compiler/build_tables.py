@@ -21,9 +21,8 @@ from pydotcompute.compiler.build import Builder
 from pydotcompute.compiler.build_enums import as_base
 from pydotcompute.compiler.build_operators import compare, items_of
 from pydotcompute.compiler.build_unit import Static
-from pydotcompute.compiler.convert import OperandError, raising
+from pydotcompute.compiler.convert import OperandError, plain_int, raising
 from pydotcompute.compiler.diagnostics import Location
-from pydotcompute.compiler.numpy_types import to_python
 from pydotcompute.compiler.operators import Primitive
 from pydotcompute.compiler.types import (
     BOOL,
@@ -159,11 +158,7 @@ def place(b: Builder, index: ir.Expr, size: int, code: str) -> ir.Expr:
     def python(index: int) -> int:
         return range(size)[index]
 
-    if isinstance(index.type, ScalarType) and not index.type.is_float:
-        signature = to_python(index.type)
-        assert signature is not None
-        index = ir.Op(index.loc, signature.result, signature.primitive, (index,))
-    index = b.convert(as_base(index), INT)
+    index = b.convert(plain_int(as_base(index)), INT)
     if isinstance(index, ir.Const) and -size <= index.value < size:
         return ir.Const(index.loc, INT, index.value % size)
     primitive = Primitive(f"place_{size}", f"pdc_index({{e}}, {{0}}, {size}, {code})", python, True)
@@ -191,7 +186,8 @@ def _of_array(b: Builder, node: ast.Subscript, table: np.ndarray[Any, Any]) -> i
         raise OperandError("an array is indexed with one int for each axis")
     loc = b.loc(node)
     at: ir.Expr = ir.Const(loc, INT, 0)
-    for index, size in zip(b.sequence(parts), table.shape, strict=True):
+    found = [b.settled(index) for index in b.sequence(parts)]
+    for index, size in zip(found, table.shape, strict=True):
         at = _flat(at, size, place(b, index, size, "PDC_INDEX_ARRAY"))
     return items(b, tuple(table.reshape(-1)), loc)(at)
 
@@ -227,7 +223,9 @@ def chained(b: Builder, node: ast.Subscript, table: Any, row: ast.expr) -> ir.Ex
 def looked_up(b: Builder, table: dict[Any, Any], key: ir.Expr, loc: Location,
               default: ir.Expr | None) -> ir.Expr:  # fmt: skip
     """``TABLE[key]``; with a default, ``TABLE.get(key, default)``."""
-    at = b.temporary(_find(b, list(table), b.stable(key), loc))
+    key = b.stable(key)
+    default = None if default is None else b.settled(default)
+    at = b.temporary(_find(b, list(table), key, loc))
     value = items(b, tuple(table.values()), loc)(at)
     present = compare(b, ">=", at, ir.Const(loc, INT, 0))
     if default is None:

@@ -101,11 +101,11 @@ def _bool_op(b: Builder, node: ast.BoolOp) -> Condition:
         if isinstance(test, ir.Const):
             if bool(test.value) != is_and:
                 return test, when_true, when_false
-            kept, b.env = b.env, (when_true if is_and else when_false)
+            kept, b.env = b.env, dict(when_true if is_and else when_false)
             test, when_true, when_false = condition(b, operand)
             b.env = kept
             continue
-        outer, b.env = b.env, when_true if is_and else when_false
+        outer, b.env = b.env, dict(when_true if is_and else when_false)
         found: list[Condition] = []
 
         def build(operand: ast.expr = operand, found: list[Condition] = found) -> ir.Expr:

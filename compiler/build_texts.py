@@ -20,7 +20,8 @@ from pydotcompute.compiler.build_functions import specialise
 from pydotcompute.compiler.build_messages import note_read
 from pydotcompute.compiler.build_operators import items_of
 from pydotcompute.compiler.build_unit import Static
-from pydotcompute.compiler.convert import OperandError, raising
+from pydotcompute.compiler.convert import NoneOperandError, OperandError, raising
+from pydotcompute.compiler.diagnostics import DiagnosticError
 from pydotcompute.compiler.effects import may_fail
 from pydotcompute.compiler.operators import ERROR_TEXT, Deoptimise, Primitive
 from pydotcompute.compiler.prints import Display, Live, Piece, Site, Text, Value, formatted
@@ -122,7 +123,7 @@ class Call:
                 index = self.carry(part.value, value, now=True)
                 spec = self._spec(part.format_spec)
                 piece = Piece(index, part.conversion, spec)
-                check_format(self.b, part, piece, self.values[index].type)
+                self.values[index] = fitting(self.b, part, piece, self.values[index])
                 pieces.append(piece)
             else:
                 assert isinstance(part, ast.Constant)
@@ -200,7 +201,10 @@ class Call:
             if isinstance(place.type, CONTAINERS):
                 self.values[index] = _snapshot(b, self.node, place)
         types = TupleType(tuple(value.type for value in self.values))
-        site = Site(function, tuple(arguments), tuple(keywords), types, target is not None)
+        made_at = None
+        if is_logging(function):
+            made_at = (b.source.filename, b.loc(self.node).line, b.source.node.name)
+        site = Site(function, tuple(arguments), tuple(keywords), types, target is not None, made_at)
         if site not in b.unit.prints:
             b.unit.prints.append(site)
         b.effects = True
@@ -269,6 +273,9 @@ def carried(b: Builder, node: ast.Call, function: Callable[..., Any]) -> ir.Expr
     if is_logging(function) and _shows_traceback(node, function):
         b.raise_here(raising(b.loc(node), NEVER, "PDC_DEOPT_TRACEBACK"))
         return ir.none(b.loc(node))
+    if is_logging(function) and any(k.arg in ("stacklevel", "stack_info") for k in node.keywords):
+        b.fail("PDC103", node, "a log record of its callers does not lower",
+               notes=["compiled code has no frames for `stacklevel` and `stack_info`"])  # fmt: skip
     call = Call(b, node)
     arguments = [call.part(arg) for arg in node.args]
     keywords = [(str(k.arg), call.part(k.value)) for k in node.keywords]
@@ -343,6 +350,31 @@ def check_format(b: Builder, node: ast.AST, piece: Piece, type_: Type) -> None:
             b.fail("PDC021", node, f"the format `{spec}` of {what}: {error}")
         if spec.endswith("c"):
             b.fail("PDC021", node, f"the format `{spec}` of a {member} fails for some values")
+
+
+def fitting(b: Builder, node: ast.AST, piece: Piece, value: ir.Expr) -> ir.Expr:
+    """A value of the types that take a format; of another one, which Python refuses when it is
+    met, it raises then: ``f"{m.limit:.2f}"`` where the limit may be ``None``."""
+
+    def one(part: ir.Expr) -> ir.Expr:
+        try:
+            check_format(b, node, piece, part.type)
+        except DiagnosticError:
+            refusal = NoneOperandError if part.type == NONE else OperandError
+            raise refusal(f"a format of a {part.type}") from None
+        return part
+
+    try:
+        check_format(b, node, piece, value.type)
+    except DiagnosticError:
+        if not isinstance(value.type, UnionType):
+            raise
+        try:
+            return b.split(value, one)
+        except OperandError:
+            pass
+        raise
+    return value
 
 
 def looks_inside(b: Builder, node: ast.AST) -> NoReturn:

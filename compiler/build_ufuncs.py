@@ -20,7 +20,7 @@ from pydotcompute.compiler.build_operators import apply, cast_operand
 from pydotcompute.compiler.convert import OperandError
 from pydotcompute.compiler.numpy_types import quietly
 from pydotcompute.compiler.operators import Deoptimise, Primitive, suffix, unary
-from pydotcompute.compiler.types import BOOL, FLOAT, INT, ScalarType, Type, UnionType
+from pydotcompute.compiler.types import BOOL, FLOAT, INT, NP_BOOL, ScalarType, Type, UnionType
 
 _SAMPLES: dict[Type, Any] = {BOOL: True, INT: 1, FLOAT: 1.0}
 
@@ -67,6 +67,8 @@ def ufunc_of(b: Builder, function: Any, args: Sequence[ir.Expr], node: ast.AST) 
         OperandError: it is not exact, or takes no operands of these types.
     """
     loc = b.loc(node)
+    if any(isinstance(arg.type, UnionType) for arg in args):
+        args = [b.stable(arg) for arg in args]
     for n, arg in enumerate(args):
         if isinstance(arg.type, UnionType):
             before, after = list(args[:n]), list(args[n + 1 :])
@@ -89,8 +91,8 @@ def ufunc_of(b: Builder, function: Any, args: Sequence[ir.Expr], node: ast.AST) 
         return apply(b, "*", value, value, loc)
     if function in _TESTS:
         value = b.stable(cast_operand(b, args[0], _float_of(args[0].type)))
-        primitive = Primitive(function.__name__, _TESTS[function], lambda x: bool(function(x)))
-        return ir.Op(loc, BOOL, primitive, (value,))
+        primitive = Primitive(function.__name__, _TESTS[function], quietly(function))
+        return ir.Op(loc, NP_BOOL, primitive, (value,))
     text, python = _EXACT[function]
     if function in _FLOAT_ONLY and not result.is_float:
         text, python = "{0}", lambda value: value

@@ -79,14 +79,17 @@ class Unit:
     headers: list[ir.HeaderSite] = field(default_factory=list)
     converted: dict[tuple[type, str], Conversion] = field(default_factory=dict)
     """Message fields that were given a value of another type than theirs."""
-    read: dict[int, Read] = field(default_factory=dict)
-    """Where message fields are read, by the ``id`` of the node."""
+    read: dict[int | tuple[int, str], Read] = field(default_factory=dict)
+    """Where message fields are read, by the ``id`` of the node, and the field where that shows all
+    of them."""
     compared: dict[int, Read] = field(default_factory=dict)
     """Those of ``read`` where an int does as well as the float that it is equal to."""
     shared: set[str] = field(default_factory=set)
     """Variables of the state whose message has other names, too, at the end of some turn."""
     makers: set[str] = field(default_factory=set)
     """Functions whose result is a message that they made."""
+    lending: set[str] = field(default_factory=set)
+    """Functions whose result may be a container that they were given."""
     endless: set[str] = field(default_factory=set)
     """Functions that never return: they always raise."""
     kept: set[tuple[str, str]] = field(default_factory=set)
@@ -105,6 +108,21 @@ class Unit:
     def code_of(self, cls: type[BaseException], text: str | None) -> int:
         """The code of an exception that ``raise`` names; ``text`` if it is always the same."""
         return self.raised.setdefault((cls, text), FIRST_USER_CODE + len(self.raised))
+
+
+@dataclass
+class Watch:
+    """A container that a loop runs over, and where it is noted that its size has changed.
+
+    Args:
+        place: the container.
+        all_changes: whether any change counts: the loop runs over a copy of it.
+        flag: a bool; None: nothing in the loop changes its size.
+    """
+
+    place: ir.Local
+    all_changes: bool = False
+    flag: ir.Local | None = None
 
 
 @dataclass

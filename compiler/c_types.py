@@ -45,6 +45,7 @@ from pydotcompute.compiler.types import (
     Type,
     UnionType,
     in_body,
+    lowers,
     members_of,
 )
 from pydotcompute.compiler.values import storage
@@ -255,11 +256,11 @@ class CTypes:
             return self.record(type_.base)
         if isinstance(type_, OptionalType):
             return self._optional(type_)
-        if isinstance(type_, ListType) and not lowers(type_):
+        if not lowers(type_):
             dtype = storage(type_)
             unit = {1: "u8", 2: "u16", 4: "u32", 8: "u64"}[dtype.alignment]
             return f"{unit}[{dtype.itemsize // dtype.alignment}]"
-        return self.spell(type_)
+        return self.spell(in_body(type_))
 
     def _optional(self, type_: OptionalType) -> str:
         if (known := self._optionals.get(type_)) is None:
@@ -295,16 +296,6 @@ class CTypes:
     def into_record(self, type_: Type, text: str) -> str:
         """A value as it stands in a record."""
         return f"{self._optional(type_)}_write({text})" if isinstance(type_, OptionalType) else text
-
-
-def lowers(type_: Type) -> bool:
-    """Whether compiled code has values of a field type, and does not merely carry its bytes."""
-    if isinstance(type_, OptionalType):
-        inner = type_.item
-        return lowers(inner) and not isinstance(inner, (OptionalType, ListType, ArrayType))
-    if isinstance(type_, ListType):
-        return not isinstance(type_.item, (OptionalType, ListType, ArrayType))
-    return True
 
 
 def declare(c_type: str, name: str) -> str:

@@ -14,25 +14,31 @@ from collections.abc import Callable
 
 from pydotcompute.compiler import ir
 from pydotcompute.compiler.build_enums import as_base, base_of
-from pydotcompute.compiler.containers import list_of
+from pydotcompute.compiler.containers import APPEND, ITEM, LENGTH, list_of
 from pydotcompute.compiler.diagnostics import Location
-from pydotcompute.compiler.numpy_types import field_cast
-from pydotcompute.compiler.operators import NARROW, Deoptimise, Primitive, conversion
+from pydotcompute.compiler.numpy_types import field_cast, to_python
+from pydotcompute.compiler.operators import NARROW, Deoptimise, Primitive, binary, conversion
 from pydotcompute.compiler.types import (
     BOOL,
+    CONTAINERS,
     FLOAT,
     INT,
     NEVER,
+    NONE,
+    NP_BOOL,
     STR,
     TEXT,
     UNBOUND,
     WIDE,
+    EnumType,
     ListType,
     LiteralType,
+    OptionalType,
     ScalarType,
     TupleType,
     Type,
     UnionType,
+    holds_literal,
     in_body,
     join,
     members_of,
@@ -145,6 +151,23 @@ class Converter:
         arms += [(member, self.convert(arm, result)) for member, arm in done]
         return self.chain(value, arms)
 
+    def container(self, value: ir.Expr,
+                  refusal: type[OperandError] = NoneOperandError) -> ir.Expr:  # fmt: skip
+        """Of what may be a container, or ``None``, the container; Python refuses ``None``."""
+        found = [member for member in members_of(value.type) if isinstance(member, CONTAINERS)]
+        if not isinstance(value.type, UnionType) or len(found) != 1:
+            return value
+
+        def one(part: ir.Expr) -> ir.Expr:
+            if part.type != found[0]:
+                raise (refusal if part.type == NONE else OperandError)(f"{part.type}")
+            return part
+
+        return self.split(value, one)
+
+    def wrapped(self, value: ir.Expr) -> None:
+        """``value`` becomes what something may hold among others, which is a copy."""
+
     def convert(self, value: ir.Expr, target: Type) -> ir.Expr:
         """``value`` as ``target``, by the conversions of contract section 9.2.
 
@@ -153,7 +176,12 @@ class Converter:
         """
         source = value.type
         if isinstance(target, LiteralType):
-            return self.convert(value, target.base)
+            return self._one_of(self.convert(value, target.base), target)
+        if isinstance(target, OptionalType) and holds_literal(target.item):
+            return self._into_optional(value, target)
+        if isinstance(target, ListType) and holds_literal(target) and isinstance(source, ListType):
+            wanted = target.item
+            return self.each_item(value, target, lambda item: self.convert(item, wanted))
         target = in_body(target)
         if source == target:
             return value
@@ -169,8 +197,10 @@ class Converter:
             return self.split(value, lambda part: self.convert(part, target))
         if isinstance(target, UnionType):
             return self._into_union(value, target)
-        if target == INT and base_of(source) == INT:
-            return as_base(value)
+        if isinstance(source, EnumType) and base_of(source) and (
+            target in (INT, FLOAT, STR) or isinstance(target, ScalarType)
+        ):  # fmt: skip
+            return self.convert(as_base(value), target)
         if source == STR and target == TEXT:
             return ir.Op(value.loc, TEXT, Primitive("text_of", "{0}", str), (value,))
         if primitive := NARROW if (source, target) == (WIDE, INT) else conversion(source, target):
@@ -183,6 +213,8 @@ class Converter:
         if source == ScalarType("float64") and target == FLOAT:
             # numpy's float64 is a subclass of Python's float.
             return ir.Op(value.loc, FLOAT, Primitive("float_of_f64", "{0}", float), (value,))
+        if source == NP_BOOL and target == BOOL:
+            return ir.Op(value.loc, BOOL, Primitive("bool_of_np", "{0}", bool), (value,))
         if isinstance(target, ScalarType):
             return self._into_scalar(value, target)
         if isinstance(source, ListType) and isinstance(target, ListType):
@@ -200,6 +232,7 @@ class Converter:
 
     def _into_union(self, value: ir.Expr, target: UnionType) -> ir.Expr:
         if value.type in target.members:
+            self.wrapped(value)
             return ir.Wrap(value.loc, target, value)
         if value.type == INT and WIDE in target.members:
             return ir.Wrap(value.loc, target, self.convert(value, WIDE))
@@ -211,6 +244,8 @@ class Converter:
         raise OperandError(f"{value.type} is no {target}")
 
     def _into_scalar(self, value: ir.Expr, target: ScalarType) -> ir.Expr:
+        if value.type == ScalarType("float64") and target.is_float:
+            value = self.convert(value, FLOAT)  # numpy's float64 is a subclass of Python's float
         source = value.type
         allowed = {BOOL, INT, FLOAT} if target.is_float else {BOOL, INT, WIDE}
         if target.dtype.kind == "b":
@@ -219,17 +254,61 @@ class Converter:
             raise OperandError(f"{source} is no {target}")
         return ir.Op(value.loc, target, primitive, (value,))
 
+    def _one_of(self, value: ir.Expr, target: LiteralType) -> ir.Expr:
+        """``value`` if it is one of those that a ``Literal`` names; the interpreter refuses it
+        otherwise, with the error that names the field."""
+        refused = raising(value.loc, value.type, "PDC_DEOPT_TYPE")
+        if isinstance(value, ir.Const):
+            return value if value.value in target.values else refused
+        value = self.stable(value)
+        same = binary("==", value.type, value.type)
+        assert same is not None, f"{target} of {value.type}"
+        test: ir.Expr | None = None
+        for known in target.values:
+            wanted = ir.Const(value.loc, value.type, known)
+            one = ir.Op(value.loc, BOOL, same.primitive, (value, wanted))
+            test = one if test is None else ir.Or(value.loc, BOOL, test, one)
+        assert test is not None
+        return ir.Cond(value.loc, value.type, test, value, refused)
+
+    def _into_optional(self, value: ir.Expr, target: OptionalType) -> ir.Expr:
+        """``value`` for a field whose values are ``None``, or some that are checked."""
+        union, item = in_body(target), in_body(target.item)
+        value = self.stable(self.convert(value, union))
+        known = self.convert(ir.As(value.loc, item, value), target.item)
+        arms = [(NONE, value), (item, ir.Wrap(value.loc, union, known))]
+        return self.chain(value, arms)
+
     def _into_list(self, value: ir.Expr, source: ListType, target: ListType) -> ir.Expr:
-        if source.item != target.item and (source.item, target.item) not in (
-            (INT, FLOAT), (INT, WIDE),
-        ):  # fmt: skip
-            if source.item != NEVER:
-                raise OperandError(f"{source} is no {target}")
+        if source.item == NEVER:
             empty = self.hole(value.loc, target)
             self.block.append(ir.Fresh(value.loc, empty))
             return empty
-        primitive = list_of(source, target)
-        return ir.Op(value.loc, target, primitive, (value,))
+        if source.item == target.item or (source.item, target.item) in ((INT, FLOAT), (INT, WIDE)):
+            return ir.Op(value.loc, target, list_of(source, target), (value,))
+        return self.each_item(value, target, lambda item: self.convert(item, target.item))
+
+    def each_item(self, value: ir.Expr, target: ListType,
+                  function: Callable[[ir.Expr], ir.Expr]) -> ir.Expr:  # fmt: skip
+        """A new list with what ``function`` makes of each item of another one."""
+        assert isinstance(value.type, ListType)
+        loc, made = value.loc, self.hole(value.loc, in_body(target))
+        source = value if isinstance(value, ir.Local) else self.temporary(value)
+        at, mark, outer = self.hole(loc, INT), self._temporaries, self.block
+        self.block = []
+        try:
+            item = self.temporary(ir.Op(loc, value.type.item, ITEM, (source, at)))
+            self.block.append(ir.Mutate(loc, None, APPEND, (made, function(item))))
+            body = tuple(self.block)
+        except OperandError:
+            self._temporaries = mark
+            raise OperandError(f"{value.type} is no {target}") from None
+        finally:
+            self.block = outer
+        zero, one = ir.Const(loc, INT, 0), ir.Const(loc, INT, 1)
+        length = ir.Op(loc, INT, LENGTH, (source,))
+        self.block += [ir.Fresh(loc, made), ir.For(loc, at, zero, length, one, body, ())]
+        return made
 
     def _into_tuple(self, value: ir.Expr, source: TupleType, target: TupleType) -> ir.Expr:
         if len(source.items) != len(target.items):
@@ -243,6 +322,15 @@ class Converter:
         return ir.Tuple(value.loc, target, items)
 
 
+def plain_int(value: ir.Expr) -> ir.Expr:
+    """An integer of numpy, where Python counts with it, as the int that it is."""
+    if isinstance(value.type, ScalarType) and value.type.dtype.kind in "iu":
+        signature = to_python(value.type)
+        assert signature is not None
+        return ir.Op(value.loc, signature.result, signature.primitive, (value,))
+    return value
+
+
 _RAISED: dict[str, type[Exception]] = {
     "PDC_TYPE_NONE": TypeError,
     "PDC_ATTRIBUTE_NONE": AttributeError,
@@ -253,6 +341,7 @@ _RAISED: dict[str, type[Exception]] = {
     "PDC_DEOPT_TYPE": Deoptimise,
     "PDC_DEOPT_TRACEBACK": Deoptimise,
     "PDC_DEOPT_ERROR": Deoptimise,
+    "PDC_DEOPT_CHANGED": Deoptimise,
     "PDC_VALUE_ENUM": ValueError,
 }
 

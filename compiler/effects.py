@@ -19,3 +19,8 @@ def may_fail(node: ir.Expr) -> bool:
     """Whether evaluating ``node`` may set the error word: an exception, or a deoptimisation."""
     return any(isinstance(n, ir.Call) or (isinstance(n, ir.Op) and n.primitive.fails)
                for n in ir.walk(node))  # fmt: skip
+
+
+def acts(node: ir.Node) -> bool:
+    """Whether a node of the IR, taken by itself, does more than compute something."""
+    return isinstance(node, (ir.Mutate, ir.SetField, ir.Print, ir.Send, ir.Raise, ir.Call))

@@ -137,6 +137,7 @@ TABLE: tuple[ErrorCode, ...] = (
     _deopt(1005, "PDC_DEOPT_NUMPY_CAST", "a float with no value in the integer type"),
     _deopt(1006, "PDC_DEOPT_TRACEBACK", "a log record with a traceback"),
     _deopt(1007, "PDC_DEOPT_ERROR", "what an exception holds"),
+    _deopt(1008, "PDC_DEOPT_CHANGED", "a container that changes while it is looped over"),
     # No problem of the actor: the burst is to be called again, or not.
     _deopt(2000, "PDC_PREEMPT", "the burst used up its fuel"),
     _deopt(2001, "PDC_STOP", "the host asked to stop"),

@@ -6,6 +6,7 @@ numpy 2), by applying the operator once to sample values when the kernel is comp
 
 from __future__ import annotations
 
+import math
 import operator
 import warnings
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from pydotcompute.compiler.operators import (
     Signature,
     suffix,
 )
-from pydotcompute.compiler.types import BOOL, FLOAT, INT, WIDE, ScalarType, Type
+from pydotcompute.compiler.types import BOOL, FLOAT, INT, NP_BOOL, WIDE, ScalarType, Type
 
 _OPERATORS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "+": ("add", operator.add), "-": ("sub", operator.sub), "*": ("mul", operator.mul),
@@ -84,8 +85,23 @@ def cast(source: Type, target: ScalarType) -> Primitive | None:
     return Primitive(name, f"({c_type})({{0}})", quietly(target.dtype.type))
 
 
+def truncation(source: ScalarType, target: ScalarType) -> Primitive:
+    """A float as an integer; what C leaves undefined, and numpy to the processor, deoptimises."""
+    info = np.iinfo(target.dtype)
+
+    def python(value: Any) -> Any:
+        if not abs(value) < 2**53 or not info.min <= int(value) <= info.max:
+            raise Deoptimise(f"{value} is no {target}")
+        return target.dtype.type(int(value))
+
+    text = f"pdc_np_of_f64<{suffix(target)}>({{e}}, (f64)({{0}}))"
+    return Primitive(f"{suffix(target)}_of_{suffix(source)}", text, python)
+
+
 def field_cast(source: Type, target: ScalarType) -> Primitive | None:
     """The conversion of a Python number to a field; one out of range is the interpreter's."""
+    if source == FLOAT and target.dtype.itemsize < 8:
+        return Primitive(f"{suffix(target)}_field_f64", "pdc_f32_field({e}, {0})", _finite)
     if source not in (INT, WIDE) or target.is_float:
         return cast(source, target)
     info = np.iinfo(target.dtype)
@@ -103,6 +119,13 @@ def field_cast(source: Type, target: ScalarType) -> Primitive | None:
     return Primitive(f"{c_type}_field", f"pdc_np_field<{c_type}>({{e}}, {{0}})", fit)
 
 
+def _finite(value: float) -> Any:
+    exact = quietly(np.float32)(value)
+    if np.isinf(exact) and not math.isinf(value):
+        raise Deoptimise(f"float {value} does not fit float32")
+    return exact
+
+
 _INTEGER_TEXT = {
     "<": "pdc_np_lt({0}, {1})", ">": "pdc_np_lt({1}, {0})", "<=": "(!pdc_np_lt({1}, {0}))",
     ">=": "(!pdc_np_lt({0}, {1}))", "==": "pdc_np_eq({0}, {1})", "!=": "(!pdc_np_eq({0}, {1}))",
@@ -116,16 +139,24 @@ def _comparison(symbol: str, left: Type, right: Type) -> Signature | None:
     if WIDE in (left, right):
         return None
     floats = [t for t in (left, right) if t == FLOAT or (isinstance(t, ScalarType) and t.is_float)]
-    python = quietly(lambda a, b: bool(_COMPARE[symbol](a, b)))
+    python = quietly(_COMPARE[symbol])
     name = f"np_{symbol}_{suffix(left)}_{suffix(right)}"
-    # numpy's bool and Python's differ in type only where they are printed: both print alike.
     if not floats:
-        return Signature((left, right), Primitive(name, _INTEGER_TEXT[symbol], python), BOOL)
+        return Signature((left, right), Primitive(name, _INTEGER_TEXT[symbol], python), NP_BOOL)
     operand = result_type("+", left, right)
     if operand is None:
         return None
     primitive = Primitive(name, f"({{0}} {symbol} {{1}})", python)
-    return Signature((operand, operand), primitive, BOOL)
+    return Signature((operand, operand), primitive, NP_BOOL)
+
+
+def depends_on_processor(symbol: str, left: Type, right: Type) -> bool:
+    """Whether numpy computes a power with instructions that only some processors have: it does
+    where neither operand has the type of the result."""
+    if symbol != "**" or ScalarType not in (type(left), type(right)):
+        return False
+    result = result_type(symbol, left, right)
+    return result is not None and result.is_float and result not in (left, right)
 
 
 def numpy_binary(symbol: str, left: Type, right: Type) -> Signature | None:
@@ -135,7 +166,7 @@ def numpy_binary(symbol: str, left: Type, right: Type) -> Signature | None:
     if symbol not in _OPERATORS or (result := result_type(symbol, left, right)) is None:
         return None
     operand = result
-    if symbol == "**" and result.dtype.kind == "b":
+    if symbol == "**" and (result.dtype.kind == "b" or depends_on_processor(symbol, left, right)):
         return None
     if symbol == "**":
         power = Primitive(f"np_pow_{suffix(operand)}", "pdc_np_pow({e}, {0}, {1})",

@@ -20,6 +20,7 @@ from pydotcompute.compiler.types import (
     FLOAT,
     INT,
     NONE,
+    NP_BOOL,
     STR,
     UUID,
     WIDE,
@@ -370,7 +371,8 @@ def truth(operand: Type) -> Primitive | bool | None:
     if operand == NONE:
         return False
     if isinstance(operand, ScalarType):
-        return Primitive(f"truth_{suffix(operand)}", "({0} != 0)", bool)
+        text = "{0}" if operand == NP_BOOL else "({0} != 0)"
+        return Primitive(f"truth_{suffix(operand)}", text, bool)
     if isinstance(operand, (EnumType, ErrorType)) or operand == UUID:
         return True
     return _TRUTH.get(operand)

@@ -17,7 +17,8 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from pydotcompute.compiler.types import (
     TupleType,
     Type,
     UnionType,
+    in_body,
 )
 from pydotcompute.compiler.values import decoder, load, storage
 
@@ -98,6 +100,7 @@ class Site:
         keywords: by name.
         values: the types of the carried values.
         makes_text: its result is a string that the actor goes on with.
+        place: of a log record, which says where it was made: file, line and function.
     """
 
     function: Callable[..., Any]
@@ -105,6 +108,7 @@ class Site:
     keywords: tuple[tuple[str, Any], ...]
     values: TupleType
     makes_text: bool = False
+    place: tuple[str, int, str] | None = None
 
     @cached_property
     def record(self) -> np.dtype[Any]:
@@ -126,7 +130,21 @@ class Site:
     def call(self, values: Sequence[Any]) -> Any:
         """Makes the call."""
         arguments = [_made(part, values) for part in self.arguments]
-        return self.function(*arguments, **{k: _made(v, values) for k, v in self.keywords})
+        keywords = {k: _made(v, values) for k, v in self.keywords}
+        return self._from_its_place(self.function, arguments, keywords)
+
+    @cached_property
+    def _from_its_place(self) -> Callable[[Any, Any, Any], Any]:
+        """Makes a call, in a frame of its own that has the place of the call in the Python file:
+        ``logging`` looks at its caller's."""
+        if self.place is None:
+            return _call
+        file, line, name = self.place
+        code = _call.__code__.replace(co_filename=file, co_firstlineno=line, co_name=name)
+        return FunctionType(code, {})
+
+
+def _call(f: Any, args: Any, words: Any) -> Any: return f(*args, **words)  # fmt: skip
 
 
 def emit(sites: Sequence[Site], log: memoryview) -> None:
@@ -251,9 +269,32 @@ def _resolve_field(slots: Any, name: str, type_: Type, texts: Texts) -> None:
             _resolve_field(column[place : place + 1], "value", type_.item, texts)
     elif isinstance(type_, MessageType):
         _resolve_fields(column, type_, texts)
+    elif isinstance(type_, ListType):
+        _resolve_items(column, type_, texts)
     elif type_ == STR:
         for place in np.flatnonzero(column & PENDING).tolist():
             column[place] = STRINGS.intern(texts[int(column[place])])
+
+
+def _resolve_items(column: Any, type_: ListType, texts: Texts) -> None:
+    """As ``_resolve_field``, of the items that each list of a column has."""
+    if not may_hold_text(type_.item):
+        return
+    for stored in column:
+        held = np.zeros(int(stored["size"]), [("item", storage(type_.item))])
+        held["item"] = stored["items"][: len(held)]
+        _resolve_field(held, "item", type_.item, texts)
+        stored["items"][: len(held)] = held["item"]
+
+
+@cache
+def may_hold_text(type_: Type) -> bool:
+    """Whether a field may hold a string."""
+    if isinstance(type_, (OptionalType, ListType)):
+        return may_hold_text(type_.item)
+    if isinstance(type_, MessageType):
+        return any(may_hold_text(field.type) for field in schema_of(type_.cls).fields)
+    return in_body(type_) == STR
 
 
 def contains_text(type_: Type) -> bool:

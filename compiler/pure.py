@@ -12,6 +12,7 @@ import collections
 import enum
 import math
 import types as pytypes
+import uuid
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ _PURE = frozenset({
         "full_like empty_like outer dot sqrt exp log sin cos tan abs sum prod cumsum concatenate "
         "stack tile repeat hanning hamming blackman").split()),
     collections.deque, collections.Counter, collections.OrderedDict, collections.defaultdict,
+    uuid.UUID,
 })  # fmt: skip
 """Functions without effects, and whose results are no larger than their arguments ask for."""
 

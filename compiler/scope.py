@@ -37,6 +37,20 @@ class Restart(Exception):
     """The function must be built again: what was learned is in the scope."""
 
 
+class Outgrown(Exception):
+    """A function puts something into a container of its caller's which that has no room for.
+
+    Args:
+        name: the parameter that the container is.
+        item: the type of what is put into it.
+        key: of a dict, the type of its key.
+    """
+
+    def __init__(self, name: str, item: Type, key: Type | None = None) -> None:
+        super().__init__(name)
+        self.name, self.item, self.key = name, item, key
+
+
 @dataclass(frozen=True, slots=True)
 class Var:
     """Where a name's value is, and the type it is known to have.
@@ -106,8 +120,17 @@ class Scope(Converter):
         self.tries: list[TryFrame] = []
         self._made_up = 0
         self.synthetic: set[str] = set()
+        self.borrowed: dict[str, str] = {}
+        """The parameters that are containers, the caller's own, by the names of their locals."""
+        self.ending: str | None = ""
+        """The name whose value moves where paths meet; "return" at the end of a function; None
+        where a message takes it, which has rules of its own."""
+        self.left: set[str] | None = None
+        """The names that still have a value when a path has ended; None on the way."""
         self.views: set[str] = set()
         """Temporaries that are copies of parts of arrays, which in numpy share their memory."""
+        self.doubles: dict[str, tuple[ir.Local, ...]] = {}
+        """Temporaries that are copies of containers of variables, in Python one of the same."""
         self.received: set[str] = set()
         """Names of the temporaries that hold the message in hand."""
         self.list_items: dict[tuple[int, int, str], Type] = {}
@@ -119,7 +142,7 @@ class Scope(Converter):
         """Forgets everything but what restarts teach."""
         self.env, self.block, self.tries, self._temporaries = {}, [], [], 0
         self._names = {}
-        self._made_up = 0
+        self._made_up, self.ending, self.left = 0, "", None
 
     def fresh_name(self, base: str) -> str:
         """A Python name that no user can have written."""
@@ -139,10 +162,15 @@ class Scope(Converter):
             return
         if isinstance(value, ir.Local) and value.name in self.views and name not in self.synthetic:
             raise OperandError("a part of an array shares its memory; write `.copy()` to keep it")
+        doubled = self.doubled(value)
+        if doubled and name not in self.synthetic:
+            raise OperandError(f"{name!r} is one of several containers; choose where it is used")
         if isinstance(value.type, CONTAINERS):
             place = value if isinstance(value, ir.Local) else replace(
                 self.temporary(value), part=True
             )  # fmt: skip
+            if doubled:
+                self.doubles[place.name] = doubled
             self.env[name] = Var(place, place.type)
             for frame in self.tries:
                 frame.assigned.setdefault(name, []).append(place.type)
@@ -167,6 +195,24 @@ class Scope(Converter):
         for frame in self.tries:
             frame.assigned.setdefault(name, []).append(value.type)
         self.keep_shadows(name)
+
+    def doubled(self, value: ir.Expr) -> tuple[ir.Local, ...]:
+        """The containers of variables of which compiled code has a copy here, where Python has the
+        very one."""
+        if isinstance(value, ir.Local):
+            return self.doubles.get(value.name, ())
+        if not isinstance(value, ir.Cond):
+            return ()
+        arms = [arm.value if isinstance(arm, ir.Wrap) else arm
+                for arm in (value.then, value.orelse)]  # fmt: skip
+        held = tuple(arm for arm in arms if isinstance(arm, ir.Local) and self.is_held(arm))
+        return held + tuple(place for arm in arms for place in self.doubled(arm))
+
+    def is_held(self, value: ir.Expr) -> bool:
+        """Whether a value is the container of a variable, which may change."""
+        held = (var.local.name for var in (self.env or {}).values() if isinstance(var, Var))
+        is_place = isinstance(value, ir.Local) and isinstance(value.type, CONTAINERS)
+        return is_place and not value.part and value.name in held  # type: ignore[attr-defined]
 
     def keep_shadows(self, name: str) -> None:
         """Copies a variable that has changed to the locals that handlers look at."""
@@ -214,6 +260,23 @@ class Scope(Converter):
             self.needed.add(name)
             raise Restart
         raise OperandError(f"{name!r} changes its type inside a `try`")
+
+    def wrapped(self, value: ir.Expr) -> None:
+        """A variable that may hold a container among others has a copy of it: nobody else may
+        have the container, and change it, or find a change missing."""
+        if not isinstance(value.type, CONTAINERS) or self.ending is None:
+            return
+        if not isinstance(value, ir.Local) or value.part:
+            return
+        names = [name for name, var in (self.env or {}).items()
+                 if isinstance(var, Var) and var.local.name == value.name]  # fmt: skip
+        others = {*names} - self.synthetic - {self.ending}
+        if self.left is not None:
+            others &= self.left
+        if value.origin is not None or value.site is None or (others and self.ending != "return"):
+            shown = f"{value.origin or min(others, default='it')!r}"
+            raise OperandError(f"{shown} is a {value.type}, and would have another name, which "
+                               "may be something else")  # fmt: skip
 
     # --- joins ---------------------------------------------------------------------------------
 
@@ -321,7 +384,10 @@ class Scope(Converter):
                 value = ir.Const(loc, UNBOUND, None)
             else:
                 raise OperandError(f"{name!r} changes its type inside a `try`")
+            self.ending, outer = name, self.ending
+            self.left = {n for n, var in target.items() if isinstance(var, Var)}
             value = self.widen(value, wanted.view)
+            self.ending, self.left = outer, None
             if value != wanted.local:
                 self.block.append(ir.Assign(loc, wanted.local, value))
         self.env = dict(target)

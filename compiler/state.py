@@ -42,6 +42,7 @@ from pydotcompute.compiler.types import (
     Type,
     UnsupportedTypeError,
     in_body,
+    is_number,
     join,
     members_of,
 )
@@ -109,7 +110,7 @@ def of_value(value: Any) -> Type:
         return _PLAIN[cls]
     if isinstance(value, enum.Enum):
         return EnumType(cls)
-    if isinstance(value, np.generic) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
+    if isinstance(value, np.generic) and is_number(value.dtype):
         return ScalarType(value.dtype.name)
     if isinstance(value, (logging.Logger, logging.LoggerAdapter)):
         return ObjectType(value)
@@ -124,8 +125,8 @@ def of_value(value: Any) -> Type:
 
 def _of_container(value: Any) -> Type:
     if isinstance(value, np.ndarray):
-        item = ScalarType(value.dtype.name) if value.dtype.kind in "biuf" else None
-        if item is None or item.dtype.itemsize > 8 or not 0 < value.size <= STATE_LIST_CAPACITY:
+        item = ScalarType(value.dtype.name) if is_number(value.dtype) else None
+        if item is None or not 0 < value.size <= STATE_LIST_CAPACITY:
             raise UnsupportedTypeError(f"an array of {value.dtype} and shape {value.shape}")
         return ArrayType(item, value.shape)
     if isinstance(value, dict):

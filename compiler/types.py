@@ -117,7 +117,7 @@ class ScalarType(Type):
         return self.dtype.kind == "i"
 
     def __str__(self) -> str:
-        return self.name
+        return "np.bool" if self.name == "bool" else self.name
 
 
 @dataclass(frozen=True)
@@ -278,6 +278,9 @@ BOOL, INT, WIDE, FLOAT, NONE, STR, UUID, UNBOUND, ERROR, NEVER, TEXT = (
     UnboundType(), ErrorType(), NeverType(), TextType(),
 )  # fmt: skip
 
+NP_BOOL = ScalarType("bool")
+"""What comparisons of numpy's numbers give: no ``bool``, and added up to a ``np.int64``."""
+
 CONTAINERS = (ListType, DequeType, DictType, ArrayType)
 """Types whose values are places that can be changed: a name bound to one is another name for it."""
 
@@ -295,9 +298,34 @@ def in_body(type_: Type) -> Type:
     """The type a field's value has once read: ``Literal`` is its base, ``T | None`` a union."""
     if isinstance(type_, LiteralType):
         return type_.base
+    if isinstance(type_, ListType) and isinstance(type_.item, LiteralType):
+        return ListType(type_.item.base, type_.capacity)
     if isinstance(type_, OptionalType):
         return UnionType(members_of(type_))
     return type_
+
+
+def is_number(dtype: np.dtype[Any]) -> bool:
+    """Whether compiled code has numbers of a dtype: those of 64 bits at most, but no float16."""
+    return dtype.kind in "biuf" and dtype.itemsize <= 8 and dtype != np.float16
+
+
+def lowers(type_: Type) -> bool:
+    """Whether compiled code has values of a field type, and does not merely carry its bytes."""
+    if isinstance(type_, ScalarType):
+        return is_number(type_.dtype)
+    if isinstance(type_, (ArrayType, OptionalType)):
+        return lowers(type_.item)
+    if isinstance(type_, ListType):
+        return lowers(type_.item) and not isinstance(type_.item, (OptionalType, *CONTAINERS))
+    return True
+
+
+def holds_literal(type_: Type) -> bool:
+    """Whether a field takes only some values of the type that it has once read."""
+    if isinstance(type_, (ListType, OptionalType)):
+        return holds_literal(type_.item)
+    return isinstance(type_, LiteralType)
 
 
 def holds_message(type_: Type) -> bool:

@@ -181,7 +181,36 @@ def _store_message(record: Any, type_: MessageType, value: Any) -> None:
     if type(value) is not type_.cls:
         raise TypeError(f"{value!r} is no {type_}")
     for field in schemas.schema_of(type_.cls).fields:
-        store(record, field.name, field.type, getattr(value, field.name))
+        held = getattr(value, field.name)
+        if not _is_taken(held, field.type):
+            raise TypeError(f"{held!r} is nothing for the field {field.name} of {type_}")
+        store(record, field.name, field.type, held)
+
+
+def _is_taken(value: Any, type_: Type) -> bool:
+    """Whether a field takes a value, which nobody has asked before the message is sent."""
+    if isinstance(type_, OptionalType):
+        return value is None or _is_taken(value, type_.item)
+    if isinstance(type_, LiteralType):
+        return _is_taken(value, type_.base) and value in type_.values
+    if isinstance(type_, ListType):
+        return type(value) is list and all(_is_taken(item, type_.item) for item in value)
+    if type_ == FLOAT:
+        return type(value) in (float, int, bool)
+    if type_ == INT:
+        return type(value) in (int, bool)
+    if isinstance(type_, ScalarType) and not is_of(value, type_):
+        kinds = {"b": (bool,), "f": (float, int, bool)}.get(type_.dtype.kind, (int, bool))
+        return type(value) in kinds and not _overflows(value, type_)
+    return isinstance(type_, ArrayType) or is_of(value, type_)
+
+
+def _overflows(value: Any, type_: ScalarType) -> bool:
+    """Whether a finite number is an infinity in a type of floats."""
+    if not type_.is_float or not abs(value) <= _LARGEST:
+        return False
+    with np.errstate(over="ignore"):
+        return bool(np.isinf(type_.dtype.type(value)))
 
 
 def _load_message(stored: Any, type_: MessageType) -> Any:
@@ -198,6 +227,8 @@ def _member(type_: UnionType, value: Any) -> int:
             return index
     raise TypeError(f"{value!r} is no {type_}")
 
+
+_LARGEST = float(np.finfo(np.float64).max)
 
 _CLASSES: dict[Type, type] = {
     BOOL: bool, INT: int, WIDE: int, FLOAT: float, STR: str, NONE: type(None), UUID: uuid.UUID,
@@ -218,9 +249,25 @@ def is_of(value: Any, type_: Type) -> bool:
         return type(value) is tuple and len(value) == len(type_.items) and all(
             is_of(item, part) for item, part in zip(value, type_.items, strict=True)
         )  # fmt: skip
+    if isinstance(type_, UnionType):
+        return any(is_of(value, member) for member in type_.members)
+    if isinstance(type_, CONTAINERS):
+        return _is_container(value, type_)
     if type_ == INT:
         return type(value) is int and INT_MIN <= value <= INT_MAX
     return type(value) is _CLASSES.get(type_)
+
+
+def _is_container(value: Any, type_: Type) -> bool:
+    if isinstance(type_, ArrayType):
+        wanted = (type_.shape, type_.item.dtype)
+        return isinstance(value, np.ndarray) and (value.shape, value.dtype) == wanted
+    if type(value) is not _PYTHON[type(type_)]:
+        return False
+    if isinstance(type_, DictType):
+        return all(is_of(k, type_.key) and is_of(v, type_.value) for k, v in value.items())
+    assert isinstance(type_, (ListType, DequeType))
+    return all(is_of(item, type_.item) for item in value)
 
 
 @cache

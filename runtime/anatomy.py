@@ -83,10 +83,10 @@ def _dissect(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> Anatomy:
     except DiagnosticError:  # which of its variables matter is not known: all are shown
         names = tuple(sorted(source.local_names - set(function.__code__.co_varnames[:1])))
         return Anatomy(whole, state_names=names, instrumented=True)
-    names = shape.state_names + shape.dead_names
     return Anatomy(
-        parts.whole, parts, names, shape.silent_timeout, shape.receives_first, instrumented=True
-    )
+        parts.whole, parts, shape.state_names, shape.silent_timeout, shape.receives_first,
+        instrumented=True,
+    )  # fmt: skip
 
 
 def snapshot(variables: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ nothing done; everything else comes here, so the rules are written once:
 =================  ====================================================================
 field              takes, beside itself
 =================  ====================================================================
-bool               nothing
+bool               ``np.bool``, which comparisons of numpy's numbers give
 int                bool; from -2**63 to 2**63 - 1
 float              int, bool
 numpy integer      int, bool in range
@@ -174,7 +174,7 @@ def _convert(t: Type, value: Any) -> Any:
 
 @_convert.register
 def _(t: types.BoolType, value: Any) -> bool:
-    if value is True or value is False:
+    if value is True or value is False or isinstance(value, np.bool_):
         return bool(value)
     raise _type_error(t, value)
 

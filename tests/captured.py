@@ -1,7 +1,8 @@
 """What actors print and log, as one text.
 
 Input: whatever runs inside ``with Captured() as captured``.  Output: ``captured.text``: what
-``print`` wrote, and a line ``LEVEL logger: message`` for each record that was logged, in order.
+``print`` wrote, and a line ``LEVEL logger file:line function: message`` for each log record, in
+order.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ class _Lines(logging.Handler):
         self._to = to
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._to.write(f"{record.levelname} {record.name}: {record.getMessage()}\n")
+        where = f"{record.filename}:{record.lineno} {record.funcName}"
+        self._to.write(f"{record.levelname} {record.name} {where}: {record.getMessage()}\n")
 
 
 class Captured:

@@ -152,7 +152,7 @@ def scalars(page: str) -> str:
     """What numpy makes of a scalar and its like, a Python int, a Python float."""
     rows = []
     for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-                 "float16", "float32", "float64"):  # fmt: skip
+                 "float32", "float64"):  # fmt: skip
         own = ScalarType(name)
         others = (("+", own), ("+", INT), ("+", FLOAT), ("//", own), ("/", own), ("<<", own))
         cells = [str(result_type(symbol, own, other) or "—") for symbol, other in others]

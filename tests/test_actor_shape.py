@@ -183,7 +183,7 @@ def test_the_seed_page(actor: Any, before: int, after: int, state: tuple[str, ..
     shape = find_shape(read_source(actor))
     assert shape.ctx == "ctx"
     assert (len(shape.prologue), len(shape.epilogue)) == (before, after)
-    assert (shape.state_names, shape.loop_only_state, shape.dead_names) == (state, (), ())
+    assert (shape.state_names, shape.loop_only_state) == (state, ())
     assert shape.silent_timeout
     assert shape.receives == (shape.receive,)
     assert ast.unparse(shape.receive).startswith("await ctx.receive(")
@@ -379,10 +379,9 @@ def test_state_is_in_the_order_of_first_binding() -> None:
     assert shape.loop_only_state == ("d",)
 
 
-def test_dead_names_are_bound_before_and_in_the_loop_and_never_read_later() -> None:
+def test_names_that_no_later_turn_reads_are_no_state() -> None:
     shape = shape_of("last = None\nn = k = 0\n" + LOOP + "    last = msg\n    n += 1")
     assert shape.state_names == ("n",)
-    assert shape.dead_names == ("last",)
 
 
 # --- silent time-outs ----------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from pydotcompute import (
+    ActorFailedError,
+    BuildError,
     KernelContext,
     LoweringError,
     MessageTypeError,
@@ -55,6 +57,12 @@ async def annotated(ctx: KernelContext[Number, Answer]) -> None:
         number = await ctx.receive()
         product *= number.value
         await ctx.send(Answer(product % 1_000_007))
+
+
+@ring_kernel(kernel_id="refused", auto_register=False)
+async def refused(ctx: KernelContext[Number, Answer]) -> None:
+    while not ctx.should_terminate:
+        await ctx.send(Answer((await ctx.receive()).value + 1))
 
 
 @ring_kernel(kernel_id="sleepy", auto_register=False)
@@ -293,5 +301,51 @@ def test_a_broken_compiler_is_no_broken_actor(run: Any, monkeypatch: Any) -> Non
                 kernel = await runtime.launch("annotated", annotated)
             await kernel.activate()
             assert (await kernel.request(Number(5))).value == 5
+
+    run(main())
+
+
+def test_a_text_that_the_compiler_refuses(run: Any, monkeypatch: Any, caplog: Any) -> None:
+    """A mistake of ours: the actor runs all the same, and the log asks to report it."""
+    from pydotcompute.compiler import pipeline
+
+    broken = pipeline.render
+    monkeypatch.setattr(pipeline, "render", lambda *a, **k: broken(*a, **k) + "\nnonsense;\n")
+
+    async def main() -> None:
+        async with RingKernelRuntime(fallback="allow") as runtime:
+            kernel = await runtime.launch("refused", refused)
+            assert kernel.backend == "python"
+            assert "could not compile kernel 'refused': " in str(kernel.reason)
+            await kernel.activate()
+            assert await kernel.request(Number(3)) == Answer(4)
+        async with RingKernelRuntime(fallback="error") as runtime:
+            with pytest.raises(BuildError, match="could not compile kernel"):
+                await runtime.launch("refused", refused)
+
+    run(main())
+    (record,) = [r for r in caplog.records if r.levelname == "ERROR"]
+    assert record.getMessage().endswith("; please report this")
+
+
+@ring_kernel(kernel_id="anew", auto_register=False)
+async def anew(ctx: KernelContext[Number, Answer]) -> None:
+    last = count = 0
+    while not ctx.should_terminate:
+        last = (await ctx.receive()).value
+        count += 1
+        await ctx.send(Answer(100 // last + count))
+
+
+@pytest.mark.parametrize("backend", ["python", "native"])
+def test_the_state_is_what_a_later_message_may_read(run: Any, backend: str) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime(backend=backend) as runtime:
+            kernel = await runtime.launch("anew", anew)
+            await kernel.activate()
+            assert await kernel.request(Number(5)) == Answer(21)
+            with pytest.raises(ActorFailedError) as caught:
+                await kernel.request(Number(0))
+            assert caught.value.state == {"count": 1}
 
     run(main())

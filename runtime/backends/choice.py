@@ -17,7 +17,7 @@ from pydotcompute.backends import devices
 from pydotcompute.backends.device import Device, DeviceFault
 from pydotcompute.backends.program import NativeProgram, program_of
 from pydotcompute.collector import resting
-from pydotcompute.errors import BackendUnavailableError, LoweringError
+from pydotcompute.errors import BackendUnavailableError, BuildError, LoweringError
 from pydotcompute.spec import KernelSpec
 
 log = logging.getLogger("pydotcompute.kernel")
@@ -64,6 +64,8 @@ def choose(
     Raises:
         LoweringError: the actor cannot be compiled and ``fallback`` is ``"error"``.
         BackendUnavailableError: the backend that was asked for by name cannot run here.
+        BuildError: the text does not compile, and the user has edited it or forbids the
+            interpreter.
     """
     if backend == "python":
         return Plan("python", "the python backend was asked for")
@@ -94,6 +96,8 @@ def choose(
             if backend == "cuda":
                 raise BackendUnavailableError(str(error)) from error
             reason = str(error)
+        except BuildError as error:
+            reason = _refused(lowering, error, fallback)
     if backend == "cuda" and fallback == "error":
         raise LoweringError(reason or "")
     try:
@@ -102,7 +106,23 @@ def choose(
         if backend == "native":
             raise
         return _interpret(lowering, str(error), fallback)
+    except BuildError as error:
+        return _interpret(lowering, _refused(lowering, error, fallback), fallback)
     return Plan("native", reason, lowering, program, fell_back=backend == "cuda")
+
+
+def _refused(lowering: Any, error: BuildError, fallback: str) -> str:
+    """Why a compiler refused the text of an actor, which its interpreter can run all the same.
+
+    Raises:
+        BuildError: ``error``, where the user has edited the text, or wants no other backend.
+    """
+    if fallback == "error" or lowering.edited is not None:
+        raise error
+    ask = "; please report this" if "error:" in error.log else ""
+    where = f" (the text is {error.source_path})" if error.source_path else ""
+    log.error("%s%s%s", error, where, ask)
+    return str(error)
 
 
 def _inexact(lowering: Any) -> str | None:

@@ -5,16 +5,20 @@
 
 from tests.corpus import (
     arrays,
+    beginnings,
     classes,
     containers,
     control,
     dropped,
     errors,
+    fields,
     filters,
     finance,
     hashing,
+    lent,
     messages,
     numbers,
+    numpy_classes,
     numpy_scalars,
     printing,
     sequences,
@@ -25,7 +29,7 @@ from tests.corpus import (
 from tests.corpus.case import CASES, Case
 
 __all__ = [
-    "CASES", "Case", "arrays", "classes", "containers", "control", "dropped", "errors", "filters",
-    "finance", "hashing", "messages", "numbers", "numpy_scalars", "printing", "sequences",
-    "states", "wide", "words",
+    "CASES", "Case", "arrays", "beginnings", "classes", "containers", "control", "dropped",
+    "errors", "fields", "filters", "finance", "hashing", "lent", "messages", "numbers",
+    "numpy_classes", "numpy_scalars", "printing", "sequences", "states", "wide", "words",
 ]  # fmt: skip

@@ -88,3 +88,21 @@ async def scalar_functions(ctx: Any) -> None:
         n = int(np.sign(m.steps)) + int(np.isnan(m.x)) + int(np.abs(cubed))
         await ctx.send(Level(root + float(np.square(m.x)) + top, bounded, n))
         await ctx.send(Level(float(np.float64(m.x) ** 2), m.gain**2, int(np.isfinite(m.gain))))
+
+
+TAPS = np.array([0.5, 0.25, 0.125, 1e-3])
+SINGLES = np.array([[1.5, 2.5], [3.5, float("nan")]], dtype=np.float32)
+HALF = np.float64(0.5)
+
+
+@case(Frame, output=Level)
+async def filtered_by_a_constant(ctx: Any) -> None:
+    line = np.zeros(4)
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        line = np.roll(line, 1)
+        line[0] = m.x
+        total = (TAPS * line).sum() + sum(float(a * b) for a, b in zip(TAPS, line))  # noqa: B905
+        scaled = SINGLES * m.gain - TAPS[0]
+        print(TAPS[-1], HALF, TAPS.sum() if m.x > 0 else np.max(TAPS), (TAPS > HALF).any())
+        await ctx.send(Level(total * HALF, scaled[0, 1], int(m.counts[0]) % 7))

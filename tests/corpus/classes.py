@@ -148,3 +148,71 @@ async def enum_members(ctx: Any) -> None:
             risky = Venue.AUCTION
         await ctx.send(Fill(seen, cost, [order.size, risky.value], other.name))
         await ctx.send(Fill(order.size % 7, parts=[]))
+
+
+class Side(str, enum.Enum):  # noqa: UP042
+    BUY = "buy"
+    SELL = "sell"
+    NONE = ""
+
+
+class Unit(enum.StrEnum):
+    LOTS = "lots"
+    SHARES = "shares"
+
+
+class Rate(float, enum.Enum):
+    LOW = 0.5
+    HIGH = 2.5
+
+
+@message
+@dataclass
+class Wish:
+    side: Side
+    unit: Unit
+    rate: Rate
+    urgency: Priority
+    text: str
+
+
+@message
+@dataclass
+class Words:
+    text: str
+    n: int
+    x: float = 0.0
+    unit: str | None = None
+
+
+@case(Wish, output=Words)
+async def enums_as_what_they_are(ctx: Any) -> None:
+    seen = Unit.LOTS
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        if m.side == "buy" or m.side == m.text:
+            await ctx.send(Words(m.side, -m.urgency, m.rate, m.unit))
+        await ctx.send(Words(m.unit + "/" + m.side, ~m.urgency + m.urgency, -m.rate + 1))
+        await ctx.send(Words(m.unit.upper(), m.urgency, m.urgency))
+        print(f"{m.side} {m.side!r} {m.unit:>8}", m.unit == seen, bool(m.side), m.unit * 2)
+        seen = m.unit
+
+
+@case(Wish, output=Words)
+async def bools_in_a_match(ctx: Any) -> None:
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        match m.urgency.value - 1:
+            case True:
+                await ctx.send(Words("true", 1))
+            case 0:
+                await ctx.send(Words("zero", 0))
+            case None:
+                await ctx.send(Words("none", 2))
+            case _:
+                await ctx.send(Words("more", 3))
+        match m.side == "buy":
+            case True:
+                await ctx.send(Words("buy", 4))
+            case False:
+                await ctx.send(Words("other", 5))
