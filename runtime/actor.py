@@ -195,6 +195,8 @@ class Actor:
             )
         if plan.fell_back:
             self._tell(plan.reason or "")
+        if plan.program is not None and plan.device is not None:
+            await self.options.residents(plan.device).stock(self.options.pool)
         edited = getattr(plan.lowering, "edited", None)
         if plan.program is not None and edited is not None:
             tell_edited(self.kernel_id, edited)

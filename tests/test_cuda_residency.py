@@ -449,3 +449,27 @@ def test_outputs_wait_for_room(device: Emulator) -> None:
             assert stats.output_peak <= 4
 
     go(probe)
+
+
+def test_memory_of_the_device_is_asked_for_by_a_worker(
+    device: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a call waits for what is resident: the event loop must not."""
+    asked: list[str] = []
+
+    def note(name: str) -> None:
+        if name.startswith("cuda"):
+            asked.append(threading.current_thread().name)
+
+    monkeypatch.setattr(device, "waiting_call", note)
+
+    async def probe() -> None:
+        async with RingKernelRuntime(backend="cuda", fallback="error") as runtime:
+            for n in range(3):
+                kernel = await runtime.launch(f"k{n}", decorated(plain, kernel_id=f"k{n}"))
+                await kernel.activate()
+                assert await ask(kernel, n) == 2 * n
+
+    go(probe)
+    assert len(asked) == 2
+    assert threading.main_thread().name not in asked

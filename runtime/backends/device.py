@@ -153,7 +153,7 @@ class Arena:
     """
 
     def __init__(self, ask: Any, size: int = CHUNK) -> None:
-        self._ask, self._size = ask, size
+        self.ask, self._size = ask, size
         self._chunks: list[Chunk] = []
         self._free: list[tuple[int, int, int]] = []  # chunk, offset, size; in order
 
@@ -180,6 +180,17 @@ class Arena:
             data[:] = bytes(size)
         return Piece(owner.address + offset, data, chunk, offset, whole)
 
+    @property
+    def lacks(self) -> int:
+        """Bytes to ask for before the next actor comes; 0 while there is room for a usual one."""
+        largest = max((size for _, _, size in self._free), default=0)
+        return 0 if largest >= self._size // 2 else self._size
+
+    def add(self, chunk: Chunk) -> None:
+        """More memory, which ``ask`` has given."""
+        self._chunks.append(chunk)
+        self._free.append((len(self._chunks) - 1, 0, chunk.size))
+
     def give_back(self, piece: Piece) -> None:
         """Take a piece back: nothing may write to it any more."""
         self._free.append((piece.chunk, piece.offset, piece.size))
@@ -193,6 +204,4 @@ class Arena:
         self._free = joined
 
     def _grow(self, least: int) -> None:
-        chunk = self._ask(max(self._size, least))
-        self._chunks.append(chunk)
-        self._free.append((len(self._chunks) - 1, 0, chunk.size))
+        self.add(self.ask(max(self._size, least)))

@@ -24,6 +24,7 @@ from pydotcompute.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
     from pydotcompute.backends.cuda import CudaEngine
+    from pydotcompute.backends.pool import Pool
 
 TICK = 1e-3
 """Seconds between two looks at kernels that have nothing to tell."""
@@ -126,6 +127,13 @@ class Residents:
                 "terminate another, or give the runtime a residency in seconds, which lets them "
                 "take turns"
             )
+
+    async def stock(self, pool: Pool) -> None:
+        """Have memory for an actor: asking the device takes milliseconds, and waits for whatever is
+        resident, so a worker thread asks."""
+        for arena in (self.mapped, self.local):
+            if arena.lacks:
+                arena.add(await pool.call(arena.ask, arena.lacks))
 
     # --- launching -------------------------------------------------------------------------
 
