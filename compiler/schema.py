@@ -35,6 +35,7 @@ import numpy as np
 from pydotcompute.compiler import types
 from pydotcompute.compiler.annotations import evaluate
 from pydotcompute.compiler.errors import SchemaError
+from pydotcompute.compiler.field_types import from_annotation
 from pydotcompute.compiler.types import Type, UnsupportedTypeError
 
 MESSAGE_MARK = "__pydotcompute_message__"
@@ -139,7 +140,7 @@ def field_type(cls: type, field: dataclasses.Field[Any]) -> Type:
         if base.__dict__.get("__dataclass_fields__", {}).get(field.name) is field:
             owner = base
     local = owner.__dict__.get(NAMES_MARK, {})
-    return types.from_annotation(evaluate(field.type, owner.__module__, local))
+    return from_annotation(evaluate(field.type, owner.__module__, local))
 
 
 def _build(cls: type, outer: tuple[type, ...]) -> Schema:

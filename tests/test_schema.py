@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import pydotcompute
 from pydotcompute import SchemaError, Shape, errors, message
 from pydotcompute.compiler import types
+from pydotcompute.compiler.field_types import from_annotation
 from pydotcompute.compiler.schema import (
     StringTable,
     StringTableFullError,
@@ -74,7 +75,7 @@ FORMATS = [
 
 @pytest.mark.parametrize(("annotation", "expected"), FORMATS)
 def test_formats(annotation: Any, expected: Any) -> None:
-    dtype = record_dtype(types.from_annotation(annotation))
+    dtype = record_dtype(from_annotation(annotation))
     assert dtype == np.dtype(expected, align=isinstance(expected, list))
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from pydotcompute.anatomy import snapshot
 from pydotcompute.backends.base import AT_LEISURE, Failure, Host, Replay
 from pydotcompute.backends.driver import Driver, park_for_ever
-from pydotcompute.context import KernelContext
+from pydotcompute.backends.python_context import PythonContext
 from pydotcompute.errors import ActorExit, QueueTimeoutError
 from pydotcompute.port import EMPTY, ObjectPort
 from pydotcompute.telemetry import next_sample
@@ -32,64 +32,6 @@ _PATIENCE = 8
 """Exit signals raised in an actor that goes on receiving, before it is left parked for ever."""
 
 _STAY, _DRAIN, _NOW = 0, 1, 2
-
-
-class PythonContext(KernelContext[Any, Any]):
-    """What an interpreted actor is given."""
-
-    __slots__ = ("_engine",)
-
-    def __init__(self, engine: PythonEngine) -> None:
-        self._engine = engine
-
-    @property
-    def kernel_id(self) -> str:
-        """The id under which the actor was launched."""
-        return self._engine.host.kernel_id
-
-    @property
-    def should_terminate(self) -> bool:
-        """Whether the loop ought to end now."""
-        return self._engine.terminating
-
-    @property
-    def is_active(self) -> bool:
-        """Whether the kernel is active, that is not paused."""
-        return not self._engine.paused
-
-    async def wait_active(self) -> None:
-        """Wait until the kernel is active, or ought to end."""
-        await self._engine.wait_active()
-
-    async def receive(self, timeout: float | None = None) -> Any:
-        """Take the next message from the input queue."""
-        engine = self._engine
-        if engine.usual:
-            if engine.holding:
-                engine.finish()
-            engine.credit -= 1
-            if engine.credit > 0:
-                port = engine.inport
-                message = port.try_get()
-                if message is not EMPTY:
-                    if port.get_gate:
-                        engine.host.inbox.took()
-                    engine.take(message)
-                    return message
-        return await engine.receive(timeout)
-
-    async def send(self, message: Any) -> None:
-        """Put a message into the output queue."""
-        engine = self._engine
-        if engine.replies.pending and engine.reply(message):
-            return
-        port = engine.outport
-        if port.put_gate or engine.rationed or not port.try_put(message):
-            await engine.send(message)
-        engine.host.meter.sent += 1
-        engine.credit -= 1
-        if engine.credit <= 0:  # an actor that only sends must let others run as well
-            await engine.breathe()
 
 
 class PythonEngine:
