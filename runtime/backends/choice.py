@@ -87,19 +87,36 @@ def choose(
         ):
             return Plan("pending", lowering=lowering, device=device)
         return _interpret(lowering, why_not(lowering), fallback)
-    reason = None if device is None else _inexact(lowering)
-    if device is not None and reason is None:
-        try:
-            program = program_of(lowering, anatomy, device)
-            return Plan("cuda", None, lowering, program, device=device)
-        except (BackendUnavailableError, DeviceFault) as error:  # no NVRTC; the device has died
-            if backend == "cuda":
-                raise BackendUnavailableError(str(error)) from error
-            reason = str(error)
-        except BuildError as error:
-            reason = _refused(lowering, error, fallback)
+    found = None if device is None else _on_device(lowering, anatomy, device, backend, fallback)
+    if isinstance(found, Plan):
+        return found
     if backend == "cuda" and fallback == "error":
-        raise LoweringError(reason or "")
+        raise LoweringError(found or "")
+    return _on_host(lowering, anatomy, backend, fallback, found)
+
+
+def _on_device(
+    lowering: Any, anatomy: Anatomy, device: Device, backend: str, fallback: str
+) -> Plan | str:
+    """The plan for a device, or why it cannot be there."""
+    reason = _inexact(lowering)
+    if reason is not None:
+        return reason
+    try:
+        program = program_of(lowering, anatomy, device)
+    except (BackendUnavailableError, DeviceFault) as error:  # no NVRTC; the device has died
+        if backend == "cuda":
+            raise BackendUnavailableError(str(error)) from error
+        return str(error)
+    except BuildError as error:
+        return _refused(lowering, error, fallback)
+    return Plan("cuda", None, lowering, program, device=device)
+
+
+def _on_host(
+    lowering: Any, anatomy: Anatomy, backend: str, fallback: str, reason: str | None
+) -> Plan:
+    """The plan for the host: compiled, or else interpreted."""
     try:
         program = program_of(lowering, anatomy)
     except BackendUnavailableError as error:
