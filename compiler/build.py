@@ -31,7 +31,7 @@ from pydotcompute.compiler.build_unit import (
     describe_static,
 )
 from pydotcompute.compiler.containers import LENGTH
-from pydotcompute.compiler.convert import OperandError, raising
+from pydotcompute.compiler.convert import NoneOperandError, OperandError, raising
 from pydotcompute.compiler.diagnostics import DiagnosticError, Diagnostics, Location
 from pydotcompute.compiler.errors import SchemaError
 from pydotcompute.compiler.liveness import bound_names
@@ -182,7 +182,9 @@ class Builder(Ordered):
         try:
             result = rule(self, node)
         except OperandError as error:
-            if self.nevers == before:
+            # What is None alone in this round may be something else in the next.
+            waits = isinstance(error, NoneOperandError) and not self.unit.settled
+            if self.nevers == before and not waits:
                 self.fail("PDC102", node, f"`{self.spelled(node)}`: {error}")
             # A part of it has no value here, so whatever this is, it is never computed.
             result = raising(self.loc(node), NEVER, "PDC_DEOPT_TYPE")

@@ -65,6 +65,7 @@ def build_kernel(
     final = False
     for _ in range(MAX_PASSES):
         mark = diagnostics.mark()
+        unit.settled = final
         ends: list[Env] = []
         build_until_stable(builder, lambda: _turn(builder, shape, types, final, ends))  # noqa: B023
         types.update(unit.containers)

@@ -84,6 +84,8 @@ class Unit:
     of them."""
     compared: dict[int, Read] = field(default_factory=dict)
     """Those of ``read`` where an int does as well as the float that it is equal to."""
+    settled: bool = False
+    """Whether the types of the state stand still, so that what does not lower now never does."""
     shared: set[str] = field(default_factory=set)
     """Variables of the state whose message has other names, too, at the end of some turn."""
     makers: set[str] = field(default_factory=set)

@@ -178,7 +178,7 @@ class RecordSlots:
 
     Args:
         kernel_id: for error texts.
-        classes: the message classes, in the order of their tags.
+        classes: the message classes, in the order of their tags; none, if nothing is ever sent.
         dtype: the slot: the class's record, or for several ``{"tag", "value"}``.
         verb: ``"takes"`` or ``"sends"``.
         declared: the user named the classes, so that any other is an error; otherwise they were
@@ -204,11 +204,11 @@ class RecordSlots:
         self._tags = {cls: tag for tag, cls in enumerate(self.classes)}
         self._value_at = dtype.fields["value"][1] if len(classes) > 1 and dtype.fields else 0
         self.cls = self.classes[0] if len(self.classes) == 1 else None
-        codec = codec_of(self.classes[0])
-        self.pack_into: Callable[[Any, int, Any], None] = codec.pack_into
-        self.unpack: Callable[[Any, int], Any] = (
-            codec.unpack_from if self.cls is not None else self._unpack_tagged
-        )
+        self.pack_into: Callable[[Any, int, Any], None] = self.pack
+        self.unpack: Callable[[Any, int], Any] = self._unpack_tagged
+        if self.cls is not None:
+            codec = codec_of(self.cls)
+            self.pack_into, self.unpack = codec.pack_into, codec.unpack_from
 
     def pack(self, buffer: memoryview, offset: int, message: Any) -> None:
         """Check a message and write it into a slot.

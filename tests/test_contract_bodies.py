@@ -425,3 +425,59 @@ def test_the_decorated_function_runs_with_a_context_made_by_hand() -> None:
         assert context.sent == [Answer(1), Answer(2)]
 
     go(probe)
+
+
+# --- actors that send nothing --------------------------------------------------------------------
+
+
+async def sink(ctx: KernelContext[Job, None]) -> None:
+    total = 0
+    while not ctx.should_terminate:
+        job = await ctx.receive()
+        total += job.value
+    print("total", total)
+
+
+async def untyped_sink(ctx: Any) -> None:
+    total = 0
+    while not ctx.should_terminate:
+        try:
+            job = await ctx.receive(timeout=0.1)
+            total += job.value
+        except:  # noqa: E722
+            continue
+    print("total", total)
+
+
+async def printing_sink(ctx: Any) -> None:
+    while True:
+        job = await ctx.receive()
+        print("got", job.value)
+
+
+@pytest.mark.parametrize("function", [sink, untyped_sink, printing_sink])
+def test_actors_that_send_nothing(
+    way: str, function: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Logging sinks, and counters that print at their end: with and without declared types."""
+
+    async def probe() -> None:
+        given = {"input_type": Job} if function is not untyped_sink else {}
+        async with launched(way, function, fallback="allow", **given) as kernel:
+            await kernel.send(Job(1))
+            assert await kernel.send_many([Job(n) for n in range(2, 5)]) == 3
+            await until(lambda: kernel.statistics().processed == 4)
+            assert kernel.backend == way
+            with pytest.raises(QueueTimeoutError):
+                await kernel.receive(timeout=0)
+            with pytest.raises(QueueTimeoutError):
+                await kernel.receive_many(10, timeout=0)
+            report = await kernel.terminate()
+            assert (report.drained, report.failure) == (True, None)
+            assert await drained(kernel) == []
+
+    go(probe)
+    printed = capsys.readouterr().out
+    assert printed == (
+        "".join(f"got {n}\n" for n in range(1, 5)) if function is printing_sink else "total 10\n"
+    )

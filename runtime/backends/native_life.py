@@ -7,6 +7,7 @@ queues for the bursts (``native``) to work on, and back again.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from pydotcompute.backends import block as words
@@ -23,6 +24,8 @@ from pydotcompute.fastpath import EngineStorage
 from pydotcompute.ring import MASK, InputRing, OutputRing
 from pydotcompute.slots import ForeignMessage
 
+log = logging.getLogger("pydotcompute.kernel")
+
 BUSY, PAUSED, AWAY = 1, 2, 4
 """Bits of ``gate``: a worker runs it; it is paused; there is nothing to run (yet, any more)."""
 STAY, DRAIN, NOW = 0, 1, 2
@@ -32,6 +35,15 @@ PATIENCE = 0.02
 """Seconds ``pause`` waits for a worker's burst before it is stopped in the middle."""
 abandoned: list[Block] = []
 """Memory of actors that did not stop: a thread may still be writing to it."""
+
+
+def _packed(program: NativeProgram, state: dict[str, Any], block: Block) -> bool:
+    """Put variables into their record; False for a value of another type than was foreseen."""
+    try:
+        program.pack_state(state, block.state)
+    except Exception:
+        return False
+    return True
 
 
 class NativeLife(EngineStorage):
@@ -155,16 +167,21 @@ class NativeLife(EngineStorage):
         """Put variables and queued messages into memory, and begin to run bursts."""
         program = self.host.plan.program
         assert program is not None
-        block = self._new_block(program)
         try:
-            program.pack_state(state, block.state)
-        except Exception:  # a value of another type than was foreseen
-            self._recompile(state)
-            return
-        try:
-            ring, out = take_over(self.host, block, self.output_ring)
+            block = self._new_block(program)
+            packed = _packed(program, state, block)
+            if packed:
+                ring, out = take_over(self.host, block, self.output_ring)
         except ForeignMessage:
             self.host.hand_over(state, "a queued message has no compiled form", failing=False)
+            return
+        except Exception as error:  # ours, or the device's: the actor has lost nothing
+            log.exception("kernel %r could not begin as compiled code", self.host.kernel_id)
+            reason = f"it could not begin ({type(error).__name__}: {error}); please report this"
+            self.host.hand_over(state, reason, failing=False)
+            return
+        if not packed:
+            self._recompile(state)
             return
         self._begin(block, ring, out)
 

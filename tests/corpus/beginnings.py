@@ -79,3 +79,18 @@ async def first_of_a_window(ctx: Any) -> None:
             low = min(seen)
         elif len(seen) == 2:
             low = min(seen)
+
+
+@case(Tick, output=Delta)
+async def first_of_two_tables(ctx: Any) -> None:
+    """Each table is known only once the other is: the first line typed alone is not enough."""
+    level: dict[int, float] = {}
+    since: dict[int, int] = {}
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        old = level.get(m.n % 5)
+        start = since.get(m.n % 5)
+        if old is None or m.n - start >= 10:  # type: ignore[operator]
+            level[m.n % 5] = m.x
+            since[m.n % 5] = m.n
+            await ctx.send(Delta(m.x))
