@@ -259,7 +259,8 @@ class Scope(Converter):
         if name not in self.needed:
             self.needed.add(name)
             raise Restart
-        raise OperandError(f"{name!r} changes its type inside a `try`")
+        raise OperandError(f"{name!r} may be of types here that one variable cannot hold, such as "
+                           "a list and None; use two names")  # fmt: skip
 
     def wrapped(self, value: ir.Expr) -> None:
         """A variable that may hold a container among others has a copy of it: nobody else may
