@@ -13,7 +13,12 @@ from pydotcompute.compiler.intrinsics import sum_end, sum_lost
 from pydotcompute.compiler.synthetic import written
 from pydotcompute.compiler.types import FLOAT
 
-_FLOATS = "{lost} = _lost_({lost}, {total}, {item})\n{total} = {total} + {item}"
+_FLOATS = """\
+if not _kind_({item}, _int_) and not _kind_({total}, _int_):
+    {lost} = _lost_({lost}, {total}, {item})
+{total} = {total} + {item}
+"""
+"""CPython carries along what floats lose to floats: an int, on either side, is simply added."""
 
 
 def compensated(b: Builder, node: ast.Call, total: str,
@@ -29,7 +34,9 @@ def compensated(b: Builder, node: ast.Call, total: str,
     body = _FLOATS.format(total=total, item=item, lost=lost)
     after = f"{total} = _end_({total}, {lost})"
     return (
-        written(body, node, lost=_function(sum_lost)),
+        written(
+            body, node, lost=_function(sum_lost), kind=_function(isinstance), int=_function(int)
+        ),
         written(after, node, end=_function(sum_end)),
     )
 

@@ -57,4 +57,6 @@ def test_what_is_said(name: str, request: pytest.FixtureRequest) -> None:
         page = _CASE.sub(lambda m: new if m[1] == name else m[0], page)
         PAGE.write_text(page, encoding="utf-8")
         return
+    if sys.version_info >= (3, 12) and 'f"' in text:  # where a part of one stands is known since
+        report, expected = (re.sub(r"^ *\| *\^+$", "", s, flags=re.M) for s in (report, expected))
     assert report.strip() == expected.strip()

@@ -105,7 +105,7 @@ async def sums(ctx: Any) -> None:
         total = sum(window) + sum(x * scale for x in window) + sum([scale, item.value, -scale])
         mixed = sum([item.key, 3, item.key % 5]) + sum((x for x in window if x > 0), 0.5)
         nested = sum(sum(x * y for y in window) for x in window)
-        picked = sum(x if x > 1 else 2 for x in window)
+        picked = sum(x if x > 1 else 2 for x in window) + sum([item.key, 2**53, 0.1, 1, item.value])
         await ctx.send(Level(sum(n * n for n in range(item.key % 9)), total))
         await ctx.send(Level(len(window), mixed + picked))
         await ctx.send(Level(0, nested))
