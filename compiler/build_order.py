@@ -37,7 +37,7 @@ class Ordered(Scope):
 
     def expression(self, node: ast.expr) -> ir.Expr:
         """The value of ``node``; the builder has the rules."""
-        raise NotImplementedError
+        raise AssertionError(f"{type(self).__name__} builds no values")
 
     def sequence(self, nodes: Sequence[ast.expr],
                  build: Callable[[ast.expr], ir.Expr] | None = None) -> list[ir.Expr]:  # fmt: skip
