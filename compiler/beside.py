@@ -100,16 +100,6 @@ def _runs(lines: Sequence[str], file: str) -> Iterator[Run]:
         yield Run(here, tuple(held))
 
 
-def c_by_line(kernel: KernelSource) -> dict[tuple[str, int], list[str]]:
-    """The generated C of each Python line, by file and number, without its indentation."""
-    made: dict[tuple[str, int], list[str]] = {}
-    for section in sections(kernel):
-        file = (section.function or kernel.ir).loc.file
-        for run in section.runs:
-            made.setdefault((file, run.line), []).extend(line.strip() for line in run.c)
-    return made
-
-
 # --- rows ----------------------------------------------------------------------------------------
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from pydotcompute.compiler.beside import c_by_line
+from pydotcompute.compiler.beside import sections
 from pydotcompute.compiler.pipeline import KernelSource
 from pydotcompute.decorator import RingKernelFunction
 from pydotcompute.lowering import Lowering, lower_actor
@@ -86,6 +86,16 @@ def load(example: Example, prelude: Example) -> tuple[RingKernelFunction, Loweri
     exec(compile(text, file, "exec", dont_inherit=True), module.__dict__)
     actor = [v for v in vars(module).values() if isinstance(v, RingKernelFunction)][-1]
     return actor, lower_actor(actor)
+
+
+def c_by_line(kernel: KernelSource) -> dict[tuple[str, int], list[str]]:
+    """The generated C of each Python line, by file and number, without its indentation."""
+    made: dict[tuple[str, int], list[str]] = {}
+    for section in sections(kernel):
+        file = (section.function or kernel.ir).loc.file
+        for run in section.runs:
+            made.setdefault((file, run.line), []).extend(line.strip() for line in run.c)
+    return made
 
 
 def c_of(example: Example, prelude: Example, kernel: KernelSource) -> str:

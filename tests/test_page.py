@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from pydotcompute import KernelContext, Lowering, message, ring_kernel
-from pydotcompute.compiler.beside import Row, Text, c_by_line, rows, sections
+from pydotcompute.compiler.beside import Row, Text, rows, sections
 from tests.corpus import control, errors, numbers, printing  # noqa: F401 (they fill CASES)
 from tests.corpus.case import CASES
 from tests.differential import Subject
+from tests.language import c_by_line
 
 LOWERING = [name for name, case in CASES.items() if case.lowers]
 
