@@ -60,7 +60,7 @@ endif
 	$(BESIDE) $(GPU) tests/bench/gpu.py
 	$(BESIDE) $(GPU) -m pytest -m gpu $(ARGS)
 	$(BESIDE) PYDOTCOMPUTE_DEVICE=gpu $(GPU) -m pytest -k "cuda and not emulated" \
-	  tests/test_contract_*.py $(ARGS)
+	  tests/contract $(ARGS)
 	@for tool in memcheck racecheck; do \
 	  if command -v compute-sanitizer >/dev/null 2>&1; then \
 	    echo "compute-sanitizer --tool $$tool"; \
@@ -75,7 +75,7 @@ site:
 	  --no-build-isolation --target build/site .
 
 soak: $(READY) compiler
-	PYDOTCOMPUTE_SOAK=1666667 $(BIN)/python -m pytest -s tests/test_soak.py --durations=6 $(ARGS)
+	PYDOTCOMPUTE_SOAK=1666667 $(BIN)/python -m pytest -s tests/fuzz/test_soak.py --durations=6 $(ARGS)
 
 coverage: $(READY) compiler
 	$(BIN)/python -m coverage run -m pytest -m "not gpu" $(ARGS)
@@ -83,9 +83,9 @@ coverage: $(READY) compiler
 
 clean:
 	rm -rf $(VENV) $(PEER) build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
-	rm -f runtime/*.so
+	rm -f runtime/accel/*.so
 
-$(READY): pyproject.toml $(wildcard runtime/*.c runtime/*.h)
+$(READY): pyproject.toml $(wildcard runtime/accel/*.c runtime/accel/*.h)
 	@set -e; python=; \
 	for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \

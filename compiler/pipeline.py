@@ -19,27 +19,32 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler import ir
 from pydotcompute.compiler.abi import IN_ORDER, SIDE_BY_SIDE, Lanes
-from pydotcompute.compiler.actor_shape import ActorShape, find_shape
-from pydotcompute.compiler.build_kernel import build_kernel
-from pydotcompute.compiler.build_unit import FIRST_USER_CODE
-from pydotcompute.compiler.diagnostics import Diagnostic, DiagnosticError, Diagnostics
-from pydotcompute.compiler.emit import emit
-from pydotcompute.compiler.error_codes import TABLE, describe
-from pydotcompute.compiler.ir_text import to_text
-from pydotcompute.compiler.prints import Site, Texts, resolve
-from pydotcompute.compiler.prints import emit as emit_prints
-from pydotcompute.compiler.prologue import binding_of, static_values
-from pydotcompute.compiler.render import render
-from pydotcompute.compiler.schedule import max_sends
-from pydotcompute.compiler.schema import schema_of
-from pydotcompute.compiler.signature import signature
-from pydotcompute.compiler.source import FunctionSource, read_source
-from pydotcompute.compiler.state import StateLayout, converted_fields, instead_of, of_value
-from pydotcompute.compiler.types import Type, UnsupportedTypeError
-from pydotcompute.compiler.unsupported import scan
-from pydotcompute.compiler.verify import verify
+from pydotcompute.compiler.codegen.kernel import emit
+from pydotcompute.compiler.codegen.render import render
+from pydotcompute.compiler.codegen.signature import signature
+from pydotcompute.compiler.consteval.prologue import binding_of, static_values
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, DiagnosticError, Diagnostics
+from pydotcompute.compiler.frontend.actor_shape import ActorShape, find_shape
+from pydotcompute.compiler.frontend.source import FunctionSource, read_source
+from pydotcompute.compiler.frontend.unsupported import scan
+from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.ir.host_calls import Site, Texts, resolve
+from pydotcompute.compiler.ir.host_calls import emit as emit_prints
+from pydotcompute.compiler.ir.printer import to_text
+from pydotcompute.compiler.ir.verifier import verify
+from pydotcompute.compiler.irbuild.actor import build_kernel
+from pydotcompute.compiler.irbuild.core.unit import FIRST_USER_CODE
+from pydotcompute.compiler.ops.error_codes import TABLE, describe
+from pydotcompute.compiler.passes.turn_dependence import max_sends
+from pydotcompute.compiler.types.message_schema import schema_of
+from pydotcompute.compiler.types.state_layout import (
+    StateLayout,
+    converted_fields,
+    instead_of,
+    of_value,
+)
+from pydotcompute.compiler.types.types import Type, UnsupportedTypeError
 
 
 @dataclass(frozen=True)

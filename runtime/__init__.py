@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydotcompute.backpressure import BackpressureStrategy, KernelState
-from pydotcompute.compiler.types import Shape
-from pydotcompute.decorator import RingKernelFunction, ring_kernel
+from pydotcompute.actors.decorator import RingKernelFunction, ring_kernel
+from pydotcompute.compiler.types.types import Shape
 from pydotcompute.errors import (
     ActorFailedError,
     BackendUnavailableError,
@@ -32,16 +31,17 @@ from pydotcompute.errors import (
 )
 
 # bound here on purpose: the submodule has the name of the function, and the function must win
-from pydotcompute.message import message
+from pydotcompute.messages.decorator import message
+from pydotcompute.queues.backpressure import BackpressureStrategy, KernelState
 
 if TYPE_CHECKING:
-    from pydotcompute.context import KernelContext
-    from pydotcompute.fallback import FallbackWarning
-    from pydotcompute.kernel import RingKernel
-    from pydotcompute.lifecycle import Termination
-    from pydotcompute.lowering import Lowering
-    from pydotcompute.runtime import RingKernelRuntime
-    from pydotcompute.telemetry import Statistics
+    from pydotcompute.actors.context import KernelContext
+    from pydotcompute.actors.lowering import Lowering
+    from pydotcompute.kernels.fallback import FallbackWarning
+    from pydotcompute.kernels.kernel import RingKernel
+    from pydotcompute.kernels.lifecycle import Termination
+    from pydotcompute.kernels.runtime import RingKernelRuntime
+    from pydotcompute.support.metrics import Statistics
 
 __all__ = [
     "ActorFailedError",
@@ -76,13 +76,13 @@ __all__ = [
 ]
 
 _LATER = {
-    "FallbackWarning": "pydotcompute.fallback",
-    "KernelContext": "pydotcompute.context",
-    "Lowering": "pydotcompute.lowering",
-    "RingKernel": "pydotcompute.kernel",
-    "RingKernelRuntime": "pydotcompute.runtime",
-    "Statistics": "pydotcompute.telemetry",
-    "Termination": "pydotcompute.lifecycle",
+    "FallbackWarning": "pydotcompute.kernels.fallback",
+    "KernelContext": "pydotcompute.actors.context",
+    "Lowering": "pydotcompute.actors.lowering",
+    "RingKernel": "pydotcompute.kernels.kernel",
+    "RingKernelRuntime": "pydotcompute.kernels.runtime",
+    "Statistics": "pydotcompute.support.metrics",
+    "Termination": "pydotcompute.kernels.lifecycle",
 }
 """Public names by the module that is imported when they are first used."""
 

@@ -1,5 +1,5 @@
 """``python -m pydotcompute`` is the ``pydotcompute`` command."""
 
-from pydotcompute.cli import main
+from pydotcompute.tools.cli import main
 
 raise SystemExit(main())

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydotcompute.compiler.errors import PyDotComputeError as PyDotComputeError
-from pydotcompute.compiler.errors import SchemaError as SchemaError
+from pydotcompute.compiler.diagnostics.errors import PyDotComputeError as PyDotComputeError
+from pydotcompute.compiler.diagnostics.errors import SchemaError as SchemaError
 
 
 class KernelNotFoundError(PyDotComputeError):

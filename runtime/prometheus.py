@@ -20,8 +20,8 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
 
-from pydotcompute.runtime import RingKernelRuntime
-from pydotcompute.telemetry import Statistics
+from pydotcompute.kernels.runtime import RingKernelRuntime
+from pydotcompute.support.metrics import Statistics
 
 try:
     from prometheus_client.core import REGISTRY, CounterMetricFamily, GaugeMetricFamily

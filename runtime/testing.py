@@ -17,12 +17,12 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from pydotcompute.compiler import types
-from pydotcompute.compiler.schema import INT_MAX, INT_MIN, schema_of
-from pydotcompute.compiler.types import Type
+from pydotcompute.compiler.types import types
+from pydotcompute.compiler.types.message_schema import INT_MAX, INT_MIN, schema_of
+from pydotcompute.compiler.types.types import Type
 
 if TYPE_CHECKING:
-    from pydotcompute.decorator import RingKernelFunction
+    from pydotcompute.actors.decorator import RingKernelFunction
 
 T = TypeVar("T")
 
@@ -202,6 +202,6 @@ def assert_backends_agree(
         ... def test_doubler(batch):
         ...     assert_backends_agree(doubler, batch)
     """
-    from pydotcompute.agreement import compare
+    from pydotcompute.tools.agreement import compare
 
     return compare(actor, batch, same, timeout, backend)

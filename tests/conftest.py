@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-import pydotcompute.actor
-from pydotcompute import fastpath
+import pydotcompute.kernels.actor
 from pydotcompute.backends.choice import Plan, choose
-from tests.native_actor import kit as native_kit
+from pydotcompute.kernels import accelerate as fastpath
+from tests.support.native_actor import kit as native_kit
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -93,7 +93,7 @@ def kit(backend: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Awaitabl
             return choose(spec, anatomy, asked, state, fallback)
         return Plan("native", program=native_kit.program(**facts))
 
-    monkeypatch.setattr(pydotcompute.actor, "choose", choice)
+    monkeypatch.setattr(pydotcompute.kernels.actor, "choose", choice)
 
     async def launch(
         runtime: Any, *, active: bool = True, silent: bool = True,

@@ -21,66 +21,51 @@ LAYERS = {
 """Folder: the names of ours it may import.  ``runtime`` is the package itself, so what it may not
 import (examples, tests) is said in ``FORBIDDEN``."""
 
-READS_SYNTAX = tuple(
-    f"compiler/{name}.py"
-    for name in (
-        "source",
-        "diagnostics",
-        "unsupported",
-        "actor_shape",
-        "liveness",
-        "borrowing",
-        "names",
-        "recompile",
-        "silence",
-        "turn",
-        "coroutine",
-        "annotations",
-        "fold",
-        "prologue",
-        "pure",
-        "synthetic",
-        "parse*",
-        "build*",
-    )
+READS_SYNTAX = (
+    "compiler/diagnostics/*",
+    "compiler/types/annotations.py",
+    "compiler/frontend/*",
+    "compiler/consteval/*",
+    "compiler/irbuild/*",
+    "compiler/host/*",
 )
 """The front end: behind it there is typed IR and no Python syntax."""
 
 TALKS_TO_COMPILED_CODE = (
     "runtime/toolchain/*.py",
-    "runtime/backends/native.py",
-    "runtime/backends/block.py",
+    "runtime/backends/native/engine.py",
+    "runtime/backends/native/block.py",
     "runtime/backends/program.py",
-    "runtime/backends/driver.py",
-    "runtime/backends/emulator.py",
+    "runtime/backends/python/coroutine_driver.py",
+    "runtime/backends/cuda/emulated_device.py",
 )
 """Toolchains, the native engine, and the one call that keeps an abandoned coroutine alive."""
 
 ONLY_IN = {
     "ast": READS_SYNTAX,
-    "jinja2": ("compiler/render.py",),
-    "cupy": ("runtime/backends/cuda*.py",),
-    "cuda": ("runtime/toolchain/*.py", "runtime/backends/cuda*.py"),
+    "jinja2": ("compiler/codegen/render.py",),
+    "cupy": ("runtime/backends/cuda/*.py",),
+    "cuda": ("runtime/toolchain/*.py", "runtime/backends/cuda/*.py"),
     "subprocess": ("runtime/toolchain/*.py",),
     "ctypes": TALKS_TO_COMPILED_CODE,
-    "rich": ("runtime/cli*.py",),
-    "argparse": ("runtime/cli*.py", "examples/*.py"),
+    "rich": ("runtime/tools/cli*.py",),
+    "argparse": ("runtime/tools/cli*.py", "examples/*.py"),
     "hypothesis": ("runtime/testing*.py",),
     "prometheus_client": ("runtime/prometheus.py",),
-    "pydotcompute.examples": ("runtime/cli*.py", "examples/*.py"),
+    "pydotcompute.examples": ("runtime/tools/cli*.py", "examples/*.py"),
 }
 """Module: the only files that may import it."""
 
 FORBIDDEN = {
     "compiler/*": ("asyncio", "threading", "concurrent", "multiprocessing", "socket", "mmap"),
-    "runtime/ring.py": ("asyncio",),
+    "runtime/queues/ring.py": ("asyncio",),
     "*": ("tests", "pytest"),
 }
 """Files: the modules they may not import."""
 
 EXCEPTIONS = {
-    ("compiler/schema.py", "threading"),  # one table of interned strings, so it has a lock
-    ("compiler/coroutine.py", "asyncio"),  # the class CancelledError
+    ("compiler/types/message_schema.py", "threading"),  # one table of strings, so it has a lock
+    ("compiler/host/coroutine.py", "asyncio"),  # the class CancelledError
 }
 """A file and a module it may import all the same."""
 

@@ -25,13 +25,24 @@ def test_every_folder_is_a_listed_package(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_other_file_is_listed_as_data(folder: str) -> None:
-    patterns = SETUP["package-data"].get(FOLDERS[folder], [])
     left_out = ["*.py", "*.so", "*.c", "*.pyc"]
     files = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
     missing = [
         path.relative_to(ROOT).as_posix()
         for path in files
         if not any(fnmatch(path.name, pattern) for pattern in left_out)
-        and not any(fnmatch(path.relative_to(ROOT / folder).as_posix(), p) for p in patterns)
+        and not is_data(path.relative_to(ROOT / folder), FOLDERS[folder])
     ]
     assert not missing
+
+
+def is_data(file: Path, package: str) -> bool:
+    """Whether a package that the file is in lists it."""
+    while True:
+        patterns = SETUP["package-data"].get(package, [])
+        if any(fnmatch(file.as_posix(), pattern) for pattern in patterns):
+            return True
+        if len(file.parts) == 1:
+            return False
+        package = f"{package}.{file.parts[0]}"
+        file = Path(*file.parts[1:])

@@ -1,0 +1,1 @@
+"""Engines that run a launched actor, and the choice among them."""

@@ -14,12 +14,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pydotcompute.anatomy import Anatomy
-from pydotcompute.channel import Channel
-from pydotcompute.replies import Replies
-from pydotcompute.ring import InputRing, OutputRing
-from pydotcompute.spec import KernelSpec
-from pydotcompute.telemetry import Meter
+from pydotcompute.actors.coroutine_parts import Anatomy
+from pydotcompute.actors.spec import KernelSpec
+from pydotcompute.queues.channel import Channel
+from pydotcompute.queues.replies import Replies
+from pydotcompute.queues.ring import InputRing, OutputRing
+from pydotcompute.support.metrics import Meter
 
 if TYPE_CHECKING:
     from pydotcompute.backends.choice import Plan

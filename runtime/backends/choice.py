@@ -12,15 +12,15 @@ import operator
 from dataclasses import dataclass
 from typing import Any
 
-from pydotcompute.anatomy import Anatomy
-from pydotcompute.backends import devices
+from pydotcompute.actors.coroutine_parts import Anatomy
+from pydotcompute.actors.spec import KernelSpec
+from pydotcompute.backends.cuda import device_selection as devices
 from pydotcompute.backends.device import Device, DeviceFault
 from pydotcompute.backends.program import NativeProgram, program_of
-from pydotcompute.collector import resting
 from pydotcompute.errors import BackendUnavailableError, BuildError, LoweringError
-from pydotcompute.spec import KernelSpec
+from pydotcompute.support.gc_pause import resting
 
-log = logging.getLogger("pydotcompute.kernel")
+log = logging.getLogger("pydotcompute.kernels.kernel")
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _refused(lowering: Any, error: BuildError, fallback: str) -> str:
 
 def _inexact(lowering: Any) -> str | None:
     """Why an actor must not run on a device, or None."""
-    from pydotcompute.compiler.helpers import IMPRECISE_ON_DEVICE
+    from pydotcompute.compiler.codegen.helper_library import IMPRECISE_ON_DEVICE
 
     used = sorted(name for name in IMPRECISE_ON_DEVICE if f"{name}(" in lowering.source)
     if not used:
@@ -155,8 +155,8 @@ def _inexact(lowering: Any) -> str | None:
 
 
 def _lower(spec: KernelSpec, state: dict[str, Any] | None) -> Any:
-    from pydotcompute.decorator import RingKernelFunction
-    from pydotcompute.lowering import lower_actor
+    from pydotcompute.actors.decorator import RingKernelFunction
+    from pydotcompute.actors.lowering import lower_actor
 
     function = RingKernelFunction(
         spec.function, kernel_id=spec.kernel_id, input_type=_union(spec.input_types),

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.anatomy import Anatomy
+from pydotcompute.actors.coroutine_parts import Anatomy
+from pydotcompute.actors.override import named
 from pydotcompute.backends.device import Device
 from pydotcompute.compiler.abi import IN_ORDER, Lanes
-from pydotcompute.compiler.ir import HeaderSite
-from pydotcompute.edited import named
+from pydotcompute.compiler.ir.nodes import HeaderSite
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The compilers of the machine, and the cache of what they made."""

@@ -23,8 +23,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from pydotcompute.build_cache import BuildCache, default_cache, key_of
 from pydotcompute.errors import BackendUnavailableError, BuildError
+from pydotcompute.toolchain.build_cache import BuildCache, default_cache, key_of
 
 FLAGS = (
     "-x", "c++", "-std=c++17", "-O2", "-fPIC", "-shared", "-w",

@@ -20,8 +20,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Protocol
 
-from pydotcompute.build_cache import BuildCache, default_cache, key_of
 from pydotcompute.errors import BackendUnavailableError, BuildError
+from pydotcompute.toolchain.build_cache import BuildCache, default_cache, key_of
 
 FLAGS = (
     "--std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true",

@@ -28,9 +28,9 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 
 from pydotcompute import KernelContext, RingKernelRuntime, message  # noqa: E402
-from pydotcompute.backends import devices  # noqa: E402
-from pydotcompute.ring import HEAD, TAIL  # noqa: E402
-from tests.contract import decorated  # noqa: E402
+from pydotcompute.backends.cuda import device_selection as devices  # noqa: E402
+from pydotcompute.queues.ring import HEAD, TAIL  # noqa: E402
+from tests.support.contract import decorated  # noqa: E402
 
 ACTORS = (1, 8, 132)
 MICRO = 1e6
@@ -125,7 +125,7 @@ class Bench:
 
     def launches(self) -> dict[str, float]:
         """What the host spends on one launch."""
-        from pydotcompute.compiler.render import render_echo
+        from pydotcompute.compiler.codegen.render import render_echo
 
         kernel = self.device.load(self.device.compile(render_echo(), "self-test"), 1)
         memory, stream, times = self.device.mapped(256), self.device.stream(), []

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from pydotcompute import ring_kernel
-from pydotcompute.compiler import types
-from pydotcompute.compiler.schema import schema_of
-from pydotcompute.compiler.types import Type
-from pydotcompute.decorator import RingKernelFunction
+from pydotcompute.actors.decorator import RingKernelFunction
+from pydotcompute.compiler.types import types
+from pydotcompute.compiler.types.message_schema import schema_of
+from pydotcompute.compiler.types.types import Type
 from pydotcompute.testing import messages, values
-from tests.differential import TIMEOUT
+from tests.support.differential import TIMEOUT
 
 CASES: dict[str, Case] = {}
 """Every actor of the corpus by name."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.mutation.mutations import MUTATIONS, Mutation
 
 ROOT = Path(__file__).parents[2]
-TESTS = ("tests/test_differential.py", "tests/test_generated_actors.py")
+TESTS = ("tests/corpus/test_differential.py", "tests/fuzz/test_generated_actors.py")
 CHOICE = "three_ways or programs"
 
 

@@ -25,12 +25,12 @@ class Mutation:
     new: str
 
 
-_INT, _FLOAT = "templates/pyops_int.h.j2", "templates/pyops_float.h.j2"
-_CONVERT, _ROUND = "templates/pyops_convert.h.j2", "templates/pyops_round.h.j2"
-_NUMPY, _OPERATORS = "templates/pyops_numpy.h.j2", "compiler/operators.py"
-_EXPRESSIONS = "compiler/emit_expressions.py"
-_BURST, _TURN = "templates/burst.h.j2", "templates/turn.h.j2"
-_SCOPE, _STATEMENTS = "compiler/scope.py", "compiler/emit_statements.py"
+_INT, _FLOAT = "templates/library/pyops/int.h.j2", "templates/library/pyops/float.h.j2"
+_CONVERT, _ROUND = "templates/library/pyops/convert.h.j2", "templates/library/pyops/round.h.j2"
+_NUMPY, _OPERATORS = "templates/library/pyops/numpy.h.j2", "compiler/ops/operators.py"
+_EXPRESSIONS = "compiler/codegen/expressions.py"
+_BURST, _TURN = "templates/actor/burst.h.j2", "templates/actor/turn.h.j2"
+_SCOPE, _STATEMENTS = "compiler/irbuild/core/scope.py", "compiler/codegen/statements.py"
 
 HELPERS = (
     Mutation("floor division truncates", _INT, "return q - ((r != 0) & ((r ^ b) < 0));",
@@ -109,8 +109,8 @@ TABLES = (
     Mutation("& is |", _OPERATORS, '"({0} & {1})", operator.and_), INT)',
              '"({0} | {1})", operator.and_), INT)'),
     Mutation("a bool is -1", _OPERATORS, '"(i64)({0})", int)', '"-(i64)({0})", int)'),
-    Mutation("max takes the last of equals", "compiler/build_builtins.py", 'max: _extreme(">")',
-             'max: _extreme(">=")'),
+    Mutation("max takes the last of equals", "compiler/irbuild/syntax/builtins.py",
+             'max: _extreme(">")', 'max: _extreme(">=")'),
     Mutation("fast-math", "runtime/toolchain/host_cc.py", '"-fno-fast-math"', '"-ffast-math"'),
     Mutation("contraction", "runtime/toolchain/host_cc.py", '"-ffp-contract=off"',
              '"-ffp-contract=fast", "-mfma"'),
@@ -157,31 +157,31 @@ EMITTER = (
 )  # fmt: skip
 
 BUILDER = (
-    Mutation("a swap goes by the new values", "compiler/build_assignments.py",
+    Mutation("a swap goes by the new values", "compiler/irbuild/syntax/assignments.py",
              'value.name.startswith("%") or isinstance(value.type, CONTAINERS)', "True"),
-    Mutation("operands are computed again after effects", "compiler/build.py",
+    Mutation("operands are computed again after effects", "compiler/irbuild/core/builder.py",
              "if later and any(not isinstance(v, ir.Const) for v in values):", "if False:"),
-    Mutation("finally is forgotten on jumps", "compiler/build_loops.py",
+    Mutation("finally is forgotten on jumps", "compiler/irbuild/syntax/loops.py",
              "for index in range(len(saved) - 1, depth - 1, -1):", "for index in ():"),
     Mutation("a temporary is renamed while in use", _SCOPE,
              "sole and isinstance(value, ir.Local)", "isinstance(value, ir.Local)"),
-    Mutation("and for or in values", "compiler/build_expressions.py",
+    Mutation("and for or in values", "compiler/irbuild/syntax/expressions.py",
              "arms = (right, left) if is_and else (_without_none(b, left), right)",
              "arms = (left, right) if is_and else (right, left)"),
-    Mutation("not in is in", "compiler/build_comparisons.py",
+    Mutation("not in is in", "compiler/irbuild/syntax/comparisons.py",
              "return negate(result) if isinstance(node.ops[0], ast.NotIn) else result",
              "return result"),
-    Mutation("a chain of comparisons needs one link", "compiler/build_comparisons.py",
+    Mutation("a chain of comparisons needs one link", "compiler/irbuild/syntax/comparisons.py",
              "part if result is None else ir.And(b.loc(node), BOOL, result, part)",
              "part if result is None else ir.Or(b.loc(node), BOOL, result, part)"),
-    Mutation("alternatives all have to match", "compiler/build_match.py",
+    Mutation("alternatives all have to match", "compiler/irbuild/syntax/match.py",
              "test = ir.Or(test.loc, BOOL, test, option.test)",
              "test = ir.And(test.loc, BOOL, test, option.test)"),
-    Mutation("an unbound name is zero", "compiler/convert.py",
+    Mutation("an unbound name is zero", "compiler/irbuild/core/convert.py",
              'refused.append((member, "PDC_UNBOUND_LOCAL"))', "pass"),
     Mutation("a handler sees no assignment of the body", _SCOPE,
              "self.block.append(ir.Assign(var.local.loc, shadow.local, wide))", "pass"),
-    Mutation("one end of a turn counts", "compiler/build_kernel.py",
+    Mutation("one end of a turn counts", "compiler/irbuild/actor.py",
              "join(wide[variable], view_of(end.get(variable)))",
              "join(types[variable], view_of(end.get(variable)))"),
 )  # fmt: skip

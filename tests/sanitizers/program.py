@@ -12,12 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydotcompute.compiler.error_codes import BY_NAME
-from pydotcompute.compiler.schema import STRINGS
-from pydotcompute.decorator import RingKernelFunction
-from pydotcompute.slots import RecordSlots
+from pydotcompute.actors.decorator import RingKernelFunction
+from pydotcompute.compiler.ops.error_codes import BY_NAME
+from pydotcompute.compiler.types.message_schema import STRINGS
+from pydotcompute.messages.slots import RecordSlots
 from pydotcompute.toolchain.host_cc import FLAGS, find_compiler
-from tests.differential import Subject
+from tests.support.differential import Subject
 
 DRIVER = Path(__file__).with_name("driver.cpp")
 _QUEUE_FULL = BY_NAME["PDC_QUEUE_FULL"].code

@@ -1,0 +1,1 @@
+"""From IR to C text, and the templates around it."""

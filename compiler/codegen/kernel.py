@@ -1,0 +1,153 @@
+"""C of a kernel: from ``ir.Kernel`` to the parts that the templates put together.
+
+Input: a verified kernel.  Output: ``Emitted``: struct definitions, one text a function, the text
+of the turn, the constant strings.  Statements are written by ``emit_statements``, expressions by
+``emit_expressions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pydotcompute.compiler.codegen.c_types import CTypes, comment, declare, identifier
+from pydotcompute.compiler.codegen.statements import StatementEmitter
+from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.ops.error_codes import TABLE, describe
+from pydotcompute.compiler.ops.operators import ERROR_NAME, ERROR_TEXT, Primitive
+from pydotcompute.compiler.passes.turn_dependence import schedule_of
+from pydotcompute.compiler.types.types import CONTAINERS, MessageType
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """The parts of a kernel in C."""
+
+    structs: tuple[str, ...]
+    functions: tuple[str, ...]
+    turn: tuple[str, ...]
+    turn_locals: tuple[tuple[str, str], ...]
+    state: tuple[tuple[str, str], ...]
+    """C type and name of each state variable, containers included."""
+    places: tuple[tuple[str, str], ...]
+    """Those that are containers: they change in place."""
+    fixed: tuple[tuple[str, str], ...]
+    """Those that no turn writes."""
+    independent: bool
+    """Whether turns may be run side by side."""
+    strings: tuple[str, ...]
+    input_slot: str
+    output_slot: str
+    error_texts: tuple[tuple[int, int], ...]
+    """Code and string number of the exceptions whose text is known; empty if nobody asks."""
+    error_names: tuple[tuple[int, int], ...]
+    """Code and string number of the name of each exception; empty if nobody asks."""
+
+
+def emit(kernel: ir.Kernel, python: Callable[[str, int], str],
+         codes: Mapping[int, type[BaseException]]) -> Emitted:  # fmt: skip
+    """The C parts of a kernel.
+
+    Args:
+        kernel: what was built.
+        python: the text of a line by file and number.
+        codes: exception class of every code the kernel may meet.
+    """
+    c_types, strings = CTypes(), dict[str, int]()
+    input_slot = _slot(c_types, kernel.inputs, "pdc_input_slot")
+    output_slot = _slot(c_types, kernel.outputs, "pdc_output_slot")
+    if kernel.headers:
+        input_slot = _with_header(c_types, input_slot, "pdc_headed_input")
+        output_slot = _with_header(c_types, output_slot, "pdc_headed_output")
+    functions = [_function(c_types, strings, f, python, codes) for f in kernel.functions]
+    body = StatementEmitter(c_types, strings, lambda n: python(kernel.loc.file, n), codes,
+                            kernel.loc.file, kernel)  # fmt: skip
+    body.depth = 2
+    state = tuple((c_types.spell(v.type), body.name(v)) for v in kernel.state)
+    body.block(kernel.turn)
+    texts = _error_texts(kernel, strings) if _asks(kernel, ERROR_TEXT) else ()
+    names = tuple((code, strings.setdefault(cls.__name__, len(strings)))
+                  for code, cls in codes.items() if _asks(kernel, ERROR_NAME))  # fmt: skip
+    places = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
+                   if isinstance(v.type, CONTAINERS))  # fmt: skip
+    schedule = schedule_of(kernel)
+    fixed = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
+                  if v.name not in schedule.written)  # fmt: skip
+    own = {name for _, name in state}
+    rest = tuple((c, n) for n, c in body.locals.items() if n not in own)
+    return Emitted(tuple(c_types.definitions), tuple(functions), tuple(body.lines), rest, state,
+                   places, fixed, schedule.independent, tuple(strings), input_slot,
+                   output_slot, texts, names)  # fmt: skip
+
+
+def _asks(kernel: ir.Kernel, primitive: Primitive) -> bool:
+    """Whether a kernel uses an operation."""
+    nodes = (*kernel.turn, *(node for f in kernel.functions for node in f.body))
+    return any(isinstance(n, ir.Op) and n.primitive == primitive for n in ir.walk(*nodes))
+
+
+def _error_texts(kernel: ir.Kernel, strings: dict[str, int]) -> tuple[tuple[int, int], ...]:
+    """The texts that ``str(error)`` may give."""
+    known = {row.code: describe(row.code).text for row in TABLE
+             if not row.deoptimises and row.probes}  # fmt: skip
+    known.update({code: text for code, _, text in kernel.errors})
+    return tuple((code, strings.setdefault(text, len(strings)))
+                 for code, text in known.items() if text is not None)  # fmt: skip
+
+
+def _slot(c_types: CTypes, classes: tuple[type, ...], name: str) -> str:
+    """The C type of a slot: the message's struct, or a tagged union of several."""
+    structs = [c_types.spell(MessageType(cls)) for cls in classes]
+    if not structs:
+        c_types.definitions.append(f"struct {name} {{ u8 empty; }};")
+        return name
+    if len(structs) == 1:
+        return structs[0]
+    members = " ".join(f"{struct} {struct}_{n};" for n, struct in enumerate(structs))
+    c_types.definitions.append(f"struct {name} {{ u32 tag; union {{ {members} }} value; }};")
+    return name
+
+
+def _with_header(c_types: CTypes, slot: str, name: str) -> str:
+    """A slot behind the host's token of the message, and the number of a header."""
+    c_types.definitions.append(
+        f"struct {name} {{ u64 token; u32 header; u32 unused; {slot} value; }};"
+    )
+    return name
+
+
+def _function(c_types: CTypes, strings: dict[str, int], function: ir.Function,
+              python: Callable[[str, int], str],
+              codes: Mapping[int, type[BaseException]]) -> str:  # fmt: skip
+    file = function.loc.file
+    body = StatementEmitter(c_types, strings, lambda n: python(file, n), codes, file, None)
+    places = {p.name for p in function.parameters if isinstance(p.type, CONTAINERS)}
+    places.update(function.changes)
+    parameters = [
+        f"{c_types.spell(p.type)} {'&' if p.name in places else ''}{body.name(p)}"
+        for p in function.parameters
+    ]
+    body.locals.clear()
+    body.block(function.body)
+    loops = any(isinstance(n, (ir.While, ir.For)) for n in ir.walk(*function.body))
+    fuel = ["    i32 pdc_fuel = PDC_FUEL_CHUNK;"] if loops else []
+    lines = [*body.lines, '#line 1 "pydotcompute/turn.h"']  # what follows is no Python's
+    if any("pdc_raised" in line for line in body.lines):
+        lines.append("pdc_raised:;")
+    result = c_types.spell(function.result)
+    head = f"PDC_PY {result} py_{identifier(function.name)}" \
+           f"({', '.join(['pdc_turn *pdc_t', *parameters])})"  # fmt: skip
+    own = {body.name(p) for p in function.parameters}
+    declared = [f"    {declare(c, n)}{zero(c)};" for n, c in body.locals.items() if n not in own]
+    return "\n".join([f"/* {comment(function.python_name)} */", head, "{", *fuel, *declared, *lines,
+                      f"    return {result}{{}};", "}"])  # fmt: skip
+
+
+def zero(c_type: str) -> str:
+    """The initialiser of a local; containers are made when they are."""
+    if c_type.startswith(("pdc_list<", "pdc_array<")):
+        return ""
+    return " = 0" if c_type in _NUMBERS else " = {}"
+
+
+_NUMBERS = frozenset("bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64".split())

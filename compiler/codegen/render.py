@@ -1,0 +1,114 @@
+"""The one text of a kernel, from its parts and the templates.  The only user of Jinja.
+
+Templates loop over prepared lists and decide nothing.  Values are put in as they are: whatever
+comes from a user (names, lines, ids) was made harmless where it was emitted.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+import jinja2
+
+from pydotcompute.compiler import abi
+from pydotcompute.compiler.codegen import helper_library as helpers
+from pydotcompute.compiler.codegen.c_types import comment
+from pydotcompute.compiler.codegen.kernel import Emitted, zero
+from pydotcompute.compiler.codegen.signature import MARK
+from pydotcompute.compiler.ops.error_codes import DEOPTIMISE
+
+ABI_VERSION = 2
+_HELPER = re.compile(r"\bpdc_\w+")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("pydotcompute.templates", "."),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def _layout_checks() -> list[dict[str, Any]]:
+    """The layout of the shared structs, as numpy has it, for the compiler to confirm."""
+    checks = []
+    layouts = (("pdc_port", abi.PORT), ("pdc_actor", abi.ACTOR), ("pdc_seat", abi.SEAT))
+    for struct, dtype in layouts:
+        checks.append({"expression": f"sizeof({struct})", "value": dtype.itemsize, "what": struct})
+        for name in dtype.names or ():
+            checks.append({
+                "expression": f"__builtin_offsetof({struct}, {name})",
+                "value": dtype.fields[name][1],  # type: ignore[index]
+                "what": f"{struct}.{name}",
+            })  # fmt: skip
+    return checks
+
+
+def render(kernel_id: str, origin: str, signature: str, parts: Emitted, state_size: int, *,
+           publishes: bool, most: int | None, lanes: abi.Lanes) -> str:  # fmt: skip
+    """The text of a kernel.
+
+    Args:
+        kernel_id: the actor's id, for the headline.
+        origin: function, file and line, for the headline.
+        signature: its messages and variables, for the headline.
+        parts: what was emitted.
+        state_size: bytes of the state's numpy record, which the compiler confirms.
+        publishes: whether a burst publishes its outputs, or leaves that to the host.
+        most: outputs of a turn, at most; None if there is no bound.
+        lanes: what it has of a device.
+
+    Returns:
+        C++17 for NVRTC and for the host compiler.
+    """
+    known = helpers.table()
+    types = [c_type for c_type, _ in (*parts.turn_locals, *parts.state)]
+    text = "\n".join([*parts.structs, *parts.functions, *types, *parts.turn])
+    used = sorted(set(_HELPER.findall(text)) & known.keys())
+    return _environment().get_template("kernel.cu.j2").render(
+        title=comment(kernel_id),
+        origin=comment(origin),
+        mark=MARK,
+        signature=signature,
+        platform=helpers.platform(),
+        helpers=helpers.select(used),
+        line=abi.CACHE_LINE,
+        checks=_layout_checks(),
+        statuses=list(abi.Status),
+        structs=parts.structs,
+        functions=parts.functions,
+        state=parts.state,
+        scalars=[p for p in parts.state if p not in parts.places and p not in parts.fixed],
+        places=parts.places,
+        fixed=[pair for pair in parts.fixed if pair not in parts.places],
+        changing=[pair for pair in parts.places if pair not in parts.fixed],
+        independent=int(parts.independent),
+        most=most or 0,
+        lanes=lanes,
+        containers="pdc_list<" in text or "pdc_dict<" in text or "pdc_deque<" in text
+        or "pdc_array<" in text or "pdc_index(" in text or bool(parts.places),
+        state_size=state_size,
+        turn=parts.turn,
+        turn_locals=[(*_declaration(c, n), zero(c)) for c, n in parts.turn_locals],
+        input_slot=parts.input_slot,
+        output_slot=parts.output_slot,
+        error_texts=parts.error_texts,
+        error_names=parts.error_names,
+        deoptimise=DEOPTIMISE,
+        abi_version=ABI_VERSION,
+        publishes=int(publishes),
+    )  # fmt: skip
+
+
+def render_echo() -> str:
+    """The text of the kernel by which a device shows that it runs beside the host."""
+    return _environment().get_template("device/echo.cu.j2").render(platform=helpers.platform())
+
+
+def _declaration(c_type: str, name: str) -> tuple[str, str]:
+    head, bracket, count = c_type.partition("[")
+    return head, f"{name}{bracket}{count}"

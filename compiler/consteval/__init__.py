@@ -1,0 +1,1 @@
+"""What the compiler can compute of an actor's prologue and constants without running them."""

@@ -1,0 +1,169 @@
+"""What the prologue leaves, told from its text alone: ``lower()`` runs nothing of the user's.
+
+Input: an actor's shape.  Output: the names whose values can be told, with those values.  Only
+their *types* matter: at launch the prologue is run by the interpreter, and its values are packed.
+
+Expressions are told by ``fold``; here are the statements and the calls of plain Python functions.
+A statement that is not known makes the evaluator forget the names that the statement binds, and
+every container if it mentions one.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+import inspect
+import types as pytypes
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pydotcompute.compiler.consteval.expressions import Folder, Left, Session, Unknown
+from pydotcompute.compiler.consteval.purity import VALUES
+from pydotcompute.compiler.diagnostics.diagnostic import DiagnosticError
+from pydotcompute.compiler.frontend.actor_shape import ActorShape
+from pydotcompute.compiler.frontend.names import bound_names
+from pydotcompute.compiler.frontend.source import MISSING, read_source
+
+DEPTH = 20
+"""Calls within calls that are followed."""
+
+
+def static_values(shape: ActorShape) -> dict[str, Any]:
+    """The values that the text of a prologue determines, by name.
+
+    A name that the prologue binds in a way that is not known here is left out.
+    """
+    known: dict[str, Any] = {}
+    evaluator = _Evaluator(shape.source, known, Session(), context=shape.ctx)
+    for statement in shape.prologue:
+        try:
+            evaluator.run(statement)
+        except Unknown:
+            _forget(known, statement)
+        except Left:
+            return {}
+    return known
+
+
+def binding_of(shape: ActorShape, name: str) -> ast.AST:
+    """Where a prologue binds a name last, or the head of the loop."""
+    found: ast.AST = shape.loop.test
+    for statement in shape.prologue:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
+                found = node
+    return found
+
+
+def _forget(known: dict[str, Any], statement: ast.stmt) -> None:
+    """Drops what a statement may bind, and the containers that it may change."""
+    mentioned = [known[n.id] for n in ast.walk(statement)
+                 if isinstance(n, ast.Name) and n.id in known]  # fmt: skip
+    if any(not isinstance(value, VALUES) for value in mentioned):
+        for name in [n for n, value in known.items() if not isinstance(value, VALUES)]:
+            if known[name] is not None and not isinstance(known[name], enum.Enum):
+                del known[name]
+    for name in bound_names([statement]):
+        known.pop(name, None)
+
+
+class _Evaluator(Folder):
+    """Runs the statements of one function."""
+
+    def run(self, node: ast.stmt) -> None:
+        """Runs a statement; ``Unknown`` may leave it half done."""
+        self._apply(_STATEMENTS.get(type(node)), node)
+
+    def block(self, nodes: Iterable[ast.stmt]) -> None:
+        """Runs statements in order."""
+        for node in nodes:
+            self.run(node)
+
+    def _assign(self, node: ast.Assign) -> None:
+        value = self.value(node.value)
+        for target in node.targets:
+            self.bind(target, value)
+
+    def _annotated(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self.bind(node.target, self.value(node.value))
+
+    def _augmented(self, node: ast.AugAssign) -> None:
+        if not isinstance(node.target, ast.Name):
+            raise Unknown
+        old = self.names.get(node.target.id, MISSING)
+        if old is MISSING:
+            raise Unknown
+        self.names[node.target.id] = self._binary(type(node.op), old, self.value(node.value))
+
+    def _expression(self, node: ast.Expr) -> None:
+        self.value(node.value)
+
+    def _if(self, node: ast.If) -> None:
+        self.block(node.body if self.value(node.test) else node.orelse)
+
+    def _for(self, node: ast.For) -> None:
+        for item in self.iterate(self.value(node.iter)):
+            self.bind(node.target, item)
+            if not self._goes_on(node.body):
+                return
+        self.block(node.orelse)
+
+    def _while(self, node: ast.While) -> None:
+        while self.value(node.test):
+            if not self._goes_on(node.body):
+                return
+        self.block(node.orelse)
+
+    def _goes_on(self, body: Iterable[ast.stmt]) -> bool:
+        """Runs a loop's body once; False if it leaves the loop by ``break``."""
+        try:
+            self.block(body)
+        except Left as left:
+            if left.kind is ast.Return:
+                raise
+            return left.kind is not ast.Break
+        return True
+
+    def _leave(self, node: ast.Break | ast.Continue) -> None:
+        raise Left(type(node))
+
+    def _return(self, node: ast.Return) -> None:
+        raise Left(ast.Return, None if node.value is None else self.value(node.value))
+
+    def _pass(self, node: ast.Pass) -> None:
+        return
+
+    def _call_python(self, function: pytypes.FunctionType, arguments: list[Any],
+                     keywords: dict[str, Any]) -> Any:  # fmt: skip
+        if self.depth >= DEPTH:
+            raise Unknown
+        try:
+            source = read_source(function)
+            bound = inspect.signature(function).bind(*arguments, **keywords)
+        except (DiagnosticError, TypeError, ValueError):
+            raise Unknown from None
+        if not isinstance(source.node, ast.FunctionDef):
+            raise Unknown
+        bound.apply_defaults()
+        callee = _Evaluator(source, dict(bound.arguments), self.session, depth=self.depth + 1)
+        try:
+            callee.block(source.node.body)
+        except Left as left:
+            return left.value
+        return None
+
+
+_STATEMENTS: Mapping[type[ast.stmt], Callable[[_Evaluator, Any], None]] = {
+    ast.Assign: _Evaluator._assign,
+    ast.AnnAssign: _Evaluator._annotated,
+    ast.AugAssign: _Evaluator._augmented,
+    ast.Expr: _Evaluator._expression,
+    ast.If: _Evaluator._if,
+    ast.For: _Evaluator._for,
+    ast.While: _Evaluator._while,
+    ast.Break: _Evaluator._leave,
+    ast.Continue: _Evaluator._leave,
+    ast.Return: _Evaluator._return,
+    ast.Pass: _Evaluator._pass,
+}

@@ -1,0 +1,1 @@
+"""What the compiler tells users: coded problems with their place in the Python file."""

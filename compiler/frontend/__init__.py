@@ -1,0 +1,1 @@
+"""Python's syntax: source text, the receive loop, and analyses that need no types."""

@@ -1,0 +1,1 @@
+"""The actor's coroutine, cut at its loop, for the interpreter."""

@@ -1,0 +1,1 @@
+"""The typed intermediate representation: grammar, printer, verifier, interpreter."""

@@ -1,0 +1,183 @@
+"""Builds the kernel of an actor: its turn, with the state that lives between turns.
+
+Input: the actor's shape, the classes of its messages, the types of its state before the first
+turn.  Output: ``ir.Kernel``.  The turn is built again until the types of the state at its end are
+those it began with: ``total = 0`` that becomes a float is an ``int | float`` from the start.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostics
+from pydotcompute.compiler.frontend.actor_shape import ActorShape
+from pydotcompute.compiler.frontend.container_mutation import shrinking_names
+from pydotcompute.compiler.frontend.escape import looked_at
+from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.ir.host_calls import contains_text
+from pydotcompute.compiler.irbuild.core.builder import MAX_PASSES, Builder, build_until_stable
+from pydotcompute.compiler.irbuild.core.convert import OperandError
+from pydotcompute.compiler.irbuild.core.scope import FORGOTTEN, Env, Var, view_of
+from pydotcompute.compiler.irbuild.core.unit import Conversion, TurnFrame, Unit
+from pydotcompute.compiler.irbuild.objects.messages import read_back
+from pydotcompute.compiler.irbuild.syntax import expressions as build_expressions
+from pydotcompute.compiler.irbuild.syntax import statements as build_statements
+from pydotcompute.compiler.irbuild.syntax.loops import end_turn
+from pydotcompute.compiler.irbuild.values.conditions import condition
+from pydotcompute.compiler.irbuild.values.operators import negate
+from pydotcompute.compiler.types.message_schema import is_message
+from pydotcompute.compiler.types.types import CONTAINERS, UNBOUND, Type, join
+
+
+def build_kernel(
+    name: str,
+    shape: ActorShape,
+    inputs: tuple[type, ...],
+    outputs: tuple[type, ...] | None,
+    state: Mapping[str, Type],
+    signals: Mapping[str, type[BaseException]],
+    converted: Mapping[tuple[type, str], bool] | None = None,
+) -> ir.Kernel:
+    """Builds an actor.
+
+    Args:
+        name: the kernel id.
+        shape: where the actor is cut.
+        inputs: classes that arrive.
+        outputs: classes it may send; None: those that it sends.
+        state: the type of each state variable that the prologue binds.
+        signals: exception classes of the runtime by code name.
+        converted: fields that a message of the state fills with a value of another type, and
+            whether that is an int which a float holds exactly.
+
+    Raises:
+        DiagnosticError: everything that keeps the actor from being lowered.
+    """
+    diagnostics = Diagnostics(shape.source)
+    unit = Unit(diagnostics, inputs, outputs, signals, state=frozenset(shape.state_names),
+                shrinking=shrinking_names(shape.loop.body))
+    unit.converted.update({key: Conversion(False, exact)
+                           for key, exact in (converted or {}).items()})  # fmt: skip
+    unit.shared.update(_shared_before(shape))
+    builder = Builder(unit, shape.source, shape.ctx)
+    builder.needed.update(shape.state_names)
+    types: dict[str, Type] = {n: state.get(n, UNBOUND) for n in shape.state_names}
+    final = False
+    for _ in range(MAX_PASSES):
+        mark = diagnostics.mark()
+        unit.settled = final
+        ends: list[Env] = []
+        build_until_stable(builder, lambda: _turn(builder, shape, types, final, ends))  # noqa: B023
+        types.update(unit.containers)
+        if final:
+            break
+        wide, shared = dict(types), len(unit.shared)
+        for end in ends:
+            for variable, before in types.items():
+                if end.get(variable) is FORGOTTEN:
+                    continue
+                if not isinstance(before, CONTAINERS):
+                    wide[variable] = join(wide[variable], view_of(end.get(variable)))
+                if not getattr(end.get(variable), "sole", False):
+                    unit.shared.add(variable)
+        final = wide == types and len(unit.shared) == shared
+        if final and diagnostics:
+            break
+        # What did not lower, of `prev = None`, may do so of what later turns make of it.
+        types = wide
+        diagnostics.rewind(mark)
+    else:
+        diagnostics.error("PDC101", shape.loop.test, "the types of the state do not settle")
+    _report(shape, unit, types)
+    diagnostics.raise_if_any()
+    loc = builder.loc(shape.loop)
+    variables = tuple(builder.local(n, t, loc) for n, t in types.items() if t != UNBOUND)
+    return ir.Kernel(
+        loc, name, variables, inputs, outputs if outputs is not None else tuple(unit.sent),
+        tuple(builder.block), tuple(unit.functions.values()),
+        tuple((code, cls, text) for (cls, text), code in unit.raised.items()),
+        tuple(unit.prints), tuple(unit.headers), tuple(unit.constants),
+    )  # fmt: skip
+
+
+def _report(shape: ActorShape, unit: Unit, types: Mapping[str, Type]) -> None:
+    """The problems that show only when the whole turn has been built."""
+    diagnostics = unit.diagnostics
+    for name_, type_ in types.items():
+        if contains_text(type_):
+            diagnostics.error(
+                "PDC108", shape.loop.test,
+                f"the variable {name_!r} keeps a string made in the loop",
+                notes=["compiled code can print such a string, or send it at once"],
+                hint="keep what the string is made of",
+            )  # fmt: skip
+    for read in read_back(unit):
+        diagnostics.within(read.source).error(
+            "PDC101", read.node,
+            f"field {read.name!r} of {read.cls.__name__} is read back, but was given a value of "
+            "another type",
+            notes=["in Python, the field keeps the value that it was given, until it is sent"],
+            hint="give the field a value of its own type",
+        )  # fmt: skip
+
+
+def _shared_before(shape: ActorShape) -> set[str]:
+    """Variables that the prologue binds to what may be a message with another name, too."""
+    shared = set()
+    looked = looked_at(shape.source.node)
+    for node in (n for statement in shape.prologue for n in ast.walk(statement)):
+        value = getattr(node, "value", None)
+        alone = isinstance(value, ast.Constant) or (
+            isinstance(value, ast.Call) and is_message(_callee(shape, value))
+        )  # fmt: skip
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and alone:
+            looked |= {id(node.targets[0])}
+        if isinstance(node, ast.AnnAssign) and alone:
+            looked |= {id(node.target)}
+        if isinstance(node, ast.Name) and id(node) not in looked:
+            shared.add(node.id)
+    return shared
+
+
+def _callee(shape: ActorShape, node: ast.Call) -> object:
+    return shape.source.lookup(node.func.id) if isinstance(node.func, ast.Name) else None
+
+
+def _turn(builder: Builder, shape: ActorShape, types: Mapping[str, Type], final: bool,
+          ends: list[Env]) -> None:  # fmt: skip
+    """One round: the loop's condition, then its body."""
+    loc = builder.loc(shape.loop)
+    head: Env = {}
+    for name, type_ in {**types, **builder.unit.containers}.items():
+        local = builder.local(name, type_, loc)
+        if isinstance(type_, CONTAINERS):
+            local = replace(local, origin=name)
+        head[name] = Var(local, type_, name not in builder.unit.shared)
+    frame = TurnFrame(head, final)
+    ends.clear()
+    frame.ends = ends
+    builder.env = dict(head)
+    builder.loops = [frame]
+    test, when_true, when_false = condition(builder, shape.loop.test)
+    leave = builder.branch(when_false, lambda: _end(builder, shape, frame, leave=True))
+    if not (isinstance(test, ir.Const) and test.value):
+        where = builder.loc(shape.loop.test)
+        builder.block.append(ir.If(where, negate(test), tuple(leave[1]), ()))
+    builder.env = when_true
+    builder.statements(shape.loop.body)
+    _end(builder, shape, frame, leave=False)
+
+
+def _end(builder: Builder, shape: ActorShape, frame: TurnFrame, *, leave: bool) -> None:
+    jump = ir.Leave if leave else ir.EndTurn
+    where = builder.loc(shape.loop.test if leave else shape.loop.body[-1])
+    try:
+        end_turn(builder, frame, jump(where))
+    except OperandError as error:
+        builder.unit.diagnostics.error("PDC101", where, f"a variable of the state: {error}")
+
+
+assert build_expressions.EXPRESSIONS, "the rules of expressions are registered"
+assert build_statements.STATEMENTS, "the rules of statements are registered"

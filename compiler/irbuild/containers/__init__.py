@@ -1,0 +1,1 @@
+"""Rules for lists, deques, dicts and arrays, and for loops over them."""

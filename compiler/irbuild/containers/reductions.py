@@ -1,0 +1,400 @@
+"""Functions of what can be looped over, as the loops they mean: ``sum``, ``any``, ``all``, ``min``,
+``max`` with ``key`` and ``default``, ``sorted`` and ``sort``, ``next``.
+
+Each is a text with made-up names, built as if its author had written the loop.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.ir.effects import may_raise
+from pydotcompute.compiler.irbuild.containers.comprehensions import (
+    comprehension,
+    generator,
+    loops_of,
+)
+from pydotcompute.compiler.irbuild.containers.containers import mutate
+from pydotcompute.compiler.irbuild.containers.float_sums import compensated
+from pydotcompute.compiler.irbuild.core.builder import Builder
+from pydotcompute.compiler.irbuild.core.convert import OperandError
+from pydotcompute.compiler.irbuild.core.quasiquote import (
+    applied,
+    copied,
+    is_plain_lambda,
+    placed,
+    tagged,
+    written,
+)
+from pydotcompute.compiler.irbuild.core.unit import Static
+from pydotcompute.compiler.ops.functions import COMPENSATED
+from pydotcompute.compiler.ops.operators import Deoptimise, Primitive
+from pydotcompute.compiler.types.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NEVER,
+    WIDE,
+    ListType,
+    ScalarType,
+    TupleType,
+    Type,
+    members_of,
+)
+
+Rule = Callable[[Builder, ast.Call], ir.Expr]
+
+
+def name_of(name: str) -> ast.Name:
+    """A made-up name, read."""
+    return ast.Name(name, ast.Load())
+
+
+def keywords_of(node: ast.Call, *known: str) -> dict[str, ast.expr]:
+    """The keyword arguments of a call that takes only some."""
+    for word in node.keywords:
+        if word.arg not in known:
+            raise OperandError(f"the keyword argument {word.arg!r} does not lower")
+    return {str(word.arg): word.value for word in node.keywords}
+
+
+def _loop(b: Builder, source: ast.expr, item: str, step: list[ast.stmt],
+          until: ast.expr | None = None) -> ast.stmt:  # fmt: skip
+    """``step`` for each ``item`` of an iterable; a generator becomes the loops it is.
+
+    A list that is written as a comprehension is computed before the first step, which shows only
+    if a step may end the loop: ``until`` says whether it has.
+    """
+    bind = ast.Name(item, ast.Store())
+    lazy: ast.GeneratorExp | ast.ListComp | None = generator(b, source)
+    if isinstance(source, ast.ListComp) and (until is None or _is_plain(source)):
+        lazy = source
+    if lazy is not None:
+        inner: list[ast.stmt] = [ast.Assign([bind], lazy.elt), *step]
+        return loops_of(b, lazy, ast.If(ast.Constant(True), inner, []), until)
+    return ast.For(bind, source, step, [])
+
+
+_PLAIN = (ast.Name, ast.Constant, ast.Compare, ast.cmpop, ast.BoolOp, ast.boolop, ast.UnaryOp,
+          ast.unaryop, ast.expr_context, ast.comprehension, ast.ListComp)  # fmt: skip
+
+
+def _is_plain(node: ast.ListComp) -> bool:
+    """Whether nobody can tell how many items of a comprehension were computed."""
+    return all(isinstance(part, _PLAIN) for part in ast.walk(node))
+
+
+def _ahead(b: Builder, node: ast.Call, source: ast.expr,
+           others: Sequence[ast.expr]) -> tuple[ast.expr, list[ast.expr]]:  # fmt: skip
+    """An iterable and the arguments behind it, all evaluated before the first item is.
+
+    Of a generator, that is what its first loop runs over.
+    """
+    if not others:
+        return source, []
+    lazy = generator(b, source)
+    if not _does_nothing(b, lazy.generators[0].iter if lazy else source):
+        return _held_ahead(b, node, source, others)
+    values = []
+    for other in others:
+        value, statements = b.nested(lambda other=other: b.expression(other))  # type: ignore[misc]
+        if statements or may_raise(value):
+            return _held_ahead(b, node, source, others)
+        values.append(value)
+    return source, [b.held(value, node, "given") for value in values]
+
+
+def _does_nothing(b: Builder, node: ast.expr) -> bool:
+    """Whether evaluating an expression certainly changes nothing: it calls Python's own."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.NamedExpr):
+            return False
+        if isinstance(part, ast.Call):
+            is_view = isinstance(part.func, ast.Attribute) and part.func.attr in _VIEWS
+            callee = b.evaluate(part.func) if b.is_static(part.func) else None
+            is_own = isinstance(callee, Static) and getattr(callee.value, "__module__", "") in (
+                "builtins", "math")  # fmt: skip
+            if not (is_view or is_own):
+                return False
+    return True
+
+
+_VIEWS = frozenset({"items", "keys", "values"})
+
+
+def _held_ahead(b: Builder, node: ast.Call, source: ast.expr,
+                others: Sequence[ast.expr]) -> tuple[ast.expr, list[ast.expr]]:  # fmt: skip
+    lazy = generator(b, source)
+    if isinstance(source, ast.ListComp) or lazy is None:
+        source = b.held(b.expression(source), node, "source")
+    else:
+        source, loop = lazy, lazy.generators[0]
+        if isinstance(loop.iter, ast.Call):
+            if not all(isinstance(arg, ast.Constant) for arg in loop.iter.args):
+                raise OperandError("a generator over what is computed, and another argument")
+        elif not isinstance(loop.iter, (ast.Name, ast.Constant)):
+            ahead = ast.comprehension(loop.target, b.held(b.expression(loop.iter), node, "source"),
+                                      loop.ifs, 0)  # fmt: skip
+            source = ast.GeneratorExp(lazy.elt, [ahead, *lazy.generators[1:]])
+            ast.copy_location(source, lazy)
+    names: list[ast.expr] = []
+    for other in others:
+        is_known = isinstance(other, ast.Constant)
+        names.append(other if is_known else b.held(b.expression(other), node, "given"))
+    return source, names
+
+
+def _value(b: Builder, name: str, node: ast.AST) -> ir.Expr:
+    return b.expression(placed(name_of(name), node))
+
+
+# --- sum, any, all ---------------------------------------------------------------------------
+
+_STEPS = {
+    "sum": ("0", "{total} = {total} + {item}"),
+    "prod": ("1", "{total} = {total} * {item}"),
+    "any": ("False", "if {item}:\n    {total} = True\n    break"),
+    "all": ("True", "if not {item}:\n    {total} = False\n    break"),
+}
+"""Where a reduction begins, and what it does with each item."""
+
+_UNTIL: dict[str, Callable[[ast.expr], ast.expr]] = {
+    "any": lambda total: total,
+    "all": lambda total: ast.UnaryOp(ast.Not(), total),
+}
+"""Whether a reduction is over, of those that need not look at all items."""
+
+
+def reduction(kind: str) -> Rule:
+    """``sum``, ``math.prod``, ``any`` and ``all`` over an iterable."""
+
+    def rule(b: Builder, node: ast.Call) -> ir.Expr:
+        words = keywords_of(node, *{"sum": ("start",), "prod": ("start",)}.get(kind, ()))
+        given = [*node.args, *words.values()]
+        if not 1 <= len(given) <= (2 if kind == "sum" or words else 1):
+            raise OperandError(f"`{kind}` takes an iterable")
+        total, item = b.fresh_name(kind), b.fresh_name("item")
+        first, step = _STEPS[kind]
+        source, others = _ahead(b, node, given[0], given[1:])
+        if others:
+            b.statements(written(f"{total} = _start_", node, start=others[0]))
+        else:
+            b.statements(written(f"{total} = {first}", node))
+        if kind == "sum" and COMPENSATED:
+            steps, after = compensated(b, node, total, item)
+        else:
+            steps, after = written(step.format(total=total, item=item), node), []
+        until = _UNTIL[kind](name_of(total)) if kind in _UNTIL else None
+        b.statements([placed(_loop(b, source, item, steps, until), node)])
+        b.statements(after)
+        return _value(b, total, node)
+
+    return rule
+
+
+# --- min and max -----------------------------------------------------------------------------
+
+
+def key_of(b: Builder, key: ast.expr, item: str) -> ast.expr | None:
+    """What ``key=`` makes of an item; None for ``key=None``."""
+    if isinstance(key, ast.Constant) and key.value is None:
+        return None
+    if not is_plain_lambda(key):
+        raise OperandError("a `lambda` of one parameter is a key")
+    if isinstance(key, ast.Call) and not key.keywords:
+        maker = b.evaluate(key.func)
+        parts: list[ast.expr] = []
+        if isinstance(maker, Static) and maker.value is operator.itemgetter:
+            parts = [ast.Subscript(name_of(item), copied(arg), ast.Load()) for arg in key.args]
+        if isinstance(maker, Static) and maker.value is operator.attrgetter:
+            names = [arg.value for arg in key.args if isinstance(arg, ast.Constant)]
+            parts = [ast.Attribute(name_of(item), str(name), ast.Load()) for name in names]
+        if len(parts) == len(key.args) > 0:
+            return parts[0] if len(parts) == 1 else ast.Tuple(parts, ast.Load())
+    return applied(key, item)
+
+
+_NO_NONE = "if {key} is None or {item} is None:\n    HAND_OVER\n"
+_STEP = "if {best} is None or {key} {symbol} {best}:\n    {best} = {key}\n    {total} = {item}\n"
+_NEXT_BEST = "if {total} is None or {item} {symbol} {total}:\n    {total} = {item}\n"
+
+
+def extreme(symbol: str) -> Rule:
+    """``min`` (``<``) or ``max`` (``>``) of what can be looped over, or of several values."""
+
+    def rule(b: Builder, node: ast.Call) -> ir.Expr:
+        words = keywords_of(node, "key", "default")
+        names = {n: b.fresh_name(n) for n in ("total", "best", "key", "item")}
+        several = len(node.args) > 1
+        source = ast.Tuple(node.args, ast.Load()) if several else node.args[0]
+        source, default = _ahead(b, node, source, _given(words, "default"))
+        key = key_of(b, words["key"], names["item"]) if "key" in words else None
+        setup, step = f"{names['total']} = None\n", _NO_NONE
+        parts: dict[str, ast.expr] = {}
+        if key is None:
+            names["key"] = names["best"] = names["item"]
+            step = _NO_NONE.replace("{key} is None or ", "") + _NEXT_BEST
+        else:
+            setup += f"{names['best']} = None\n"
+            step, parts["key"] = "{key} = _key_\n" + _NO_NONE + _STEP, key
+        b.statements(written(setup, node))
+        steps = written(step.format(symbol=symbol, **names), node, **parts)
+        b.statements([placed(_loop(b, source, names["item"], steps), node)])
+        b.statements(_when_empty(b, node, names["total"], default))
+        return _value(b, names["total"], node)
+
+    return rule
+
+
+def _when_empty(b: Builder, node: ast.Call, total: str,
+                default: list[ast.expr]) -> list[ast.stmt]:  # fmt: skip
+    """``raise ValueError(f'')``: one whose text is not known here, but is Python's own."""
+    if not default:
+        return written(f"if {total} is None:\n    raise ValueError(f'')", node)
+    return written(f"if {total} is None:\n    {total} = _default_", node, default=default[0])
+
+
+# --- sorting ---------------------------------------------------------------------------------
+
+_SORT = """
+for {i} in range(len({out})):
+    {k} = {keys}[{i}]
+    {v} = {out}[{i}]
+    {check}
+    {j} = {i}
+    while {j} > 0 and ({test}):
+        {moves}
+        {j} = {j} - 1
+    {sets}
+"""
+"""By insertion: stable, also in the other direction, as Python's is."""
+
+
+def sort_list(b: Builder, node: ast.AST, out: str, key: ast.expr | None,
+              reverse: ast.expr | None = None) -> None:  # fmt: skip
+    """Sorts the list with a made-up name where it is."""
+    place = _value(b, out, node)
+    assert isinstance(place.type, ListType)
+    if key is None and _is_number(place.type.item):
+        order = ir.Const(b.loc(node), BOOL, False) if reverse is None else b.truth(
+            b.expression(reverse))  # fmt: skip
+        mutate(b, node, _NUMBERS, place, order)
+        return
+    names = {n: b.fresh_name(n) for n in "ijkv"} | {"out": out, "keys": out}
+    if key is not None:
+        names["keys"], item = b.fresh_name("keys"), b.fresh_name("item")
+        made = key_of(b, key, item)
+        if made is not None:
+            text = f"{names['keys']} = [_key_ for {item} in {out}]"
+            (assign,) = written(text, node, key=made)
+            tagged(assign.value, "sort")  # type: ignore[attr-defined]
+            b.statements([assign])
+    (forward, backward) = ("{k} < {keys}[{j} - 1]", "{keys}[{j} - 1] < {k}")
+    test, parts = forward, dict[str, ast.expr]()
+    if isinstance(reverse, ast.Constant):
+        test = backward if reverse.value else forward
+    elif reverse is not None:
+        names["order"] = b.fresh_name("reverse")
+        b.statements(written(f"{names['order']} = bool(_reverse_)", node, reverse=reverse))
+        test = f"{backward} if {{order}} else {forward}"
+    kept = ("out",) if names["keys"] == out else ("keys", "out")
+    moves = "\n        ".join(f"{{{n}}}[{{j}}] = {{{n}}}[{{j}} - 1]" for n in kept)
+    sets = "\n    ".join(f"{{{n}}}[{{j}}] = {{{'v' if n == 'out' else 'k'}}}" for n in kept)
+    compared = _value(b, names["keys"], node).type
+    assert isinstance(compared, ListType)
+    check = "if {k} != {k}:\n        HAND_OVER" if has_float(compared.item) else "pass"
+    text = _SORT
+    for _ in range(2):  # the parts have names of their own
+        text = text.replace("{test}", test).replace("{moves}", moves)
+        text = text.replace("{sets}", sets).replace("{check}", check)
+    b.statements(written(text.format(**names), node, **parts))
+
+
+def has_float(type_: Type) -> bool:
+    """Whether a value of a type may be, or hold, a NaN."""
+    if isinstance(type_, TupleType):
+        return any(map(has_float, type_.items))
+    if isinstance(type_, ScalarType):
+        return type_.is_float
+    return FLOAT in members_of(type_)
+
+
+def _is_number(item: Type) -> bool:
+    return item in (INT, WIDE, FLOAT, BOOL, NEVER) or isinstance(item, ScalarType)
+
+
+def _sort_exactly(values: list[Any], reverse: bool) -> None:
+    if any(value != value for value in values):
+        raise Deoptimise("NaN among sorted values")
+    values.sort(reverse=reverse)
+
+
+_NUMBERS = Primitive("sort", "pdc_sort(pdc_t, {0}, {1})", _sort_exactly)
+
+
+def as_list(b: Builder, node: ast.Call, source: ast.expr) -> ir.Expr:
+    """``list(source)``: a new one."""
+    item = b.fresh_name("item")
+    loop = ast.comprehension(ast.Name(item, ast.Store()), source, [], 0)
+    made = tagged(ast.ListComp(name_of(item), [loop]), "list")
+    return comprehension(b, placed(made, node))
+
+
+def sorted_list(b: Builder, node: ast.Call) -> ir.Expr:
+    """``sorted(xs, key=..., reverse=...)``."""
+    if len(node.args) != 1:
+        raise OperandError("`sorted` takes an iterable")
+    words = keywords_of(node, "key", "reverse")
+    source, reverse = _ahead(b, node, node.args[0], _given(words, "reverse"))
+    out = b.fresh_name("sorted")
+    b.bind(out, as_list(b, node, source))
+    sort_list(b, node, out, words.get("key"), *reverse)
+    return _value(b, out, node)
+
+
+def _given(words: dict[str, ast.expr], name: str) -> list[ast.expr]:
+    return [words[name]] if name in words else []
+
+
+def sort_method(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
+    """``xs.sort(key=..., reverse=...)``."""
+    if node.args:
+        raise OperandError("`sort` takes no positional arguments")
+    words = keywords_of(node, "key", "reverse")
+    out = b.fresh_name("list")
+    b.bind(out, base)
+    reverse = [part if isinstance(part, ast.Constant) else b.held(b.expression(part), node)
+               for part in _given(words, "reverse")]  # fmt: skip
+    sort_list(b, node, out, words.get("key"), *reverse)
+    return ir.none(b.loc(node))
+
+
+# --- next ------------------------------------------------------------------------------------
+
+
+def next_of(b: Builder, node: ast.Call) -> ir.Expr:
+    """``next(iter(xs))`` and ``next((x for x in xs if ...), default)``: the first item."""
+    source = node.args[0] if node.args else node
+    if isinstance(source, ast.Call) and len(source.args) == 1 and not source.keywords:
+        maker = b.evaluate(source.func)
+        source = source.args[0] if isinstance(maker, Static) and maker.value is iter else node
+    elif not (isinstance(source, ast.GeneratorExp) and len(source.generators) == 1):
+        source = node
+    if source is node or len(node.args) > 2 or node.keywords:
+        raise OperandError("`next` takes `iter(...)` or a generator of one loop")
+    source, default = _ahead(b, node, source, node.args[1:])
+    first, item = b.fresh_name("first"), b.fresh_name("item")
+    b.statements(written(f"{first} = None", node))
+    text = f"if {item} is None:\n    HAND_OVER\n{first} = {item}\nbreak"
+    steps = written(text, node)
+    b.statements([placed(_loop(b, source, item, steps), node)])
+    if len(node.args) == 1:
+        b.statements(written(f"if {first} is None:\n    HAND_OVER", node))
+    else:
+        b.statements(written(f"if {first} is None:\n    {first} = _default_", node,
+                             default=default[0]))  # fmt: skip
+    return _value(b, first, node)

@@ -1,0 +1,1 @@
+"""What every rule of the builder needs: environments, conversions, order of evaluation."""

@@ -1,0 +1,160 @@
+"""What the builders of one kernel share, and what they note of loops and of Python objects.
+
+``Unit`` belongs to the kernel, ``LoopFrame`` and ``TurnFrame`` to the loops that are being built,
+``Static`` stands for Python objects that are no values of compiled code.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostics
+from pydotcompute.compiler.frontend.source import FunctionSource
+from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.ir.host_calls import Site
+from pydotcompute.compiler.irbuild.core.scope import Env
+from pydotcompute.compiler.types.types import Type
+
+FIRST_USER_CODE = 400
+"""Codes from here on are the exception classes that the kernel's own ``raise`` names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """A Python object that is no value of compiled code: a module, function, class, method."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What is known of the values of another type than theirs that a field was given.
+
+    Args:
+        in_hand: the message that a turn received was given one, too.
+        exact: they are ints that a float holds exactly, in a field of floats.
+    """
+
+    in_hand: bool
+    exact: bool
+
+    def __or__(self, other: Conversion) -> Conversion:
+        return Conversion(self.in_hand or other.in_hand, self.exact and other.exact)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A field that is read: of which class, whether of the message in hand, and where."""
+
+    cls: type
+    name: str
+    in_hand: bool
+    source: FunctionSource
+    node: ast.AST
+
+
+@dataclass
+class Unit:
+    """What the functions of one kernel share.
+
+    Args:
+        diagnostics: where problems go.
+        inputs: the message classes that may arrive.
+        outputs: the declared classes, or None to take what the actor sends.
+        signals: the runtime's exceptions by code name (``PDC_QUEUE_TIMEOUT``...).
+    """
+
+    diagnostics: Diagnostics
+    inputs: tuple[type, ...]
+    outputs: tuple[type, ...] | None
+    signals: Mapping[str, type[BaseException]]
+    sent: dict[type, None] = field(default_factory=dict)
+    functions: dict[tuple[Any, ...], ir.Function] = field(default_factory=dict)
+    building: list[Any] = field(default_factory=list)
+    raised: dict[tuple[type[BaseException], str | None], int] = field(default_factory=dict)
+    prints: list[Site] = field(default_factory=list)
+    headers: list[ir.HeaderSite] = field(default_factory=list)
+    converted: dict[tuple[type, str], Conversion] = field(default_factory=dict)
+    """Message fields that were given a value of another type than theirs."""
+    read: dict[int | tuple[int, str], Read] = field(default_factory=dict)
+    """Where message fields are read, by the ``id`` of the node, and the field where that shows all
+    of them."""
+    compared: dict[int, Read] = field(default_factory=dict)
+    """Those of ``read`` where an int does as well as the float that it is equal to."""
+    settled: bool = False
+    """Whether the types of the state stand still, so that what does not lower now never does."""
+    shared: set[str] = field(default_factory=set)
+    """Variables of the state whose message has other names, too, at the end of some turn."""
+    makers: set[str] = field(default_factory=set)
+    """Functions whose result is a message that they made."""
+    lending: set[str] = field(default_factory=set)
+    """Functions whose result may be a container that they were given."""
+    endless: set[str] = field(default_factory=set)
+    """Functions that never return: they always raise."""
+    kept: set[tuple[str, str]] = field(default_factory=set)
+    """Functions and those of their parameters that they keep, or make part of something."""
+    state: frozenset[str] = frozenset()
+    """Names of the variables that live between turns."""
+    shrinking: frozenset[str] = frozenset()
+    """Names of the state's containers that the actor also makes shorter."""
+    containers: dict[str, Type] = field(default_factory=dict)
+    """Types of the state's containers, where they grew beyond what the prologue put in."""
+    tables: set[int] = field(default_factory=set)
+    """Containers of modules, by ``id``, that ``constants`` has a copy of."""
+    constants: list[tuple[Callable[[], Any], Any]] = field(default_factory=list)
+    """What was read from modules and closures: how to read it again, and what it was."""
+
+    def code_of(self, cls: type[BaseException], text: str | None) -> int:
+        """The code of an exception that ``raise`` names; ``text`` if it is always the same."""
+        return self.raised.setdefault((cls, text), FIRST_USER_CODE + len(self.raised))
+
+
+@dataclass
+class Watch:
+    """A container that a loop runs over, and where it is noted that its size has changed.
+
+    Args:
+        place: the container.
+        all_changes: whether any change counts: the loop runs over a copy of it.
+        flag: a bool; None: nothing in the loop changes its size.
+    """
+
+    place: ir.Local
+    all_changes: bool = False
+    flag: ir.Local | None = None
+
+
+@dataclass
+class LoopFrame:
+    """A ``while`` or ``for`` being built: the environments that its jumps lead to."""
+
+    head: Env
+    exit: Env | None
+    final: bool
+    """False while rounds still find out the types: jumps are recorded, not adapted."""
+    cleanups: int
+    """How many ``finally`` clauses stand outside the loop."""
+    continues: list[Env] = field(default_factory=list)
+    breaks: list[Env] = field(default_factory=list)
+
+
+@dataclass
+class TurnFrame:
+    """The actor's own loop: ``continue`` ends the turn, ``break`` leaves."""
+
+    head: Env
+    final: bool
+    ends: list[Env] = field(default_factory=list)
+
+
+def describe_static(value: Any) -> str:
+    """A Python object, as a user would name it."""
+    kind = {"builtin_function_or_method": "function", "type": "class", "ufunc": "function",
+            "_ArrayFunctionDispatcher": "function"}.get(
+        type(value).__name__, type(value).__name__
+    )
+    name = getattr(value, "__name__", None)
+    return f"the {kind} `{name}`" if name else f"the {kind} {value!r}"

@@ -1,0 +1,1 @@
+"""Rules for messages, their methods, helper functions and the actor's context."""

@@ -1,0 +1,1 @@
+"""One rule for each class of Python's syntax."""

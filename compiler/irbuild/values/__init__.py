@@ -1,0 +1,1 @@
+"""Rules for scalars: operators, conditions, type tests, functions of numbers."""

@@ -1,0 +1,1 @@
+"""Tables of operations: operand types, result, effects and meaning."""

@@ -1,0 +1,212 @@
+"""The state of an actor: types of its variables, their record, and the way in and out of it.
+
+Input: the values that the prologue left (``of_value``).  Output: ``StateLayout``, which packs a
+dict of Python values into the record that compiled code works on, and unpacks it again.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import re
+import uuid
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pydotcompute.compiler.frontend.source import MISSING
+from pydotcompute.compiler.ops.containers import DICT_CAPACITY, STATE_LIST_CAPACITY, is_key
+from pydotcompute.compiler.ops.operators import int_type
+from pydotcompute.compiler.types import message_schema as schemas
+from pydotcompute.compiler.types.storage import is_of, load, storage, store
+from pydotcompute.compiler.types.types import (
+    BOOL,
+    CONTAINERS,
+    FLOAT,
+    NEVER,
+    NONE,
+    STR,
+    UUID,
+    ArrayType,
+    DequeType,
+    DictType,
+    EnumType,
+    ListType,
+    MessageType,
+    ObjectType,
+    ScalarType,
+    TupleType,
+    Type,
+    UnsupportedTypeError,
+    in_body,
+    is_number,
+    join,
+    members_of,
+)
+
+_PLAIN: dict[type, Type] = {
+    bool: BOOL, float: FLOAT, str: STR, type(None): NONE, uuid.UUID: UUID,
+}  # fmt: skip
+
+
+def instead_of(value: Any) -> str:
+    """What to keep between turns in place of a value that has no compiled form."""
+    if isinstance(value, (set, frozenset)):
+        return "use a dict, with `True` for each item"
+    if isinstance(value, dict):
+        return "use a plain `dict` of numbers or strings, and `counts.get(key, 0)`"
+    if isinstance(value, (list, tuple, deque)):
+        return "use one numpy array, or a flat list or deque for each part"
+    if type(value).__module__ not in ("builtins", "numpy", "collections"):
+        return f"make {type(value).__name__} an @message class, which may have methods"
+    return "keep numbers, strings or messages between turns"
+
+
+def is_exact(value: Any, type_: Type) -> bool:
+    """Whether a value is an int, for a field of floats, which a float holds exactly."""
+    return type_ == FLOAT and type(value) in (int, bool) and abs(value) <= 2**53
+
+
+def converted_fields(value: Any) -> dict[tuple[type, str], bool]:
+    """Fields of messages inside a value that hold something of another type than their own, and
+    whether that is an int which a float holds exactly."""
+    found: dict[tuple[type, str], bool] = {}
+
+    def look(value: Any) -> None:
+        if isinstance(value, (list, tuple, deque)):
+            for item in value:
+                look(item)
+        elif isinstance(value, dict):
+            look(list(value.values()))
+        elif schemas.is_message(type(value)):
+            for field in schemas.schema_of(type(value)).fields:
+                held, type_ = getattr(value, field.name), in_body(field.type)
+                look(held)
+                plain = not isinstance(type_, CONTAINERS)
+                if plain and not any(is_of(held, member) for member in members_of(type_)):
+                    key = (type(value), field.name)
+                    found[key] = is_exact(held, type_) and found.get(key, True)
+
+    look(value)
+    return found
+
+
+def of_value(value: Any) -> Type:
+    """The type of a state variable from its value.
+
+    Raises:
+        UnsupportedTypeError: compiled code has no such values.
+    """
+    cls = type(value)
+    if cls is int:
+        if (type_ := int_type(value)) is None:
+            raise UnsupportedTypeError("its value does not fit 128 bits")
+        return type_
+    if cls in _PLAIN:
+        return _PLAIN[cls]
+    if isinstance(value, enum.Enum):
+        return EnumType(cls)
+    if isinstance(value, np.generic) and is_number(value.dtype):
+        return ScalarType(value.dtype.name)
+    if isinstance(value, (logging.Logger, logging.LoggerAdapter)):
+        return ObjectType(value)
+    if cls is tuple:
+        return TupleType(tuple(of_value(item) for item in value))
+    if getattr(cls, schemas.MESSAGE_MARK, False):
+        return MessageType(cls)
+    if cls in (list, deque, dict) or isinstance(value, np.ndarray):
+        return _of_container(value)
+    raise UnsupportedTypeError(f"a {cls.__name__} has no compiled form")
+
+
+def _of_container(value: Any) -> Type:
+    if isinstance(value, np.ndarray):
+        item = ScalarType(value.dtype.name) if is_number(value.dtype) else None
+        if item is None or not 0 < value.size <= STATE_LIST_CAPACITY:
+            raise UnsupportedTypeError(f"an array of {value.dtype} and shape {value.shape}")
+        return ArrayType(item, value.shape)
+    if isinstance(value, dict):
+        key, item_ = _joined(value), _joined(value.values())
+        if key != NEVER and not is_key(key):
+            raise UnsupportedTypeError(f"a dict with keys of type {key} has no compiled form")
+        if len(value) > DICT_CAPACITY:
+            raise UnsupportedTypeError(f"a dict of {len(value)} entries is more than 4096")
+        return DictType(key, item_)
+    if isinstance(value, deque):
+        if not value.maxlen or value.maxlen > STATE_LIST_CAPACITY:
+            raise UnsupportedTypeError("a deque needs a `maxlen` to have a compiled form")
+        return DequeType(_joined(value), value.maxlen)
+    if len(value) > STATE_LIST_CAPACITY:
+        raise UnsupportedTypeError(f"a list of {len(value)} items is more than 65536")
+    return ListType(_joined(value), max(len(value), 16))
+
+
+def _joined(values: Iterable[Any]) -> Type:
+    result: Type = NEVER
+    for value in values:
+        own = of_value(value)
+        if isinstance(own, CONTAINERS):
+            raise UnsupportedTypeError("containers inside containers have no compiled form")
+        result = join(result, own)
+    return result
+
+
+# --- the record ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StateLayout:
+    """The record of an actor's state.
+
+    Args:
+        variables: name and type, in the order of the record.
+    """
+
+    variables: tuple[tuple[str, Type], ...]
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """The record; an actor without state has one unused byte."""
+        fields: list[tuple[str, Any]] = [(name, storage(t)) for name, t in self.variables]
+        return np.dtype(fields or [("unused", "u1")], align=True)
+
+    @property
+    def journal_size(self) -> int:
+        """Bytes in which a turn notes what it changes in containers; 0 without containers."""
+        held = [storage(t).itemsize for _, t in self.variables if isinstance(t, CONTAINERS)]
+        return max(1 << 16, 6 * sum(held)) if held else 0
+
+    def overfull(self, line: str) -> str | None:
+        """What a line of Python found full, in words; None if that cannot be told.
+
+        Args:
+            line: the text; of its names, one has to be a dict or list of the state.
+        """
+        words = set(re.findall(r"\w+", line))
+        kinds = (ListType, DictType)
+        found = [(n, t) for n, t in self.variables if n in words and isinstance(t, kinds)]
+        if len(found) != 1:
+            return None
+        ((name, t),) = found
+        room = t.capacity if isinstance(t, ListType) else DICT_CAPACITY
+        return f"{name!r} has more than the {room:,} entries that compiled code has room for"
+
+    def pack(self, values: Mapping[str, Any], record: np.void | np.ndarray[Any, Any]) -> None:
+        """Writes Python values into a record (a 0-d or 1-element array of ``dtype``).
+
+        Raises:
+            TypeError: a value is not of its variable's type.
+        """
+        view = record.reshape(()) if isinstance(record, np.ndarray) else record
+        for name, type_ in self.variables:
+            store(view, name, type_, values.get(name, MISSING))
+
+    def unpack(self, record: np.void | np.ndarray[Any, Any]) -> dict[str, Any]:
+        """The Python values in a record; names that are not bound are left out."""
+        view = record.reshape(()) if isinstance(record, np.ndarray) else record
+        values = {name: load(view[name], type_) for name, type_ in self.variables}
+        return {name: value for name, value in values.items() if value is not MISSING}

@@ -1,0 +1,197 @@
+/* pydotcompute.accel._fastpath: the hot operations of a native kernel, in C.
+
+   What belongs here: what its files share.
+     _fastpath_layout.c   messages of scalars to records and back
+     _fastpath_ring.c     the two rings of a native kernel: storage, try_put, try_get
+     _fastpath_objects.c  the queues of an interpreted actor: try_put, try_get
+     _fastpath_engine.c   storage of the native engine, and a short burst run inline
+     _fastpath_work.c     sending, receiving and asking, from a kernel to its rings
+     _fastpath_call.c     the awaitables that these calls return
+     _fastpath.c          the module: putting all this in place of the Python
+
+   The Python code is the definition.  Whatever is unusual is left to it, before anything has been
+   changed: a function here either does the whole of its work or none of it. */
+
+#ifndef PYDOTCOMPUTE_FASTPATH_H
+#define PYDOTCOMPUTE_FASTPATH_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+#include <stdint.h>
+#ifdef __linux__
+#include <pthread.h>
+#endif
+
+#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "records are little-endian: on this machine the Python code does the work"
+#endif
+
+/* What an operation came to.  UNUSUAL: nothing was done, the Python code has to do it. */
+enum outcome { FAILED = -1, NO = 0, YES = 1, UNUSUAL = 2 };
+
+enum { MOST_FIELDS = 32, MOST_BYTES = 512, MOST_SAMPLES = 128 };
+
+typedef struct {
+    PyObject *name;        /* interned */
+    Py_ssize_t member;     /* offset of the __slots__ member in an instance, or 0 */
+    Py_ssize_t offset;     /* in the record */
+    Py_ssize_t bytes;      /* in the record */
+    char code;             /* as of struct; 's': string id, 'm': index of an enum's member */
+    PyTypeObject *scalar;  /* numpy's type, or NULL: owned */
+    PyObject *first;       /* 's': dict of ids, 'm': members, numpy bool: False; owned */
+    PyObject *second;      /* 's': list of texts; numpy bool: True; owned */
+} Field;
+
+typedef struct {
+    PyObject_HEAD
+    PyTypeObject *cls;
+    Py_ssize_t size;
+    Py_ssize_t count;
+    Field fields[MOST_FIELDS];
+} Layout;
+
+typedef struct Engine Engine;
+
+typedef struct {
+    PyObject_HEAD
+    unsigned long long head, tail, seen, bound, mask, size;
+    unsigned long long put_gate, get_gate, armed, dropped, peak, sample_at;
+    double sample_time;
+    char drop_oldest;
+    PyObject *wake, *pull, *slots;
+    PyObject *layout;      /* a Layout or None; NULL before it is set */
+    Engine *engine;        /* the one that may run a burst inline, or NULL */
+    Py_buffer words, buffer;
+} Ring;
+
+typedef int (*Burst)(void *actor, unsigned long long limit);
+
+struct Engine {
+    PyObject_HEAD
+    int gate;
+    char staged, prints, waits;
+    unsigned long long taken;
+    double inline_busy;    /* seconds not yet added to the meter */
+    PyObject *pace;
+    /* What `attach` gives; all NULL before and after. */
+    PyObject *block;       /* keeps `actor` alive */
+    Ring *in, *out;
+    unsigned char *actor;
+    Burst burst;
+    unsigned tick;
+    int samples;           /* latencies not yet added to the meter, in seconds */
+    double sample[MOST_SAMPLES];
+};
+
+/* The attributes of port.ObjectPort that are used here. */
+enum port_slot {
+    PORT_ARMED, PORT_BOUND, PORT_GET_GATE, PORT_HEAD, PORT_ITEMS, PORT_PEAK, PORT_PUT_GATE,
+    PORT_SAMPLE_AT, PORT_SAMPLE_TIME, PORT_TAIL, PORT_VALUES, PORT_WAKE, PORT_SLOTS,
+};
+
+/* What `install` was given. */
+typedef struct {
+    PyTypeObject *kernel, *runtime, *channel, *inring, *outring, *pace, *object_port, *values;
+    PyObject *empty, *foreign, *clock, *correlate, *begun;
+    PyObject *put, *get, *object_put, *object_get;  /* the Python try_put and try_get */
+    /* offsets of __slots__ members */
+    Py_ssize_t inbox, outbox, credit, home, port, kernels, spill, cost, limit, too_long, copiers;
+    Py_ssize_t objects[PORT_SLOTS];
+    long calls;                         /* without letting other tasks run */
+    long long fuel;                     /* of a burst run inline */
+    double inline_seconds, overhead;    /* pace.INLINE_SECONDS, pace.OVERHEAD */
+    unsigned long long dense, sparse;   /* telemetry.DENSE, telemetry.SPARSE */
+    Py_ssize_t fuel_at, carry_at;       /* offsets in abi.ACTOR */
+    PyObject *originals[6];             /* send, receive, request: of kernels, of runtimes */
+} World;
+
+extern World world;
+extern PyTypeObject LayoutType, RingType, EngineType, CallType;
+
+/* Interned attribute names. */
+extern PyObject *name_put_gate, *name_get_gate, *name_try_put, *name_try_get, *name_pull;
+extern PyObject *name_send_slow, *name_receive_slow;
+extern PyObject *name_get, *name_after, *name_idle, *name_took, *name_append, *name_popleft;
+extern PyObject *name_settle, *name_handled, *name_timeout, *name_throw, *name_close;
+
+/* A __slots__ member of an instance: borrowed, NULL if it is not set. */
+static inline PyObject *
+member(PyObject *object, Py_ssize_t offset)
+{
+    return *(PyObject **)((char *)object + offset);
+}
+
+/* As threading.get_ident: what it calls on Linux, without the way there. */
+static inline unsigned long
+this_thread(void)
+{
+#ifdef __linux__
+    return (unsigned long)pthread_self();
+#else
+    return PyThread_get_thread_ident();
+#endif
+}
+
+static inline uint64_t
+acquire(const Ring *ring, int word)
+{
+    return __atomic_load_n((const uint64_t *)ring->words.buf + word, __ATOMIC_ACQUIRE);
+}
+
+static inline void
+release(const Ring *ring, int word, uint64_t value)
+{
+    __atomic_store_n((uint64_t *)ring->words.buf + word, value, __ATOMIC_RELEASE);
+}
+
+enum { WORD_HEAD = 0, WORD_TAIL = 8, WORD_POLICY = 20, LEAST_WORDS = 22 };  /* of abi.PORT */
+
+/* Check a message and write its record: YES, UNUSUAL or FAILED. */
+enum outcome layout_pack(const Layout *layout, PyObject *message, char *record);
+/* Build the message of a record: a new reference, or NULL. */
+PyObject *layout_unpack(const Layout *layout, const char *record);
+
+/* Put a message; NO if the ring is full.  With `gated`, UNUSUAL if the put gate is up. */
+enum outcome ring_put(Ring *ring, PyObject *message, int gated);
+/* Take the oldest message into *message; NO if there is none. */
+enum outcome ring_get(Ring *ring, PyObject **message);
+PyObject *ring_try_put(PyObject *ring, PyObject *message);
+PyObject *ring_try_get(PyObject *ring, PyObject *unused);
+
+PyObject *object_try_put(PyObject *port, PyObject *message);
+PyObject *object_try_get(PyObject *port, PyObject *unused);
+
+/* Run a short burst: YES if messages may have moved. */
+enum outcome engine_pull(Engine *engine);
+
+/* A burst for the message of a request. */
+typedef struct {
+    PyObject *reply;              /* a new reference, or NULL */
+    unsigned long long ordinal;   /* of the message */
+    int status;
+    double seconds;
+} Answer;
+
+/* Put a message and let it be answered at once.  YES: there is a reply, and it only remains to
+   say that room was made (`took`) if the status is FULL.  UNUSUAL: nothing was done.  NO: the
+   message was put and a burst run, but there is no reply yet: NativeEngine.after comes next. */
+enum outcome engine_request(Engine *engine, Ring *in, PyObject *message, Answer *answer);
+enum { STATUS_FULL = 2 };  /* of abi.Status */
+
+/* Whether this is the thread of the kernel's event loop. */
+int is_home(PyObject *kernel);
+/* Count a call of a kernel; YES if other tasks must have their turn first. */
+enum outcome must_yield(PyObject *kernel);
+/* YES: it is done.  NO: the Python method has to see to it. */
+enum outcome send_now(PyObject *kernel, PyObject *message);
+enum outcome receive_now(PyObject *kernel, PyObject **message);
+/* The same; or NO and *waiting is the coroutine that waits for the reply. */
+enum outcome request_now(PyObject *kernel, PyObject *message, PyObject *timeout, PyObject **reply,
+                         PyObject **waiting);
+
+/* The methods put into RingKernel and RingKernelRuntime, in the order of World.originals. */
+enum { CALL_METHODS = 6 };
+extern PyMethodDef call_methods[CALL_METHODS];
+
+#endif

@@ -1,0 +1,528 @@
+/* What send, receive and request of a kernel return: an awaitable that works when it is awaited.
+
+   It behaves as the coroutine of the Python method of the same name: nothing happens before the
+   first step, `throw` and `close` end it, a second await is an error, and one that was never
+   awaited is warned about.  The common case ends in its first step; the others go to the Python
+   methods `_send_slow`, `_receive_slow` and `request`, whose coroutines it then stands for. */
+
+#include "_fastpath.h"
+
+enum operation { SEND, RECEIVE, REQUEST };
+enum { KERNEL_REQUEST = 2, RUNTIME_REQUEST = 5 };  /* in World.originals */
+enum state { NEW, YIELDED, DELEGATED, RUNNING, DONE };
+
+typedef struct {
+    PyObject_HEAD
+    enum operation operation;
+    enum state state;
+    PyObject *target;   /* the kernel, or, as long as there is an id, the runtime */
+    PyObject *id;       /* of the kernel, or NULL */
+    PyObject *message;  /* NULL for RECEIVE */
+    PyObject *timeout;
+    PyObject *inner;    /* the coroutine it stands for when DELEGATED */
+} Call;
+
+enum { SPARE = 64 };
+static Call *spare[SPARE];
+static int spares;
+
+static const char *
+call_name(const Call *call)
+{
+    switch (call->operation) {
+    case SEND: return "RingKernel.send";
+    case RECEIVE: return "RingKernel.receive";
+    default: return "RingKernel.request";
+    }
+}
+
+static void
+call_end(Call *call)
+{
+    call->state = DONE;
+    Py_CLEAR(call->target);
+    Py_CLEAR(call->id);
+    Py_CLEAR(call->message);
+    Py_CLEAR(call->timeout);
+    Py_CLEAR(call->inner);
+}
+
+/* Replace runtime and id by the kernel. */
+static int
+find_kernel(Call *call)
+{
+    PyObject *kernels = member(call->target, world.kernels), *kernel = NULL;
+    if (kernels != NULL && PyDict_CheckExact(kernels)) {
+        kernel = PyDict_GetItemWithError(kernels, call->id);
+        Py_XINCREF(kernel);
+    }
+    if (kernel == NULL) {
+        PyErr_Clear();
+        kernel = PyObject_CallMethodOneArg(call->target, name_get, call->id);  /* says why */
+        if (kernel == NULL)
+            return -1;
+    }
+    if (!PyObject_TypeCheck(kernel, world.kernel)) {
+        PyErr_Format(PyExc_TypeError, "%R is no RingKernel", kernel);
+        Py_DECREF(kernel);
+        return -1;
+    }
+    Py_SETREF(call->target, kernel);
+    Py_CLEAR(call->id);
+    return 0;
+}
+
+static PyObject *
+delegate(Call *call)
+{
+    PyObject *arguments[3] = {call->target, call->message, call->timeout}, *names, *inner;
+    switch (call->operation) {
+    case SEND:
+        return PyObject_VectorcallMethod(name_send_slow, arguments, 3, NULL);
+    case RECEIVE:
+        return PyObject_CallMethodOneArg(call->target, name_receive_slow, call->timeout);
+    default:
+        if (call->inner != NULL)
+            return call->inner;
+        names = PyTuple_Pack(1, name_timeout);
+        if (names == NULL)
+            return NULL;
+        inner = PyObject_Vectorcall(world.originals[KERNEL_REQUEST], arguments, 2, names);
+        Py_DECREF(names);
+        return inner;
+    }
+}
+
+/* The error for a call that runs, or is over. */
+static void
+refuse(const Call *call)
+{
+    if (call->state == RUNNING)
+        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+    else
+        PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
+}
+
+/* --- the protocol of coroutines ------------------------------------------------------------ */
+
+static PySendResult
+call_step(PyObject *self, PyObject *value, PyObject **result)
+{
+    Call *call = (Call *)self;
+    enum outcome outcome;
+    PySendResult sent;
+    *result = NULL;
+    switch (call->state) {
+    case NEW:
+        if (value != NULL && value != Py_None) {
+            PyErr_SetString(PyExc_TypeError,
+                            "can't send non-None value to a just-started coroutine");
+            return PYGEN_ERROR;
+        }
+        if (call->id != NULL && find_kernel(call))
+            goto failed;
+        if (!is_home(call->target)) {
+            outcome = NO;
+            goto delegated;
+        }
+        outcome = must_yield(call->target);
+        if (outcome == FAILED)
+            goto failed;
+        if (outcome == YES) {
+            call->state = YIELDED;
+            *result = Py_NewRef(Py_None);
+            return PYGEN_NEXT;
+        }
+        /* fall through */
+    case YIELDED:
+        call->state = RUNNING;
+        if (call->operation == SEND) {
+            outcome = send_now(call->target, call->message);
+            if (outcome == YES)
+                *result = Py_NewRef(Py_None);
+        }
+        else if (call->operation == RECEIVE)
+            outcome = receive_now(call->target, result);
+        else
+            outcome = request_now(call->target, call->message, call->timeout, result,
+                                  &call->inner);
+        if (outcome == YES) {
+            call_end(call);
+            return PYGEN_RETURN;
+        }
+    delegated:
+        if (outcome == FAILED || (call->inner = delegate(call)) == NULL)
+            goto failed;
+        value = Py_None;
+        /* fall through */
+    case DELEGATED:
+        call->state = RUNNING;
+        sent = PyIter_Send(call->inner, value == NULL ? Py_None : value, result);
+        call->state = DELEGATED;
+        if (sent != PYGEN_NEXT)
+            call_end(call);
+        return sent;
+    default:
+        refuse(call);
+        return PYGEN_ERROR;
+    }
+failed:
+    call_end(call);
+    return PYGEN_ERROR;
+}
+
+/* Raise StopIteration(value); steals the reference. */
+static void
+stop_with(PyObject *value)
+{
+    PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
+    Py_DECREF(value);
+    if (stop != NULL) {
+        PyErr_SetObject(PyExc_StopIteration, stop);
+        Py_DECREF(stop);
+    }
+}
+
+static PyObject *
+call_send(PyObject *self, PyObject *value)
+{
+    PyObject *result;
+    switch (call_step(self, value, &result)) {
+    case PYGEN_NEXT: return result;
+    case PYGEN_RETURN: stop_with(result); return NULL;
+    default: return NULL;
+    }
+}
+
+static PyObject *
+call_next(PyObject *self)
+{
+    return call_send(self, Py_None);
+}
+
+static PyObject *
+call_await(PyObject *self)
+{
+    return Py_NewRef(self);
+}
+
+/* throw(exception), or as it once was throw(class, instance, traceback): raise it. */
+static void
+raise_given(PyObject *args)
+{
+    PyObject *kind, *value = NULL, *trace = NULL;
+    if (!PyArg_UnpackTuple(args, "throw", 1, 3, &kind, &value, &trace))
+        return;
+    if (PyExceptionInstance_Check(kind) && value == NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(kind), kind);
+        return;
+    }
+    if (!PyExceptionClass_Check(kind) || (trace != NULL && trace != Py_None
+                                          && !PyTraceBack_Check(trace))) {
+        PyErr_SetString(PyExc_TypeError, "throw() takes an exception");
+        return;
+    }
+    if (trace != NULL && trace != Py_None && value != NULL && PyExceptionInstance_Check(value)
+        && PyException_SetTraceback(value, trace))
+        return;
+    PyErr_SetObject(kind, value == NULL ? Py_None : value);
+}
+
+static PyObject *
+call_throw(PyObject *self, PyObject *args)
+{
+    Call *call = (Call *)self;
+    PyObject *method, *result;
+    if (call->state == DONE || call->state == RUNNING) {
+        refuse(call);
+        return NULL;
+    }
+    if (call->state != DELEGATED) {
+        call_end(call);
+        raise_given(args);
+        return NULL;
+    }
+    method = PyObject_GetAttr(call->inner, name_throw);
+    if (method == NULL)
+        return NULL;
+    call->state = RUNNING;
+    result = PyObject_CallObject(method, args);
+    call->state = DELEGATED;
+    Py_DECREF(method);
+    if (result == NULL)
+        call_end(call);
+    return result;
+}
+
+static PyObject *
+call_close(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    Call *call = (Call *)self;
+    PyObject *closed;
+    if (call->state == RUNNING) {
+        refuse(call);
+        return NULL;
+    }
+    if (call->state == DELEGATED) {
+        call->state = RUNNING;
+        closed = PyObject_CallMethodNoArgs(call->inner, name_close);
+        call->state = DELEGATED;
+        if (closed == NULL)
+            return NULL;
+        Py_DECREF(closed);
+    }
+    call_end(call);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+get_name(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyUnicode_FromString(call_name((Call *)self));
+}
+
+static PyObject *
+get_inner(PyObject *self, void *Py_UNUSED(closure))
+{
+    PyObject *inner = ((Call *)self)->inner;
+    return Py_NewRef(inner == NULL ? Py_None : inner);
+}
+
+static PyObject *
+call_repr(PyObject *self)
+{
+    return PyUnicode_FromFormat("<coroutine object %s at %p>", call_name((Call *)self), self);
+}
+
+/* --- making and unmaking ------------------------------------------------------------------- */
+
+static PyObject *
+call_new(enum operation operation, PyObject *target, PyObject *id, PyObject *message,
+         PyObject *timeout)
+{
+    Call *call;
+    if (spares) {
+        call = spare[--spares];
+        (void)PyObject_Init((PyObject *)call, &CallType);
+    }
+    else {
+        call = PyObject_GC_New(Call, &CallType);
+        if (call == NULL)
+            return NULL;
+    }
+    call->operation = operation;
+    call->state = NEW;
+    call->target = Py_NewRef(target);
+    call->id = Py_XNewRef(id);
+    call->message = Py_XNewRef(message);
+    call->timeout = Py_NewRef(timeout);
+    call->inner = NULL;
+    PyObject_GC_Track(call);
+    return (PyObject *)call;
+}
+
+static int
+call_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Call *call = (Call *)self;
+    Py_VISIT(call->target);
+    Py_VISIT(call->id);
+    Py_VISIT(call->message);
+    Py_VISIT(call->timeout);
+    Py_VISIT(call->inner);
+    return 0;
+}
+
+static int
+call_clear(PyObject *self)
+{
+    call_end((Call *)self);
+    return 0;
+}
+
+static void
+warn_never_awaited(Call *call)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    PyObject *error = PyErr_GetRaisedException();
+#else
+    PyObject *kind, *value, *trace;
+    PyErr_Fetch(&kind, &value, &trace);
+#endif
+    if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited",
+                         call_name(call)))
+        PyErr_WriteUnraisable((PyObject *)call);
+#if PY_VERSION_HEX >= 0x030C0000
+    PyErr_SetRaisedException(error);
+#else
+    PyErr_Restore(kind, value, trace);
+#endif
+}
+
+/* As tp_finalize: it is whole, and may be revived. */
+static void
+call_finalize(PyObject *self)
+{
+    Call *call = (Call *)self;
+    if (call->state == NEW && call->target != NULL)
+        warn_never_awaited(call);
+}
+
+static void
+call_dealloc(PyObject *self)
+{
+    Call *call = (Call *)self;
+    if (call->state == NEW) {
+        if (PyObject_CallFinalizerFromDealloc(self) < 0)
+            return;
+    }
+    PyObject_GC_UnTrack(self);
+    if (call->target != NULL)
+        call_end(call);
+    /* one that was finalized would not be again */
+    if (spares < SPARE && !PyObject_GC_IsFinalized(self))
+        spare[spares++] = call;
+    else
+        PyObject_GC_Del(self);
+}
+
+static PyMethodDef call_type_methods[] = {
+    {"send", call_send, METH_O, "send(value): go on, as a coroutine does."},
+    {"throw", call_throw, METH_VARARGS, "throw(exception): raise it where the call waits."},
+    {"close", call_close, METH_NOARGS, "close(): end the call where it waits."},
+    {NULL},
+};
+
+static PyGetSetDef call_getset[] = {
+    {"__name__", get_name, NULL, NULL, NULL},
+    {"__qualname__", get_name, NULL, NULL, NULL},
+    {"cr_await", get_inner, NULL, "What the call waits for, or None.", NULL},
+    {NULL},
+};
+
+static PyAsyncMethods call_async = {.am_await = call_await, .am_send = call_step};
+
+PyTypeObject CallType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "pydotcompute.accel._fastpath.Call",
+    .tp_doc = "One call of send or receive: a coroutine.",
+    .tp_basicsize = sizeof(Call),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_dealloc = call_dealloc,
+    .tp_traverse = call_traverse,
+    .tp_clear = call_clear,
+    .tp_finalize = call_finalize,
+    .tp_repr = call_repr,
+    .tp_as_async = &call_async,
+    .tp_iternext = call_next,
+    .tp_methods = call_type_methods,
+    .tp_getset = call_getset,
+};
+
+/* --- the methods --------------------------------------------------------------------------- */
+
+/* What the Python method makes of arguments that are not the usual ones: a coroutine or an error. */
+static PyObject *
+as_python(int method, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *stack[16], *function = world.originals[method];
+    Py_ssize_t all = nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
+    if (all >= (Py_ssize_t)Py_ARRAY_LENGTH(stack)) {
+        PyErr_Format(PyExc_TypeError, "%s() takes fewer arguments", call_methods[method].ml_name);
+        return NULL;
+    }
+    stack[0] = self;
+    if (all)
+        memcpy(stack + 1, args, all * sizeof(*stack));
+    return PyObject_Vectorcall(function, stack, nargs + 1, kwnames);
+}
+
+/* Whether a timeout is None or a plain number of seconds. */
+static int
+is_usual(PyObject *timeout)
+{
+    int overflow;
+    if (timeout == Py_None)
+        return 1;
+    if (PyFloat_CheckExact(timeout))
+        return PyFloat_AS_DOUBLE(timeout) == PyFloat_AS_DOUBLE(timeout);
+    if (!PyLong_CheckExact(timeout))
+        return 0;
+    (void)PyLong_AsLongAndOverflow(timeout, &overflow);
+    return overflow == 0;
+}
+
+/* The timeout, if the arguments are `nargs` by position and at most `timeout` by name; or NULL. */
+static PyObject *
+usual_timeout(PyObject *const *args, Py_ssize_t nargs, Py_ssize_t wanted, PyObject *kwnames)
+{
+    if (nargs != wanted)
+        return NULL;
+    if (kwnames == NULL || PyTuple_GET_SIZE(kwnames) == 0)
+        return Py_None;
+    if (PyTuple_GET_SIZE(kwnames) > 1 || PyTuple_GET_ITEM(kwnames, 0) != name_timeout)
+        return NULL;
+    return is_usual(args[nargs]) ? args[nargs] : NULL;
+}
+
+#define METHOD(function, number, operation, wanted, id, message)                              \
+    static PyObject *                                                                         \
+    function(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)      \
+    {                                                                                         \
+        PyObject *timeout = usual_timeout(args, nargs, wanted, kwnames);                      \
+        if (timeout == NULL)                                                                  \
+            return as_python(number, self, args, nargs, kwnames);                             \
+        return call_new(operation, self, id, message, timeout);                               \
+    }
+
+METHOD(kernel_send, 0, SEND, 1, NULL, args[0])
+METHOD(kernel_receive, 1, RECEIVE, 0, NULL, NULL)
+METHOD(runtime_send, 3, SEND, 2, args[0], args[1])
+METHOD(runtime_receive, 4, RECEIVE, 1, args[0], NULL)
+
+/* Whether compiled code takes a kernel's messages. */
+static int
+is_native(PyObject *kernel)
+{
+    PyObject *channel = member(kernel, world.inbox), *port = NULL;
+    if (channel != NULL && PyObject_TypeCheck(channel, world.channel))
+        port = member(channel, world.port);
+    return port != NULL && Py_IS_TYPE(port, world.inring);
+}
+
+/* A request to an interpreted actor waits in any case: another layer would be in its way. */
+
+static PyObject *
+kernel_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *timeout = usual_timeout(args, nargs, 1, kwnames);
+    if (timeout == NULL || !is_native(self))
+        return as_python(KERNEL_REQUEST, self, args, nargs, kwnames);
+    return call_new(REQUEST, self, NULL, args[0], timeout);
+}
+
+static PyObject *
+runtime_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *timeout = usual_timeout(args, nargs, 2, kwnames), *kernel = NULL;
+    if (timeout != NULL && member(self, world.kernels) != NULL)
+        kernel = PyDict_GetItemWithError(member(self, world.kernels), args[0]);
+    if (kernel == NULL || !PyObject_TypeCheck(kernel, world.kernel) || !is_native(kernel)) {
+        PyErr_Clear();
+        return as_python(RUNTIME_REQUEST, self, args, nargs, kwnames);
+    }
+    return call_new(REQUEST, self, args[0], args[1], timeout);
+}
+
+#define ENTRY(name, function)                                                                 \
+    {name, (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS, NULL}
+
+/* `install` gives them the texts of the Python methods. */
+PyMethodDef call_methods[CALL_METHODS] = {
+    ENTRY("send", kernel_send),
+    ENTRY("receive", kernel_receive),
+    ENTRY("request", kernel_request),
+    ENTRY("send", runtime_send),
+    ENTRY("receive", runtime_receive),
+    ENTRY("request", runtime_request),
+};

@@ -1,0 +1,265 @@
+/* The rings of a native kernel.  Input: messages; output: records, and the other way round.
+
+   `Ring` is the storage of ring.InputRing and ring.OutputRing, which inherit from it and add all
+   methods in Python; ring_try_put and ring_try_get take the place of their common cases. */
+
+#include "_fastpath.h"
+
+static Layout *
+layout_of(const Ring *ring)
+{
+    PyObject *layout = ring->layout;
+    return layout != NULL && Py_IS_TYPE(layout, &LayoutType) ? (Layout *)layout : NULL;
+}
+
+/* The address of a slot, or NULL if it does not lie in the buffer. */
+static inline char *
+slot(const Ring *ring, const Layout *layout, unsigned long long ordinal)
+{
+    unsigned long long at = (ordinal & ring->mask) * ring->size;
+    if (ring->buffer.buf == NULL || ring->size != (unsigned long long)layout->size
+        || at + ring->size > (unsigned long long)ring->buffer.len)
+        return NULL;
+    return (char *)ring->buffer.buf + at;
+}
+
+enum outcome
+ring_put(Ring *ring, PyObject *message, int gated)
+{
+    Layout *layout = layout_of(ring);
+    char record[MOST_BYTES], *to;
+    unsigned long long head;
+    enum outcome packed;
+    PyObject *done;
+    if (layout == NULL || !Py_IS_TYPE(message, layout->cls) || ring->words.buf == NULL)
+        return UNUSUAL;
+    packed = layout_pack(layout, message, record);
+    if (packed != YES)
+        return packed;
+    /* reading the fields may have run any code: from here to the release nothing else runs */
+    head = ring->head;
+    if (gated && ring->put_gate)
+        return UNUSUAL;
+    if (head - ring->seen >= ring->bound && !ring->drop_oldest) {
+        ring->seen = acquire(ring, WORD_TAIL);
+        if (head - ring->seen >= ring->bound)
+            return NO;
+    }
+    to = slot(ring, layout, head);
+    if (to == NULL)
+        return UNUSUAL;
+    if (head >= ring->sample_at && ring->sample_time == 0.0) {
+        PyObject *now = PyObject_CallNoArgs(world.clock);
+        if (now == NULL)
+            return FAILED;
+        ring->sample_at = head;
+        ring->sample_time = PyFloat_AsDouble(now);
+        Py_DECREF(now);
+    }
+    memcpy(to, record, layout->size);
+    ring->head = head + 1;
+    release(ring, WORD_HEAD, head + 1);
+    if (ring->drop_oldest)  /* the next record overwrites one that must be seen to be overtaken */
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+    if (ring->armed)
+        return YES;
+    done = PyObject_CallNoArgs(ring->wake);
+    if (done == NULL)
+        return FAILED;
+    Py_DECREF(done);
+    return YES;
+}
+
+enum outcome
+ring_get(Ring *ring, PyObject **message)
+{
+    Layout *layout = layout_of(ring);
+    unsigned long long tail = ring->tail;
+    char *from;
+    if (layout == NULL || ring->words.buf == NULL || ring->drop_oldest)
+        return UNUSUAL;
+    if (world.spill) {
+        PyObject *spill = member((PyObject *)ring, world.spill);
+        if (spill == NULL || PyObject_Size(spill) != 0)
+            return UNUSUAL;
+    }
+    if (tail == ring->seen) {
+        ring->seen = acquire(ring, WORD_HEAD);
+        if (tail == ring->seen)
+            return NO;
+    }
+    from = slot(ring, layout, tail);
+    if (from == NULL)
+        return UNUSUAL;
+    *message = layout_unpack(layout, from);
+    if (*message == NULL)
+        return FAILED;
+    ring->tail = tail + 1;
+    release(ring, WORD_TAIL, tail + 1);
+    return YES;
+}
+
+/* The method try_put of InputRing. */
+PyObject *
+ring_try_put(PyObject *ring, PyObject *message)
+{
+    switch (ring_put((Ring *)ring, message, 0)) {
+    case YES: Py_RETURN_TRUE;
+    case NO: Py_RETURN_FALSE;
+    case FAILED: return NULL;
+    default: return PyObject_CallFunctionObjArgs(world.put, ring, message, NULL);
+    }
+}
+
+/* The method try_get of OutputRing. */
+PyObject *
+ring_try_get(PyObject *ring, PyObject *Py_UNUSED(unused))
+{
+    PyObject *message;
+    switch (ring_get((Ring *)ring, &message)) {
+    case YES: return message;
+    case NO: return Py_NewRef(world.empty);
+    case FAILED: return NULL;
+    default: return PyObject_CallOneArg(world.get, ring);
+    }
+}
+
+/* --- storage ------------------------------------------------------------------------------- */
+
+static PyObject *
+get_view(Py_buffer *view, const char *name)
+{
+    if (view->obj == NULL) {
+        PyErr_SetString(PyExc_AttributeError, name);
+        return NULL;
+    }
+    return Py_NewRef(view->obj);
+}
+
+static void
+drop_view(Py_buffer *view)
+{
+    PyBuffer_Release(view);
+    view->buf = NULL;
+    view->len = 0;
+}
+
+/* Takes a memoryview; the memory stays where it is for as long as the ring holds it. */
+static int
+set_view(Py_buffer *view, PyObject *value, Py_ssize_t least)
+{
+    Py_buffer fresh;
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "the memory of a ring cannot be deleted");
+        return -1;
+    }
+    if (PyObject_GetBuffer(value, &fresh, PyBUF_CONTIG))
+        return -1;
+    if (fresh.len < least) {
+        PyBuffer_Release(&fresh);
+        PyErr_SetString(PyExc_ValueError, "the memory of a ring is too small");
+        return -1;
+    }
+    /* a memoryview gives itself as the owner, so that get_view returns what was set */
+    if (fresh.obj != value) {
+        PyBuffer_Release(&fresh);
+        PyErr_SetString(PyExc_TypeError, "the memory of a ring is given as a memoryview");
+        return -1;
+    }
+    drop_view(view);
+    *view = fresh;
+    return 0;
+}
+
+static PyObject *
+get_words(PyObject *ring, void *Py_UNUSED(closure))
+{
+    return get_view(&((Ring *)ring)->words, "words");
+}
+
+static int
+set_words(PyObject *ring, PyObject *value, void *Py_UNUSED(closure))
+{
+    return set_view(&((Ring *)ring)->words, value, LEAST_WORDS * 8);
+}
+
+static PyObject *
+get_buffer(PyObject *ring, void *Py_UNUSED(closure))
+{
+    return get_view(&((Ring *)ring)->buffer, "buffer");
+}
+
+static int
+set_buffer(PyObject *ring, PyObject *value, void *Py_UNUSED(closure))
+{
+    return set_view(&((Ring *)ring)->buffer, value, 0);
+}
+
+static PyGetSetDef ring_getset[] = {
+    {"words", get_words, set_words, "The port's record (abi.PORT), as 64-bit words.", NULL},
+    {"buffer", get_buffer, set_buffer, "The bytes of the slots.", NULL},
+    {NULL},
+};
+
+#define WORD(name) {#name, T_ULONGLONG, offsetof(Ring, name), 0, NULL}
+static PyMemberDef ring_members[] = {
+    WORD(head), WORD(tail), WORD(seen), WORD(bound), WORD(mask), WORD(size),
+    WORD(put_gate), WORD(get_gate), WORD(armed), WORD(dropped), WORD(peak), WORD(sample_at),
+    {"sample_time", T_DOUBLE, offsetof(Ring, sample_time), 0, NULL},
+    {"drop_oldest", T_BOOL, offsetof(Ring, drop_oldest), 0, NULL},
+    {"wake", T_OBJECT_EX, offsetof(Ring, wake), 0, NULL},
+    {"pull", T_OBJECT_EX, offsetof(Ring, pull), 0, NULL},
+    {"slots", T_OBJECT_EX, offsetof(Ring, slots), 0, NULL},
+    {"layout", T_OBJECT_EX, offsetof(Ring, layout), 0, NULL},
+    {NULL},
+};
+
+static int
+ring_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Ring *self = (Ring *)object;
+    Py_VISIT(self->wake);
+    Py_VISIT(self->pull);
+    Py_VISIT(self->slots);
+    Py_VISIT(self->layout);
+    Py_VISIT(self->engine);
+    /* not the memoryviews: they are in no cycle, and must not be cleared while they are held */
+    return 0;
+}
+
+static int
+ring_clear(PyObject *object)
+{
+    Ring *self = (Ring *)object;
+    Py_CLEAR(self->wake);
+    Py_CLEAR(self->pull);
+    Py_CLEAR(self->slots);
+    Py_CLEAR(self->layout);
+    Py_CLEAR(self->engine);
+    drop_view(&self->words);
+    drop_view(&self->buffer);
+    return 0;
+}
+
+static void
+ring_dealloc(PyObject *object)
+{
+    PyObject_GC_UnTrack(object);
+    ring_clear(object);
+    Py_TYPE(object)->tp_free(object);
+}
+
+PyTypeObject RingType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "pydotcompute.accel._fastpath.Ring",
+    .tp_doc = "The storage of a ring: what ring.py keeps in __slots__ without the extension.",
+    .tp_basicsize = sizeof(Ring),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
+    .tp_new = PyType_GenericNew,
+    .tp_dealloc = ring_dealloc,
+    .tp_traverse = ring_traverse,
+    .tp_clear = ring_clear,
+    .tp_free = PyObject_GC_Del,
+    .tp_members = ring_members,
+    .tp_getset = ring_getset,
+};

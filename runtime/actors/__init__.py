@@ -1,0 +1,1 @@
+"""Definitions: ``@ring_kernel``, the context, lowering, dumping and overriding texts."""

@@ -1,0 +1,1 @@
+"""The ``cuda`` engine: resident kernels on a device, real or emulated."""

@@ -1,0 +1,118 @@
+"""The memory of one actor on a device: what the host sees of it, and what only kernels see.
+
+Input: a program, a queue, two arenas.  Output: ``CudaBlock``: the words of ``block.Block`` in
+mapped memory, and the actor's seat (``compiler.abi.SEAT``).
+"""
+
+from __future__ import annotations
+
+from pydotcompute.backends.device import Arena, Piece
+from pydotcompute.backends.native.block import Block, Bytes
+from pydotcompute.backends.program import NativeProgram
+from pydotcompute.compiler.abi import ACTOR, PORT, SEAT, Leave, Policy
+from pydotcompute.queues.ring import MASK
+
+BURST = 256
+"""Messages handled between two looks at the host's words."""
+FOREVER = (1 << 63) - 1
+"""Nanoseconds that never pass, and messages that are never handled."""
+
+
+def _index(name: str) -> int:
+    fields = SEAT.fields
+    assert fields is not None
+    dtype, offset = fields[name][:2]
+    return int(offset // dtype.itemsize)
+
+
+(_ACTOR, _LOCAL, _STATE, _MIRROR, _STATE_SIZE, _JOURNAL, _JOURNAL_SIZE, _STRINGS, _SLOTS, _STAGE,
+ _STAGE_MASK, _INPUT_SIZE, _OUTPUT_SIZE, _STRING_COUNT, _BURST, BUDGET, LEAVE, _LOAD, EPOCH,
+ IDLE_NS, _SOURCES, PARKED, BUSY_NS, VISITS, PEAK) = map(_index, SEAT.names or ())  # fmt: skip
+
+
+class CudaBlock(Block):
+    """One actor's memory.
+
+    Args:
+        program: the compiled actor.
+        bound: messages each queue holds.
+        policy: what a full queue does.
+        mapped: memory that host and device see.
+        local: memory of the device.
+    """
+
+    def __init__(
+        self, program: NativeProgram, bound: int, policy: Policy, mapped: Arena, local: Arena
+    ) -> None:
+        self._mapped, self._local = mapped, local
+        self._pieces: list[tuple[Arena, Piece]] = []
+        super().__init__(program, bound, policy, self._take)
+        seat = self._take(SEAT.itemsize)
+        self.seat, self.seat4, self.seat_address = (
+            seat.bytes.cast("Q"), seat.bytes.cast("I"), seat.address
+        )  # fmt: skip
+        q = self.seat
+        q[_ACTOR], q[_MIRROR] = self.address, self._state.address
+        q[_LOCAL] = self._own(ACTOR.itemsize + 2 * PORT.itemsize)
+        q[_STATE], q[_STATE_SIZE] = self._own(program.state_size), program.state_size
+        q[_JOURNAL] = self._own(8 + program.journal_size)
+        q[_JOURNAL_SIZE] = program.journal_size
+        q[_STRINGS] = self._own(4 * len(program.strings))
+        q[_STRING_COUNT] = len(program.strings)
+        q[_INPUT_SIZE] = size = program.input_slot.itemsize
+        q[_OUTPUT_SIZE] = program.output_slot.itemsize
+        stage = program.lanes.stage
+        staged = 1 << max(0, (stage // size).bit_length() - 1)
+        q[_STAGE_MASK] = staged - 1
+        q[_STAGE] = 0 if staged * size <= stage else self._own(staged * size)
+        q[_BURST], q[BUDGET] = BURST, FOREVER
+        self.seat4[_LOAD] = 1
+        self._mirror_output()
+
+    def _take(self, size: int, *, zero: bool = True) -> Bytes:
+        piece = self._mapped.take(size, zero=zero)
+        self._pieces.append((self._mapped, piece))
+        return piece
+
+    def _own(self, size: int) -> int:
+        piece = self._local.take(size)
+        self._pieces.append((self._local, piece))
+        return piece.address
+
+    def _mirror_output(self) -> None:
+        count = self.output_words[MASK] + 1
+        self.seat[_SLOTS] = self._own(count * self.program.output_slot.itemsize)
+        self.seat[_SOURCES] = self._own(count * 8)
+
+    def grow_output(self) -> bool:
+        """Double the output slots, on both sides."""
+        grown = super().grow_output()
+        if grown:
+            self._mirror_output()
+        return grown
+
+    def begin(self, idle_ns: int, budget: int) -> None:
+        """Before a residency.
+
+        Args:
+            idle_ns: nanoseconds without work after which the actor parks.
+            budget: messages it may handle.
+        """
+        self.seat4[LEAVE] = Leave.STAY
+        self.seat[IDLE_NS], self.seat[BUDGET] = idle_ns, budget
+        self.seat[EPOCH] += 1
+
+    @property
+    def parked(self) -> bool:
+        """Whether the last residency that began has ended."""
+        return self.seat[PARKED] == self.seat[EPOCH]
+
+    def loaded(self) -> None:
+        """The device has the state now."""
+        self.seat4[_LOAD] = 0
+
+    def release(self) -> None:
+        """Give the memory back; neither host nor device may touch it any more."""
+        pieces, self._pieces = self._pieces, []
+        for arena, piece in pieces:
+            arena.give_back(piece)

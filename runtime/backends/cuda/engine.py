@@ -1,0 +1,293 @@
+"""The ``cuda`` backend: runs a compiled actor on a device, where it stays while there is work.
+
+Input: the actor's plan with its program, and the runtime's ``Residents``.  Output: messages handled
+by the device.
+
+A residency is to this engine what a burst on a worker thread is to ``NativeEngine``: it is
+``BUSY``, and ends with the same statuses, which are dealt with by the same code.  The differences
+are here: messages move while it is going on (``look``), it is asked to leave rather than given a
+number of messages, and it can die.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+from pydotcompute.backends.base import Failure, Host
+from pydotcompute.backends.cuda.block import BUSY_NS, FOREVER, LEAVE, PEAK, CudaBlock
+from pydotcompute.backends.cuda.reply_routing import LiveCarry, LiveOutput
+from pydotcompute.backends.cuda.residency import Residents
+from pydotcompute.backends.device import DeviceFault, Kernel
+from pydotcompute.backends.native import block as words
+from pydotcompute.backends.native.block import Block
+from pydotcompute.backends.native.engine import NativeEngine
+from pydotcompute.backends.native.lifecycle import AWAY, BUSY, STAY, abandoned
+from pydotcompute.backends.program import NativeProgram
+from pydotcompute.compiler.abi import Leave, Policy
+from pydotcompute.errors import BackendUnavailableError
+from pydotcompute.queues.ring import HEAD, TAIL, InputRing, OutputRing
+from pydotcompute.support.worker_pool import Pool
+
+PULL_SECONDS = 30e-6
+"""How long a client that finds nothing looks at the device's words before it suspends."""
+HELD = 8
+"""A bit of ``gate``: requests are about to be put."""
+
+
+class CudaEngine(NativeEngine):
+    """Runs one compiled actor on a device.
+
+    Args:
+        host: the actor.
+        pool: threads for compiling.
+        residents: who is on the device.
+    """
+
+    name = "cuda"
+    output_ring = LiveOutput
+    block: CudaBlock | None
+    _carry: LiveCarry
+
+    def __init__(self, host: Host, pool: Pool, residents: Residents) -> None:
+        super().__init__(host, pool)
+        self.residents = residents
+        self.kernel: Kernel
+        self._left: CudaBlock | None = None
+        self._head = 0
+        self._busy = 0.0
+        self._known = False
+        self._requests = 0
+
+    def _new_block(self, program: NativeProgram) -> Block:
+        spec, residents = self.host.spec, self.residents
+        self.kernel = residents.device.load(program.library, program.lanes.count)
+        return CudaBlock(
+            program, spec.queue_size, spec.backpressure.policy, residents.mapped, residents.local
+        )
+
+    def _prepare(self, block: Any, ring: InputRing, out: OutputRing) -> None:
+        self._carry = LiveCarry(block, ring, out, self.host.replies)
+        assert isinstance(out, LiveOutput)
+        out.first = self._carry.refresh
+        self._head = block.output_words[HEAD]
+        self._known = False
+        self.residents.enrol(self)
+        if block.policy is not Policy.BLOCK:
+            self.host.request_gate = self._rest_for_request
+
+    # --- running ---------------------------------------------------------------------------
+
+    def poke(self) -> None:
+        """There may be something to do: launch in the next turn of the event loop, or look."""
+        if self.gate & BUSY:
+            self.inport.armed = 1
+            self.residents.rouse()
+        else:
+            super().poke()
+
+    def _step(self) -> None:
+        """Reside, if there is a reason to."""
+        block = self.block
+        assert block is not None
+        if (
+            self.inport.head == self._taken and not self._staged and not block.u4[words.EVENT]
+            and (self._known or not self._waits)
+        ):  # fmt: skip
+            if self._waits:
+                self._idle()
+            return
+        self.gate |= BUSY
+        self.inport.armed = 1
+        self.residents.ask(self)
+
+    def prepare(self) -> int:
+        """The launch comes now; returns the address of the seat."""
+        block, terms = self.block, self.residents.terms
+        assert block is not None
+        budget = self._carry.open(FOREVER)
+        stays = terms.residency is None and not self._waits and self._exit == STAY
+        self._busy = 0.0
+        block.begin(FOREVER if stays else round(terms.idle * 1e9), budget)
+        if self._exit != STAY or (self._carry.on and not self._carry.live):
+            self.order(Leave.WHEN_IDLE)
+        return block.seat_address
+
+    def order(self, leave: Leave) -> None:
+        """Ask the actor to leave."""
+        block = self.block
+        if block is not None and block.seat4[LEAVE] < leave:
+            block.seat4[LEAVE] = leave
+
+    def pull(self) -> bool:
+        """Look for news, for some microseconds; True if messages may have moved."""
+        if self.block is None or self.gate & AWAY:
+            return False
+        if not self.gate and (self.inport.head != self._taken or self._staged):
+            self._step()
+        if not self.gate & BUSY:
+            return False
+        self.residents.dispatch()
+        until = perf_counter() + PULL_SECONDS
+        while not self.residents.look_at((self,)):
+            if perf_counter() > until:
+                self.residents.rouse()
+                return False
+        return True
+
+    def look(self) -> bool:
+        """See what the device has done; True if there was anything."""
+        block = self.block
+        if block is None:
+            return self._abandoned()
+        parked = block.parked
+        self._carry.credit()
+        head, tail = block.output_words[HEAD], self.inport.words[TAIL]
+        if parked:
+            self._ended(block)
+            return True
+        if head == self._head and tail == self._taken:
+            return False
+        self._head = head
+        self._account(self._seconds(block))
+        if self._carry.on and self._carry.live:
+            self._sort(False)
+        self._notify()
+        return True
+
+    def _account(self, seconds: float) -> None:
+        """Messages may have been handled; the device knows how many waited for it."""
+        inport, block = self.inport, self.block
+        assert block is not None
+        self.host.meter.busy += seconds
+        tail = inport.words[TAIL]
+        self._done = tail - self._taken
+        if self._done:
+            self._taken = inport.seen = tail
+            inport.peak = max(inport.peak, min(block.seat[PEAK], inport.bound))
+            self.outport.note_peak()
+            if tail > inport.sample_at:
+                self._sampled()
+
+    def settle(self) -> None:
+        """Bring the meter up to date."""
+        self.residents.look_at((self,))
+        super().settle()
+
+    def _ended(self, block: CudaBlock) -> None:
+        """A residency is over."""
+        block.loaded()
+        block.u4[words.STOP] = 0
+        self._known = True
+        self.residents.parked(self)
+        if block.program.resolve is not None:
+            block.make_texts(self._head)
+        self._head = block.output_words[HEAD]
+        self._worked(block, block.i4[words.STATUS], self._seconds(block))
+
+    def _seconds(self, block: CudaBlock) -> float:
+        """What this residency has worked since the last look."""
+        before, self._busy = self._busy, block.seat[BUSY_NS] * 1e-9
+        return self._busy - before
+
+    def _offload(self) -> None:
+        self._step()
+
+    def _abandoned(self) -> bool:
+        """Nobody waits for this residency any more."""
+        for block in list(abandoned):
+            if isinstance(block, CudaBlock) and block is self._left and block.parked:
+                abandoned.remove(block)
+                self.residents.parked(self)
+                block.release()
+                return True
+        return False
+
+    # --- resting and ending ----------------------------------------------------------------
+
+    def _withdraw(self) -> None:
+        """It has not been launched, and need not be."""
+        if self.residents.withdraw(self):
+            self.gate &= ~BUSY
+            self.inport.armed = 0
+
+    async def _at_rest(self, patience: float) -> None:
+        self._withdraw()
+        self.order(Leave.NOW)
+        if self.gate & BUSY:
+            self.residents.rouse()
+        await super()._at_rest(patience)
+
+    @asynccontextmanager
+    async def _rest_for_request(self) -> AsyncIterator[None]:
+        """Where the bound depends on who waits for what, the device is told so before: nothing runs
+        until all requests that are about to be put have been."""
+        self._requests += 1
+        self.gate |= HELD
+        try:
+            await self._at_rest(1e9)
+            yield
+        finally:
+            self._requests -= 1
+            if not self._requests:
+                self.gate &= ~HELD
+                if self.block is not None and not self.gate:
+                    self.poke()
+
+    def begin_exit(self, *, drain: bool) -> None:
+        """End the actor."""
+        super().begin_exit(drain=drain)
+        self.order(Leave.WHEN_IDLE)
+        self.residents.rouse()
+
+    def hurry(self) -> None:
+        """End now, except for the message in hand."""
+        self._withdraw()
+        super().hurry()
+        self.order(Leave.NOW)
+        self.residents.rouse()
+
+    def _leave(self) -> dict[str, Any]:
+        block = self.block
+        state = super()._leave()
+        self.residents.leave(self)
+        self.host.request_gate = None
+        if isinstance(block, CudaBlock):  # once the messages have been taken out of it
+            self.host.loop.call_soon(block.release)
+        return state
+
+    async def kill(self) -> list[Any]:
+        """Give up on the actor."""
+        self._withdraw()
+        self._left = self.block
+        self.residents.leave(self)
+        left = await super().kill()
+        self.block = None
+        return left
+
+    def died(self, fault: DeviceFault, *, resident: bool) -> None:
+        """The device has died.  What was parked has its state; what was resident has lost it."""
+        host, block = self.host, self.block
+        if block is None:
+            return
+        if resident:  # its report is of the residency before
+            block.q8[words.PRODUCED] = block.output_words[HEAD]
+        reason = (
+            f"the GPU stopped working ({fault}); it can be used again by a new process, and "
+            "`pydotcompute doctor` says how to find the cause"
+        )
+        self.gate &= ~BUSY
+        state = self._leave()
+        self.block = None
+        if not resident:
+            host.hand_over(state, reason, failing=False)
+            return
+        host.plan = replace(host.plan, backend="python", reason=reason, device=None)
+        host.use_objects()
+        error = BackendUnavailableError(f"while {host.kernel_id!r} was on the GPU, {reason}")
+        if self._resting is not None and not self._resting.done():
+            self._resting.set_result(None)
+        host.failed(Failure(error, None, state))

@@ -1,0 +1,370 @@
+"""The life of a compiled actor: how it begins, pauses, hands over and ends.
+
+Input: transitions from the host, and statuses of bursts that end something.  Output: memory and
+queues for the bursts (``native``) to work on, and back again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from pydotcompute.backends.base import Host, Replay
+from pydotcompute.backends.native import block as words
+from pydotcompute.backends.native.block import Block
+from pydotcompute.backends.native.queue_migration import take_over
+from pydotcompute.backends.program import NativeProgram
+from pydotcompute.backends.python.engine import PythonEngine
+from pydotcompute.compiler.abi import Event
+from pydotcompute.compiler.host.coroutine import RETURNED
+from pydotcompute.compiler.ops.error_codes import BY_NAME
+from pydotcompute.errors import InternalError
+from pydotcompute.kernels.accelerate import EngineStorage
+from pydotcompute.messages.slots import ForeignMessage
+from pydotcompute.queues.ring import MASK, InputRing, OutputRing
+
+log = logging.getLogger("pydotcompute.kernels.kernel")
+
+BUSY, PAUSED, AWAY = 1, 2, 4
+"""Bits of ``gate``: a worker runs it; it is paused; there is nothing to run (yet, any more)."""
+STAY, DRAIN, NOW = 0, 1, 2
+"""Whether the actor is to end."""
+QUEUE_FULL = BY_NAME["PDC_QUEUE_FULL"].code
+PATIENCE = 0.02
+"""Seconds ``pause`` waits for a worker's burst before it is stopped in the middle."""
+abandoned: list[Block] = []
+"""Memory of actors that did not stop: a thread may still be writing to it."""
+
+
+def _packed(program: NativeProgram, state: dict[str, Any], block: Block) -> bool:
+    """Put variables into their record; False for a value of another type than was foreseen."""
+    try:
+        program.pack_state(state, block.state)
+    except Exception:
+        return False
+    return True
+
+
+class NativeLife(EngineStorage):
+    """Everything about a compiled actor but the running of bursts.
+
+    Args:
+        host: the actor.
+    """
+
+    name = "native"
+    output_ring: type[OutputRing] = OutputRing
+    inport: InputRing
+    outport: OutputRing
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.gate = AWAY
+        self.known_state: dict[str, Any] | None = None
+        self.block: Any = None
+        self._inner: PythonEngine | None = None
+        self._exit, self._flushed, self._recompiled = STAY, False, False
+        self._biding = False
+        self._waits = False
+        self._surrender: str | None = None
+        self._settled = (0, 0, 0, 0)
+        self._resting: asyncio.Future[None] | None = None
+
+    # --- what the running of bursts provides -----------------------------------------------
+
+    def _new_block(self, program: NativeProgram) -> Any:
+        """Memory for the actor."""
+        raise self._abstract()
+
+    def _begin(self, block: Any, ring: InputRing, out: OutputRing) -> None:
+        """Run bursts from now on."""
+        raise self._abstract()
+
+    def poke(self) -> None:
+        """Run a burst in the next turn of the event loop."""
+        raise self._abstract()
+
+    def _step(self) -> None:
+        raise self._abstract()
+
+    def _halt(self) -> None:
+        """Run no bursts any more: print what is to be printed, set no timers."""
+        raise self._abstract()
+
+    def _unveil(self) -> None:
+        """Let clients see all outputs, those of a burst under way included."""
+        raise self._abstract()
+
+    def _abstract(self) -> Exception:
+        return InternalError(f"{type(self).__name__} runs no bursts")
+
+    # --- beginning -------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Run the prologue; the loop follows."""
+        self._inner = PythonEngine(self.host)
+        self._inner.run_prologue(self._prologue_done)
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Run the loop from a state."""
+        self.known_state = state
+        self.compiled()
+
+    def _prologue_done(self, values: Any) -> None:
+        inner, self._inner = self._inner, None
+        if values is RETURNED:
+            self.host.ended()
+            return
+        self.known_state = values
+        if inner is not None and inner.terminating:  # nothing is left to be handled
+            self._interpret_rest(values)
+        else:
+            self.compiled()
+
+    def compiled(self) -> None:
+        """A plan has been made, or the variables have become known: go on if both are there."""
+        if self.known_state is None or self.block is not None:
+            return
+        plan, anatomy = self.host.plan, self.host.anatomy
+        if self._biding:
+            return
+        if plan.backend == "python":
+            self.host.hand_over(self.known_state, plan.reason or "", failing=False, told=True)
+        elif plan.program is not None:
+            self._adopt(self.known_state)
+        elif self.host.spec.input_types:
+            self._recompile(self.known_state)
+        elif self._exit != STAY:
+            self._interpret_rest(self.known_state)
+        elif not anatomy.silent_timeout and anatomy.receives_first:
+            self._bide(self.known_state)
+
+    def _bide(self, state: dict[str, Any]) -> None:
+        """Let the interpreter wait for the first message: its time-outs are to be seen."""
+        self._biding, self._inner = True, PythonEngine(self.host)
+        self._inner.resume(state)
+
+    def expect(self) -> None:
+        """The first message is about to be put: it is for compiled code."""
+        if self._biding and self._inner is not None:
+            self._inner.relieve(self._relieved)
+
+    def _relieved(self, state: dict[str, Any]) -> None:
+        self._biding, self._inner, self.known_state = False, None, state
+        if self.host.plan.backend != "pending":
+            self.compiled()
+
+    def _recompile(self, state: dict[str, Any]) -> None:
+        if self._recompiled:
+            reason = self.host.plan.reason or "its variables have no compiled form"
+            self.host.hand_over(state, reason, failing=False)
+            return
+        self._recompiled = True
+        self.host.recompile_later(state)
+
+    def _adopt(self, state: dict[str, Any]) -> None:
+        """Put variables and queued messages into memory, and begin to run bursts."""
+        program = self.host.plan.program
+        assert program is not None
+        try:
+            block = self._new_block(program)
+            packed = _packed(program, state, block)
+            if packed:
+                ring, out = take_over(self.host, block, self.output_ring)
+        except ForeignMessage:
+            self.host.hand_over(state, "a queued message has no compiled form", failing=False)
+            return
+        except Exception as error:  # ours, or the device's: the actor has lost nothing
+            log.exception("kernel %r could not begin as compiled code", self.host.kernel_id)
+            reason = f"it could not begin ({type(error).__name__}: {error}); please report this"
+            self.host.hand_over(state, reason, failing=False)
+            return
+        if not packed:
+            self._recompile(state)
+            return
+        self._begin(block, ring, out)
+
+    # --- what compiled code cannot do ------------------------------------------------------
+
+    def _leave(self) -> dict[str, Any]:
+        """End running bursts; returns the variables."""
+        block = self.block
+        assert block is not None
+        self.settle()
+        self._halt()
+        block.publish()
+        self.gate |= AWAY
+        state: dict[str, Any] = block.values()
+        return state
+
+    def _replay(self) -> None:
+        """An exception left the loop: the interpreter replays the message and raises it."""
+        assert self.block is not None
+        refused = self.block.i4[words.CODE] == QUEUE_FULL
+        room = self.block.i4[words.STAGED] if refused else None
+        self._to_interpreter(self.block.report(), failing=True, room=room)
+
+    def _deoptimise(self) -> None:
+        assert self.block is not None
+        self._to_interpreter(self.block.report(), failing=False)
+
+    def _to_interpreter(self, reason: str, *, failing: bool, room: int | None = None) -> None:
+        replay = Replay(bool(self.block.u4[words.EVENT]), room)
+        state = self._leave()
+        self.host.hand_over(state, reason, failing=failing, replay=replay)
+        self.block = None
+
+    def pass_on(self, successor: PythonEngine) -> None:
+        """Tell the engine that takes over what this one had been told."""
+        if self.gate & PAUSED:
+            successor.paused, successor.usual = True, False
+        if self._exit != STAY:
+            successor.begin_exit(drain=self._exit == DRAIN)
+
+    async def surrender(self, reason: str) -> None:
+        """Let the interpreter take over, between two messages."""
+        if self.block is None:
+            return
+        self._surrender = reason
+        await self._at_rest(PATIENCE)
+        if self.block is not None:
+            self._give_up(reason)
+
+    def _give_up(self, reason: str) -> None:
+        self._to_interpreter(reason, failing=False)
+
+    def _grow(self) -> None:
+        assert self.block is not None
+        if self.block.grow_output():
+            self.outport.buffer = self.block.output.memory.bytes
+            self.outport.mask = self.block.output_words[MASK]
+            self.poke()
+        else:
+            self._give_up("one message sends more messages than can be held")
+
+    def _log_full(self) -> None:
+        assert self.block is not None
+        if self.block.q8[words.LOG_USED] == 0:
+            self.block.grow_log()
+        self.poke()
+
+    # --- pausing and ending ----------------------------------------------------------------
+
+    async def pause(self) -> None:
+        """Run no more bursts; one under way comes to its end, or is stopped."""
+        self.gate |= PAUSED
+        if self._inner is not None:
+            await self._inner.pause()
+        await self._at_rest(PATIENCE)
+
+    async def _at_rest(self, patience: float) -> None:
+        """Wait until no worker runs the actor; after ``patience`` seconds, stop it."""
+        block = self.block
+        while self.gate & BUSY and block is not None and self.block is block:
+            if self._resting is None or self._resting.done():
+                self._resting = self.host.loop.create_future()  # for all who wait
+            resting = self._resting
+            await asyncio.wait([resting], timeout=patience)
+            if not resting.done():
+                block.u4[words.STOP] = 1
+                await asyncio.wait([resting])
+
+    def unpause(self) -> None:
+        """Go on."""
+        self.gate &= ~PAUSED
+        if self._inner is not None:
+            self._inner.unpause()
+        if self.block is not None and not self.gate:
+            self.poke()
+
+    def begin_exit(self, *, drain: bool) -> None:
+        """End the actor."""
+        self._exit = DRAIN if drain else NOW
+        self._waits = True
+        self.gate &= ~PAUSED
+        if not drain:
+            self.hurry()
+        elif self._inner is not None:
+            self._inner.begin_exit(drain=self._biding or not self.host.inbox.port.depth())
+        elif self.block is None:
+            self.compiled()
+        elif not self.gate:
+            self.poke()
+
+    def _drained(self) -> None:
+        """The queue is empty for good: one last time-out, then the end of the loop."""
+        block = self.block
+        assert block is not None
+        if self._flushed:
+            self._finish()
+            return
+        self._flushed = True
+        block.u4[words.TERMINATING] = 1
+        block.u4[words.EVENT] = Event.TIMEOUT
+        self._step()
+
+    def hurry(self) -> None:
+        """End now, except for the message in hand."""
+        self._exit = NOW
+        if self._inner is not None:
+            self._inner.hurry()
+        elif self.gate & BUSY:
+            assert self.block is not None
+            self.block.u4[words.STOP] = 1
+        elif self.block is not None:
+            self._finish()
+        elif self.known_state is not None:
+            self._interpret_rest(self.known_state)
+
+    def _returned(self) -> None:
+        self._leave()
+        self.block = None
+        self.host.use_objects()
+        self.host.ended()
+
+    def _finish(self) -> None:
+        """The loop is over: the epilogue is the interpreter's."""
+        state = self._leave()
+        self.block = None
+        self._interpret_rest(state)
+
+    def _interpret_rest(self, state: dict[str, Any]) -> None:
+        self.gate |= AWAY
+        self.host.use_objects()
+        self._inner = PythonEngine(self.host)
+        self._inner.finish_with(state, exiting=self._exit != STAY)
+        if self._exit == NOW:
+            self._inner.hurry()
+
+    async def kill(self) -> list[Any]:
+        """Give up on the actor."""
+        if self._inner is not None:
+            return await self._inner.kill()
+        block = self.block
+        if block is not None:
+            if self.gate & BUSY:
+                block.u4[words.STOP] = 1
+                abandoned.append(block)
+                self._unveil()
+            self.gate |= AWAY
+        return []
+
+    def settle(self) -> None:
+        """Bring the meter up to date with the counters of the compiled code."""
+        block, meter = self.block, self.host.meter
+        if block is None:
+            return
+        q8 = block.q8
+        meter.busy += self.inline_busy
+        self.inline_busy = 0.0
+        for seconds in self.take_latencies():
+            meter.latencies.add(seconds)
+        now = (q8[words.PROCESSED], q8[words.SENT], q8[words.REJECTED], q8[words.TIMEOUTS])
+        old, self._settled = self._settled, now
+        meter.processed += now[0] - old[0]
+        meter.sent += now[1] - old[1]
+        meter.rejected += now[2] - old[2]
+        meter.timeouts += now[3] - old[3]
+        self.inport.count_dropped(q8[words.SKIPPED])
+        self.outport.skip()

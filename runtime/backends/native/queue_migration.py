@@ -1,0 +1,47 @@
+"""From objects to records: the queues of an actor that compiled code takes over.
+
+Input: an actor whose queues are ``ObjectPort``, and memory for it.  Output: its rings, holding the
+same messages under the same ordinals.
+"""
+
+from __future__ import annotations
+
+from pydotcompute.backends.base import Host
+from pydotcompute.backends.native.block import STRONG, Block, fence
+from pydotcompute.messages.header_slots import slots_for
+from pydotcompute.queues.port import ObjectPort
+from pydotcompute.queues.ring import InputRing, OutputRing
+
+
+def take_over(
+    host: Host, block: Block, output: type[OutputRing] = OutputRing
+) -> tuple[InputRing, OutputRing]:
+    """Make the rings of an actor.
+
+    Args:
+        host: the actor; its ports stay as they are.
+        block: its memory.
+        output: the kind of output ring.
+
+    Raises:
+        ForeignMessage: a queued message has no record.
+    """
+    inport, outport = host.inbox.port, host.outbox.port
+    assert isinstance(inport, ObjectPort)
+    assert isinstance(outport, ObjectPort)
+    program, drop = block.program, inport.drop_oldest
+    fenced = None if STRONG else fence
+    block.start_at(inport.tail, outport.head)
+    make = slots_for(host.kernel_id, program, block.bound)
+    slots = make(program.input_types, program.input_slot, "takes", declared=host.declares_input)
+    ring = InputRing(block.input_words, block.input.memory.bytes, slots, fenced, drop_oldest=drop)
+    ring.start_at(inport.tail)
+    ring.armed = 1  # nobody is to be woken yet
+    for message in inport.items:
+        ring.try_put(message)
+    ring.sample_at, ring.sample_time = inport.sample_at, inport.sample_time
+    slots = make(program.output_types, program.output_slot, "sends", declared=True)
+    out = output(block.output_words, block.output.memory.bytes, slots, fenced, drop_oldest=drop)
+    out.start_at(outport.head)
+    out.spill.extend(outport.items)
+    return ring, out

@@ -1,0 +1,177 @@
+"""Batches that never pass through the rings: from the sender's array into the receiver's.
+
+Input: a waiting ``receive_many``, and what is queued: records in the rings, then the array of the
+``send_many`` that waits first in line.  Output: the array ``receive_many`` returns, written by the
+compiled code itself.
+
+The actor's two ports are exchanged for the time of a burst: ports laid over arrays, with counters
+that start at 0 and a mask of all ones.  As many messages are handled as surely fit, so such a
+burst never ends for want of room.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from pydotcompute.backends.native import block as words
+from pydotcompute.backends.native.block import Memory, NativeBlock
+from pydotcompute.compiler.abi import PORT, Policy
+from pydotcompute.queues.channel import PARKED, ROOM, SPECIAL
+from pydotcompute.queues.putters import PutBatch
+from pydotcompute.queues.ring import BOUND, CAPACITY, HEAD, MASK, POLICY, SLOTS, SOURCE, TAIL
+
+if TYPE_CHECKING:
+    from pydotcompute.backends.native.engine import NativeEngine
+
+ALL: Final = (1 << 64) - 1
+SECONDS = 2e-3
+"""Longest burst on the event loop's thread."""
+FUEL = 4_000_000
+"""Turns of inner loops such a burst may make."""
+
+
+class Direct:
+    """The two ports over arrays of one actor.
+
+    Args:
+        engine: whose bursts are run.
+    """
+
+    def __init__(self, engine: NativeEngine) -> None:
+        self._engine = engine
+        assert engine.block is not None
+        self._memory = Memory(2 * PORT.itemsize)
+        whole = self._memory.bytes
+        self._in = whole[: PORT.itemsize].cast("Q")
+        self._out = whole[PORT.itemsize :].cast("Q")
+        for port in (self._in, self._out):
+            port[MASK], port[BOUND], port[SOURCE] = ALL, ALL, 0
+            port[POLICY] = int(Policy.BLOCK)
+        program = engine.block.program
+        self._sends = program.max_sends or 0
+        self.usable = (
+            self._sends > 0
+            and len(program.output_types) == 1
+            and not program.headers
+            and engine.block.policy is Policy.BLOCK
+        )
+
+    def receive(self, limit: int) -> Any:
+        """Handle what is queued, into a new array.
+
+        Args:
+            limit: most messages wanted.
+
+        Returns:
+            1 to ``limit`` messages, or None if nothing could be got this way.
+        """
+        engine = self._engine
+        block, outport = engine.block, engine.outport
+        if (
+            block is None or engine.gate or not self.usable or limit < self._sends
+            or outport.get_gate & (PARKED | SPECIAL) or block.u4[words.CARRY]
+        ):  # fmt: skip
+            return None
+        ready = block.q8[words.PRODUCED] - outport.tail
+        fresh = self._sends * (self._queued() + self._waiting())
+        room = min(limit, ready + fresh)
+        if room - ready < self._sends:
+            return None
+        records = np.empty(room, outport.slots.dtype)
+        self._take_ready(records, ready)
+        got = ready + self._fill(records[ready:])
+        if not got:
+            return None
+        return records[:got] if got > room // 2 else records[:got].copy()
+
+    def _take_ready(self, records: np.ndarray[Any, Any], count: int) -> None:
+        """Take what the output ring holds, published or not."""
+        engine, port = self._engine, self._engine.outport
+        assert engine.block is not None
+        port.peak = max(port.peak, port.depth())
+        if count:
+            engine.block.publish()
+            port.copy_out(port.tail, count, records[:count].view(np.uint8).data)
+            port.advance(count)
+            port.seen = port.tail
+        engine.host.outbox.on_room = None
+        engine.host.outbox.clear_gate(get=ROOM)
+
+    def _queued(self) -> int:
+        return self._engine.inport.head - self._engine.inport.consumed()
+
+    def _first(self) -> PutBatch | None:
+        """The waiting ``send_many`` whose array can be read in place."""
+        putters = self._engine.host.inbox.putters
+        first = next(iter(putters)) if putters else None
+        if (
+            isinstance(first, PutBatch)
+            and isinstance(first.batch, np.ndarray)
+            and self._engine.inport.slots.cls is not None
+            and not first.future.done()
+        ):
+            return first
+        return None
+
+    def _waiting(self) -> int:
+        first = self._first()
+        return 0 if first is None else len(first.batch) - first.done
+
+    def _fill(self, records: np.ndarray[Any, Any]) -> int:
+        """Run bursts into ``records``; returns how many messages were written."""
+        engine, outport = self._engine, self._engine.outport
+        block = engine.block
+        assert block is not None
+        sent = block.q8[words.PRODUCED]
+        out = self._out
+        out[SLOTS], out[CAPACITY] = records.ctypes.data, len(records)
+        out[HEAD] = out[TAIL] = block.q8[words.PRODUCED] = 0
+        kept = block.q8[words.OUTPUT]
+        block.q8[words.OUTPUT] = self._memory.address + PORT.itemsize
+        block.i8[words.FUEL] = FUEL
+        began = perf_counter()
+        status = 0
+        if self._queued():
+            status = self._burst(len(records))
+        if not self._queued() and status <= 1 and self._first() is not None:
+            status = self._from_array(len(records) - out[HEAD])
+        seconds = perf_counter() - began
+        got = out[HEAD]
+        block.q8[words.OUTPUT] = kept
+        block.q8[words.PRODUCED] = sent + got
+        outport.words[HEAD] = outport.words[TAIL] = sent + got
+        outport.tail = outport.seen = sent + got
+        engine.host.inbox.admit()
+        engine.after(status, seconds)
+        return got
+
+    def _burst(self, room: int) -> int:
+        engine = self._engine
+        most = min(room // self._sends, max(64, int(SECONDS / engine.pace.cost)))
+        block: NativeBlock = engine.block
+        return block.burst(words.pointer(block.address), words.count(most))
+
+    def _from_array(self, room: int) -> int:
+        """Let the compiled code read the waiting sender's array in place."""
+        first, port = self._first(), self._engine.inport
+        block = self._engine.block
+        assert first is not None
+        assert block is not None
+        if room < self._sends:
+            return 1
+        size = port.slots.size
+        left = len(first.batch) - first.done
+        self._in[SLOTS] = first.batch.ctypes.data + first.done * size
+        self._in[HEAD], self._in[TAIL], self._in[CAPACITY] = left, 0, left
+        kept = block.q8[words.INPUT]
+        block.q8[words.INPUT] = self._memory.address
+        status = self._burst(room)
+        block.q8[words.INPUT] = kept
+        taken = self._in[TAIL]
+        first.done += taken
+        port.head += taken
+        port.seen = port.words[HEAD] = port.words[TAIL] = port.head
+        return status

@@ -1,0 +1,404 @@
+"""The ``python`` backend: the actor's coroutine, interpreted on the event loop.
+
+Input: an ``Anatomy`` and the actor's channels.  Output: the same results the compiled backends
+give; this is what they fall back on, and the definition they are tested against.
+
+How an actor ends: ``receive`` raises ``ActorExit``, which bare handlers of instrumented functions
+let pass and which ends the receive loop, so that the epilogue runs.  An actor that will not end is
+cancelled, and one that swallows that too is abandoned (``driver``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from time import perf_counter
+from typing import Any
+
+from pydotcompute.actors.coroutine_parts import snapshot
+from pydotcompute.backends.base import AT_LEISURE, Failure, Host, Replay
+from pydotcompute.backends.python.context import PythonContext
+from pydotcompute.backends.python.coroutine_driver import Driver, park_for_ever
+from pydotcompute.errors import ActorExit, QueueTimeoutError
+from pydotcompute.queues.port import EMPTY, ObjectPort
+from pydotcompute.queues.waiting import LATE
+from pydotcompute.support.metrics import next_sample
+
+PATIENCE = 0.1
+"""Seconds ``pause`` waits for the message in hand, before the actor is stopped in the middle."""
+FAIR = 512
+"""Calls of its context an actor makes at most before other tasks get their turn."""
+_PATIENCE = 8
+"""Exit signals raised in an actor that goes on receiving, before it is left parked for ever."""
+
+_STAY, _DRAIN, _NOW = 0, 1, 2
+
+
+class PythonEngine:
+    """Runs one actor as a task.
+
+    Args:
+        host: the actor; its ports are ``ObjectPort``.
+    """
+
+    name = "python"
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.replies = host.replies
+        inport, outport = host.inbox.port, host.outbox.port
+        assert isinstance(inport, ObjectPort)
+        assert isinstance(outport, ObjectPort)
+        self.inport, self.outport = inport, outport
+        self._names = host.anatomy.state_names
+        self._silent = host.anatomy.silent_timeout
+        self._done: Callable[[Any], None] | None = None
+        self._relief: Callable[[dict[str, Any]], None] | None = None
+        self._reached = False
+        self.on_survival: Callable[[], None] | None = None
+        self._coroutine: Coroutine[Any, Any, Any] | None = None
+        self._driver: Driver | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._exit = _STAY
+        self._exits_raised = 0
+        self._flushed = self._overdue = self._late_turn = False
+        self.paused = self.holding = self.terminating = False
+        self.forced = self.rationed = False
+        self._room: int | None = None
+        self.usual = True
+        self.credit = FAIR
+        self.message: Any = None
+        self.ordinal = -1
+        self._state: dict[str, Any] = {}
+        self._parked = 0
+        self._changed: asyncio.Future[None] | None = None
+        self._resting: asyncio.Future[None] | None = None
+
+    # --- the host's side -------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Run the actor from its first statement."""
+        self._run(self.host.anatomy.whole(PythonContext(self)))
+
+    def resume(self, state: dict[str, Any], replay: Replay = AT_LEISURE) -> None:
+        """Run the actor's loop from a state.
+
+        Args:
+            state: the actor's variables.
+            replay: how its first turn is to go.
+        """
+        parts = self.host.anatomy.parts
+        assert parts is not None
+        self._reached, self._overdue = True, replay.overdue
+        if replay.overdue:
+            self.credit = 0  # not by the short way
+        self._room, self.rationed = replay.room, replay.room is not None
+        self._run(parts.resume(PythonContext(self), state))
+
+    def finish_with(self, state: dict[str, Any], *, exiting: bool) -> None:
+        """Run only the actor's epilogue; the loop is over.
+
+        Args:
+            state: the actor's variables.
+            exiting: the loop ended because the actor is being terminated.
+        """
+        parts = self.host.anatomy.parts
+        assert parts is not None
+        if exiting:
+            self.begin_exit(drain=False)
+        self._run(parts.epilogue(PythonContext(self), state))
+
+    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._coroutine = coroutine
+        self._driver = Driver(coroutine)
+        self._task = self.host.loop.create_task(
+            self._main(self._driver), name=f"pydotcompute actor {self.host.kernel_id}"
+        )
+
+    def run_prologue(self, done: Callable[[Any], None]) -> None:
+        """Run only what precedes the actor's loop.
+
+        Args:
+            done: told what the prologue returned; not called if it did not come to its end.
+        """
+        parts = self.host.anatomy.parts
+        assert parts is not None
+        self._done = done
+        self._run(parts.prologue(PythonContext(self)))
+
+    def relieve(self, done: Callable[[dict[str, Any]], None]) -> None:
+        """Another engine takes over, where this one next waits for a message.
+
+        Args:
+            done: told the actor's variables there.
+        """
+        self._relief, self.usual = done, False
+        self.host.inbox.interrupt()
+
+    async def _main(self, driver: Driver) -> None:
+        completed = False
+        try:
+            completed = await driver.run()
+        except ActorExit:
+            pass
+        except asyncio.CancelledError as error:
+            if not self._cancelled:  # it was something else that the actor waited for
+                self._fail(error)
+                return
+        except (KeyboardInterrupt, SystemExit) as error:
+            self._fail(error)
+            raise
+        except BaseException as error:  # whatever left the actor is the actor's failure
+            self._fail(error)
+            return
+        finally:
+            self._wake_pausers()
+        if self.holding and completed:
+            self.finish()
+        if completed and self._done is not None:
+            self._done(driver.result)
+        elif completed or self._relief is None:
+            self.host.ended()
+
+    def _fail(self, error: BaseException) -> None:
+        message = self.message if self.holding else None
+        state = self._state if self.holding or self._late_turn else self._locals_of(error)
+        self.holding = False
+        known = self.host.anatomy.parts is not None and self._reached
+        self.host.failed(Failure(error, message, state, known))
+
+    def _locals_of(self, error: BaseException) -> dict[str, Any]:
+        """The actor's variables where the error left it, when no message was in hand."""
+        code, trace = getattr(self._coroutine, "cr_code", None), error.__traceback__
+        while trace is not None and trace.tb_frame.f_code is not code:
+            trace = trace.tb_next
+        return {} if trace is None else snapshot(trace.tb_frame.f_locals, self._names)
+
+    async def pause(self) -> None:
+        """Stop between two messages; an actor that waits for something else stops there."""
+        self.paused, self.usual = True, False
+        self.host.inbox.interrupt()
+        while self.paused and not self._parked and self._task and not self._task.done():
+            if self._task is asyncio.current_task():
+                return
+            if self._resting is None:
+                self._resting = self.host.loop.create_future()
+            await asyncio.wait([self._resting], timeout=PATIENCE)
+            if self._resting is not None and self.paused and self._driver is not None:
+                self._driver.freeze()
+                return
+
+    def unpause(self) -> None:
+        """Go on."""
+        self.paused = False
+        self.usual = self._exit == _STAY and self._relief is None
+        if self._driver is not None:
+            self._driver.thaw()
+        self._notify()
+
+    def begin_exit(self, *, drain: bool) -> None:
+        """End the actor."""
+        self._exit = _DRAIN if drain else _NOW
+        self.terminating = self.terminating or not drain
+        self.unpause()
+        self.host.inbox.interrupt()
+
+    def hurry(self) -> None:
+        """End after the message in hand, and never wait for room again."""
+        self.begin_exit(drain=False)
+        self.forced = self.rationed = True
+        self.host.outbox.force()
+
+    async def kill(self) -> list[Any]:
+        """Cancel the actor; if that does not end it, abandon it."""
+        task, driver = self._task, self._driver
+        if task is not None and driver is not None and not task.done():
+            for forced in (False, True):
+                driver.forced = forced
+                task.cancel()
+                for _ in range(4):
+                    if not task.done():
+                        await asyncio.sleep(0)
+        in_hand = [self.message] if self.holding else []
+        self.holding, self.message = False, None
+        return in_hand
+
+    def settle(self) -> None:
+        """Nothing to bring up to date: the meter is written as things happen."""
+
+    def note_drops(self) -> None:
+        """Nothing to tell: its queue says what it drops."""
+
+    # --- the actor's side ------------------------------------------------------------------
+
+    def take(self, message: Any) -> None:
+        """A message is in hand: remember it, and the state before it."""
+        self.holding, self.message, self._reached = True, message, True
+        self.ordinal = self.inport.tail - 1
+        if self._names:
+            self._state = self._snapshot()
+
+    def finish(self) -> None:
+        """The message in hand has been handled."""
+        self.holding, self.message = False, None
+        self._room, self.rationed = None, self.forced
+        meter, port = self.host.meter, self.inport
+        meter.processed += 1
+        if self.replies.pending:
+            self.replies.handled(self.ordinal)
+        if self.on_survival is not None:
+            self.on_survival()
+            self.on_survival = None
+        if self.ordinal >= port.sample_at:
+            if port.sample_time:
+                meter.latencies.add(perf_counter() - port.sample_time)
+            port.sample_at = next_sample(max(port.sample_at, port.head - 1))
+            port.sample_time = 0.0
+
+    def _snapshot(self) -> dict[str, Any]:
+        frame = getattr(self._coroutine, "cr_frame", None)
+        return {} if frame is None else snapshot(frame.f_locals, self._names)
+
+    def reply(self, message: Any) -> bool:
+        """Give the message to the caller of ``request`` whose message is in hand, if any."""
+        if not self.holding or self.ordinal not in self.replies.pending:
+            return False
+        if self._room is not None:
+            self._take_room()
+        self.replies.deliver(self.ordinal, self.outport.values.accept(message))
+        self.host.meter.sent += 1
+        return True
+
+    async def receive(self, timeout: float | None) -> Any:
+        """``ctx.receive`` whenever it cannot simply take a message."""
+        self._reached = True
+        overdue, self._overdue, self._late_turn = self._overdue, False, False
+        if self.holding:
+            self.finish()
+        if self._cancelled:
+            await self._park()
+        polling = timeout is not None and timeout <= 0 and not self._silent
+        rest = None if self._silent else timeout
+        if self.credit <= 0 or polling:
+            self.credit = FAIR
+            await self._rest(asyncio.sleep(0))
+        while True:
+            self._leave_if_told(timeout)
+            if self._exits_raised > self._limit:
+                await self._park()
+            if self._relief is not None and self._exit == _STAY:
+                self._relief(self._snapshot())
+                await self._park()
+            if self.paused:
+                await self.wait_active()
+                continue
+            message = self.host.inbox.get_nowait()
+            if message is not EMPTY:
+                self.take(message)
+                return message
+            if self._exit == _DRAIN:
+                self._drained(timeout)
+                continue
+            if overdue:
+                raise self._late(timeout)
+            began = self.host.loop.time()
+            outcome = LATE if polling else await self._rest(self.host.inbox.wait_message(rest))
+            if outcome is LATE:
+                raise self._late(timeout)
+            if rest is not None:
+                rest = max(0.0, rest - (self.host.loop.time() - began))
+
+    def _leave_if_told(self, timeout: float | None) -> None:
+        if self._exit == _NOW and self._exits_raised <= self._limit:
+            self.terminating = True
+            self._exits_raised += 1
+            if self._exits_raised <= self._limit:
+                raise ActorExit
+
+    @property
+    def _limit(self) -> int:
+        return _PATIENCE if self.host.anatomy.instrumented else 1
+
+    def _drained(self, timeout: float | None) -> None:
+        """The queue is empty for good: one last time-out, then the exit."""
+        self.terminating = True
+        if timeout is not None and not self._flushed:
+            self._flushed = True
+            raise self._late(timeout)
+        self._exit = _NOW
+
+    def _late(self, timeout: float | None) -> QueueTimeoutError:
+        self.host.meter.timeouts += 1
+        self._late_turn, self._state = True, self._snapshot()
+        return QueueTimeoutError(
+            f"no message for kernel {self.host.kernel_id!r} within {max(0.0, timeout or 0.0):g} s"
+        )
+
+    async def send(self, message: Any) -> None:
+        """``ctx.send`` when there is no room, or somebody waits for it."""
+        if self._cancelled:
+            await self._park()
+        if self.forced:
+            self.outport.force(self.outport.values.accept(message))
+            return
+        if self._room is not None:
+            self._take_room()
+        await self._rest(self.host.outbox.put(message))
+        if self.paused:
+            await self.wait_active()
+
+    def _take_room(self) -> None:
+        """Refuse what was refused when compiled code did this turn."""
+        assert self._room is not None
+        if self._room <= 0:
+            raise self.host.outbox.full()
+        self._room -= 1
+
+    async def breathe(self) -> None:
+        """Let other tasks run."""
+        if self._cancelled:
+            await self._park()
+        await self._rest(asyncio.sleep(0))
+        if self.paused:
+            await self.wait_active()
+
+    @property
+    def _cancelled(self) -> bool:
+        """Whether the actor was told to end by a cancellation that it may have swallowed; a time
+        limit of its own (``asyncio.timeout``) takes its cancellation back."""
+        return self._task is not None and self._task.cancelling() > 0
+
+    async def _park(self) -> None:
+        """Wait for ever: the actor must not go on."""
+        if asyncio.current_task() is self._task:
+            await park_for_ever()
+        await self.host.loop.create_future()  # in a task of the actor's own, no driver listens
+
+    async def wait_active(self) -> None:
+        """Wait while paused."""
+        while self.paused:
+            if self._changed is None:
+                self._changed = self.host.loop.create_future()
+            await self._rest(asyncio.shield(self._changed))
+
+    async def _rest(self, waiting: Any) -> Any:
+        """Await something of the runtime: the actor handles nothing meanwhile."""
+        self._parked += 1
+        self.host.meter.park(perf_counter())
+        self._wake_pausers()
+        try:
+            return await waiting
+        finally:
+            self._parked -= 1
+            self.credit = FAIR
+            self.host.meter.unpark(perf_counter())
+
+    def _wake_pausers(self) -> None:
+        resting, self._resting = self._resting, None
+        if resting is not None:
+            resting.set_result(None)
+
+    def _notify(self) -> None:
+        changed, self._changed = self._changed, None
+        if changed is not None:
+            changed.set_result(None)

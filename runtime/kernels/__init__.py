@@ -1,0 +1,1 @@
+"""Launched actors: runtime, handles, life cycle, blocking twins."""

@@ -1,0 +1,458 @@
+"""One launched actor: its queues, its engine, and the transitions of its life.
+
+Input: a ``KernelSpec`` and calls.  Output: a state (``KernelState``), an engine that runs or does
+not, and the right error for whoever calls or waits.
+
+What belongs here: the order of things in a transition.  Waiting is in ``channel``, running in
+``backends``, the way users call it in ``kernel``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from pydotcompute.actors.coroutine_parts import dissect, snapshot
+from pydotcompute.actors.override import check_folder, tell_edited
+from pydotcompute.actors.spec import KernelSpec
+from pydotcompute.backends.base import AT_LEISURE, Engine, Failure, Replay
+from pydotcompute.backends.choice import Plan, choose
+from pydotcompute.backends.python.engine import PythonEngine
+from pydotcompute.errors import ActorFailedError, KernelClosedError, LoweringError, describe
+from pydotcompute.kernels.deadline import Deadline
+from pydotcompute.kernels.fallback import tell
+from pydotcompute.kernels.lifecycle import Termination, check
+from pydotcompute.messages.field_errors import defined_anew
+from pydotcompute.messages.slots import Values
+from pydotcompute.queues.backpressure import BackpressureStrategy, KernelState
+from pydotcompute.queues.channel import CLOSED, DROPS, SPECIAL, Channel
+from pydotcompute.queues.port import ObjectPort, Port
+from pydotcompute.queues.replies import Replies
+from pydotcompute.queues.ring import InputRing, OutputRing
+from pydotcompute.support import notices
+from pydotcompute.support.metrics import Meter, Statistics, collect
+
+if TYPE_CHECKING:
+    from pydotcompute.backends.cuda.residency import Residents
+    from pydotcompute.backends.device import Device
+
+log = logging.getLogger("pydotcompute.kernels.kernel")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a runtime decides for its actors.
+
+    Args:
+        fallback: ``"allow"``, ``"warn"`` or ``"error"``.
+        pool: worker threads, for compiling and for long work.
+        residents: those who run on a device, and look after it.
+    """
+
+    fallback: str
+    pool: Any
+    residents: Callable[[Device], Residents]
+
+
+class Actor:
+    """A launched actor.
+
+    Args:
+        spec: what it is.
+        options: the runtime's decisions.
+        loop: the event loop everything happens on.
+    """
+
+    def __init__(self, spec: KernelSpec, options: Options, loop: asyncio.AbstractEventLoop) -> None:
+        self.spec, self.options, self.loop = spec, options, loop
+        self.kernel_id = spec.kernel_id
+        self._declared = {"input": spec.input_types, "output": spec.output_types}
+        self.declares_input = bool(spec.input_types)
+        self.anatomy = dissect(spec.function)
+        self.state = KernelState.CREATED
+        self.plan = Plan("pending")
+        self.failure: Failure | None = None
+        self.termination: Termination | None = None
+        self.meter = Meter()
+        self.engine: Engine | None = None
+        self.replies = Replies(self._requests_changed)
+        self.poisoned: str | None = None
+        self.request_gate: Callable[[], AbstractAsyncContextManager[None]] | None = None
+        self._asked = "auto"
+        self._over = loop.create_future()
+        self._ending: asyncio.Task[Termination] | None = None
+        self._specialising: asyncio.Task[None] | None = None
+        self._deadline = Deadline(loop)
+        self._recompiling: asyncio.Task[None] | None = None
+        self.inbox = self._channel("input", self._object_port("input", 0))
+        self.outbox = self._channel("output", self._object_port("output", 0))
+        self._listen()
+
+    # --- queues ----------------------------------------------------------------------------
+
+    def _channel(self, which: str, port: Port) -> Channel:
+        label = f"{which} queue of kernel {self.kernel_id!r}"
+        return Channel(port, self.spec.backpressure, self.loop, label)
+
+    def _object_port(self, which: str, head: int) -> ObjectPort:
+        drop = self.spec.backpressure is BackpressureStrategy.DROP_OLDEST
+        verb = "takes" if which == "input" else "sends"
+        values = Values(self.kernel_id, self._declared[which], verb)
+        return ObjectPort(self.spec.queue_size, values, drop_oldest=drop, head=head)
+
+    def _listen(self) -> None:
+        for channel in (self.inbox, self.outbox):
+            channel.port.wake = channel.notify
+            channel.port.armed = 0 if channel.getters else 1
+
+    def use_objects(self) -> None:
+        """Take the messages out of the rings: the interpreter, or nobody, goes on with them."""
+        if self.engine is not None:
+            self.engine.settle()
+        port = self.inbox.port
+        if isinstance(port, InputRing):
+            objects = self._object_port("input", port.head)
+            objects.restore(port.waiting())
+            self.inbox.replace_port(objects)
+        port = self.outbox.port
+        if isinstance(port, OutputRing):
+            messages = port.take_all()
+            objects = self._object_port("output", port.tail)
+            objects.restore(messages)
+            self.outbox.replace_port(objects)
+        self.outbox.on_room = None
+        self._listen()
+        self.outbox.wake_getters()
+
+    def use_rings(self, inport: InputRing, outport: OutputRing) -> None:
+        """Compiled code is at the other end from now on."""
+        self.inbox.replace_port(inport)
+        self.outbox.replace_port(outport)
+        outport.spilled = self._requests_changed
+        self._requests_changed()
+
+    def _requests_changed(self) -> None:
+        """Outputs must be sorted, or need not be any more."""
+        if self.replies.pending or getattr(self.outbox.port, "spill", None):
+            self.outbox.set_gate(get=SPECIAL)
+        else:
+            self.outbox.clear_gate(get=SPECIAL)
+        if self.spec.backpressure is not BackpressureStrategy.DROP_OLDEST:
+            return
+        if self.replies.pending:
+            self.inbox.set_gate(put=DROPS)
+            self.inbox.on_drop = self._tell_dropped
+        else:
+            self.inbox.clear_gate(put=DROPS)
+            self.inbox.on_drop = None
+
+    def _tell_dropped(self, tail: int) -> None:
+        """A message was put into a queue that drops its oldest, while requests are under way.
+
+        Args:
+            tail: the ordinal of the oldest message before that.
+        """
+        port = self.inbox.port
+        if not isinstance(port, InputRing):
+            self.replies.drop(tail, port.tail)
+        elif self.engine is not None:
+            self.engine.note_drops()
+
+    # --- launching -------------------------------------------------------------------------
+
+    async def launch(self, backend: str) -> None:
+        """Choose what runs the actor, and compile it off the event loop.
+
+        Raises:
+            LoweringError: it cannot be compiled, and the fallback is ``"error"``.
+            BackendUnavailableError: the backend asked for cannot run here.
+        """
+        check("launch", self.state, self.kernel_id)
+        self._asked = backend
+        check_folder()
+        self.plan = await self._choose(backend, None)
+        self._check_room()
+        if self.plan.backend == "pending" and not self.declares_input:
+            self.inbox.set_gate(put=SPECIAL)
+        self.state = KernelState.LAUNCHED
+
+    def _check_room(self) -> None:
+        """Actors that stay on a device for ever need room there."""
+        device, program = self.plan.device, self.plan.program
+        if device is not None and program is not None:
+            residents = self.options.residents(device)
+            residents.check_room(device.load(program.library, program.lanes.count), self.kernel_id)
+
+    async def _choose(self, backend: str, state: dict[str, Any] | None) -> Plan:
+        with notices.held():
+            plan: Plan = await self.options.pool.call(
+                choose, self.spec, self.anatomy, backend, state, self.options.fallback
+            )
+        if plan.fell_back:
+            self._tell(plan.reason or "")
+        if plan.program is not None and plan.device is not None:
+            await self.options.residents(plan.device).stock(self.options.pool)
+        edited = getattr(plan.lowering, "edited", None)
+        if plan.program is not None and edited is not None:
+            tell_edited(self.kernel_id, edited)
+        return plan
+
+    def _tell(self, reason: str) -> None:
+        tell(self.kernel_id, reason, self.options.fallback, self.spec.function)
+
+    def specialise(self, message: Any) -> asyncio.Task[None] | None:
+        """The first message is here: its class is the input type that was left out."""
+        if self.plan.backend != "pending" or self._specialising is not None:
+            return self._specialising
+        self.spec = replace(self.spec, input_types=(type(message),))
+        getattr(self.engine, "expect", lambda: None)()
+        self._specialising = self.loop.create_task(self._specialise())
+        return self._specialising
+
+    async def _specialise(self) -> None:
+        try:
+            await self.recompile(None)
+        except LoweringError:
+            self.plan = Plan("pending")
+            self.spec = replace(self.spec, input_types=())
+            self._specialising = None
+            getattr(self.engine, "compiled", lambda: None)()
+            raise
+        except Exception as error:
+            self.failed(Failure(error))
+        self.inbox.clear_gate(put=SPECIAL)
+
+    async def recompile(self, state: dict[str, Any] | None) -> None:
+        """Compile anew, for types that have become known; the engine adopts the result."""
+        from pydotcompute.backends.native.engine import NativeEngine
+
+        engine = self.engine
+        if isinstance(engine, NativeEngine) and state is None:
+            state = engine.known_state
+        asked = "auto" if self._asked == "native" else self._asked
+        with notices.unraised():
+            self.plan = await self._choose(asked, state)
+        if isinstance(engine, NativeEngine) and engine is self.engine:
+            engine.compiled()
+
+    def recompile_later(self, state: dict[str, Any]) -> None:
+        """Compile anew for the variables' values, off the event loop."""
+        self._recompiling = self.loop.create_task(self._recompile(state))
+
+    async def _recompile(self, state: dict[str, Any]) -> None:
+        try:
+            await self.recompile(state)
+        except Exception as error:
+            self.failed(Failure(error, None, state))
+
+    # --- running ---------------------------------------------------------------------------
+
+    def _make_engine(self) -> Engine:
+        if self.plan.device is not None:
+            from pydotcompute.backends.cuda.engine import CudaEngine
+
+            residents = self.options.residents(self.plan.device)
+            return CudaEngine(self, self.options.pool, residents)
+        if self.plan.backend in ("native", "pending"):
+            from pydotcompute.backends.native.engine import NativeEngine
+
+            return NativeEngine(self, self.options.pool)
+        return PythonEngine(self)
+
+    async def activate(self) -> None:
+        """Start the actor."""
+        check("activate", self.state, self.kernel_id)
+        self.state = KernelState.ACTIVE
+        self.meter.run(perf_counter())
+        self.engine = self._make_engine()
+        self.engine.start()
+        await asyncio.sleep(0)  # a prologue that does not wait has run when activate returns
+        if self._recompiling is not None:
+            await asyncio.wait([self._recompiling])
+
+    async def deactivate(self) -> None:
+        """Pause the actor between two messages."""
+        check("deactivate", self.state, self.kernel_id)
+        self.state = KernelState.DEACTIVATED
+        assert self.engine is not None
+        await self.engine.pause()
+        if self.state is KernelState.DEACTIVATED:
+            self.meter.rest(perf_counter())
+
+    async def reactivate(self) -> None:
+        """Resume a paused actor."""
+        check("reactivate", self.state, self.kernel_id)
+        self._resume()
+
+    def _resume(self) -> None:
+        self.state = KernelState.ACTIVE
+        self.meter.run(perf_counter())
+        assert self.engine is not None
+        self.engine.unpause()
+
+    async def restart(self, *, fresh: bool) -> None:
+        """Run a failed actor again: from its last good state, or from its first statement."""
+        check("restart", self.state, self.kernel_id)
+        failure, self.failure = self.failure, None
+        self.use_objects()
+        self.state = KernelState.ACTIVE
+        self.meter.run(perf_counter())
+        self.inbox.reopen()
+        self.outbox.reopen()
+        self._over = self.loop.create_future()
+        self.engine = self._make_engine()
+        if fresh or failure is None or not failure.state_known:
+            self.engine.start()
+        else:
+            self.engine.resume(failure.state)
+        await asyncio.sleep(0)
+
+    # --- what engines report ---------------------------------------------------------------
+
+    def hand_over(
+        self, state: dict[str, Any], reason: str, *, failing: bool, told: bool = False,
+        replay: Replay = AT_LEISURE,
+    ) -> None:  # fmt: skip
+        """The interpreter carries on, from the first message in the input queue."""
+        old = self.engine
+        self.use_objects()
+        self.meter.interpret_from_here(perf_counter())
+        engine = PythonEngine(self)
+        self.engine = engine
+        if failing:
+            engine.on_survival = lambda: self._deoptimised(reason)
+        elif not told:
+            self._deoptimised(reason)
+        if old is not None:
+            getattr(old, "pass_on", lambda _: None)(engine)
+        engine.resume(state, replay)
+
+    async def interpret_foreign(self, message: Any) -> None:
+        """A message that compiled code cannot represent is about to be sent."""
+        from pydotcompute.backends.native.engine import NativeEngine
+
+        if isinstance(self.engine, NativeEngine):
+            cls = type(message)
+            what = f"a {cls.__name__} message was sent, which it was not compiled for"
+            if defined_anew(self.spec.input_types, cls):
+                what = f"{cls.__name__} has been defined anew since it was compiled"
+            await self.engine.surrender(what)
+
+    def _deoptimised(self, reason: str) -> None:
+        self.plan = replace(self.plan, backend="python", reason=reason)
+        self.meter.fallbacks += 1
+        with notices.unraised():
+            self._tell(reason)
+
+    def ended(self) -> None:
+        """The actor's function is over."""
+        if self.state not in (KernelState.TERMINATING, KernelState.TERMINATED):
+            self._close_down(KernelState.TERMINATED)
+        self._set_over()
+
+    def failed(self, failure: Failure) -> None:
+        """An exception left the actor's function."""
+        self.failure = failure
+        self.meter.errors += 1
+        log.error(
+            "kernel %r failed: %s: %s", self.kernel_id, type(failure.error).__name__,
+            failure.error, extra={"kernel_id": self.kernel_id},
+        )  # fmt: skip
+        if self.state is not KernelState.TERMINATING:
+            self._close_down(KernelState.FAILED)
+        self._set_over()
+
+    def _set_over(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+    def _close_down(self, state: KernelState) -> None:
+        self.meter.rest(perf_counter())
+        self.state = state
+        self.inbox.close(self.error)
+        self.outbox.close(self.error)
+        self.replies.close(self.error)
+
+    def error(self, count: int = 0) -> Exception:
+        """The error for a call that a dead or dying actor cannot serve."""
+        if self.failure is not None and self.state is not KernelState.TERMINATED:
+            return self._failure_error(self.failure)
+        how = "is being terminated" if self.state is KernelState.TERMINATING else "has ended"
+        error = KernelClosedError(f"kernel {self.kernel_id!r} {how}", count)
+        if self.failure is not None:
+            error.__cause__ = self.failure.error
+        return error
+
+    def _failure_error(self, failure: Failure) -> ActorFailedError:
+        cause = failure.error
+        at = "" if failure.message is None else f" while handling {describe(failure.message)}"
+        error = ActorFailedError(
+            f"kernel {self.kernel_id!r} failed{at}: {type(cause).__name__}: {cause}",
+            self.kernel_id, failure.message, snapshot(failure.state, tuple(failure.state)),
+        )  # fmt: skip
+        error.__cause__ = cause
+        return error
+
+    # --- ending ----------------------------------------------------------------------------
+
+    async def terminate(self, timeout: float | None, *, drain: bool) -> Termination:
+        """End the actor; every call returns the same report."""
+        if self.termination is not None:
+            return self.termination
+        self._deadline.allow(timeout)
+        if self._ending is None:
+            self._ending = self.loop.create_task(self._terminate(drain))
+        return await asyncio.shield(self._ending)
+
+    async def _terminate(self, drain: bool) -> Termination:
+        in_hand: list[Any] = []
+        running = self.state in (KernelState.ACTIVE, KernelState.DEACTIVATED)
+        if self._specialising is not None and not self._specialising.done():
+            await self._deadline.ended(self._specialising)
+        if running and self.engine is not None:
+            self.state = KernelState.TERMINATING
+            self.meter.run(perf_counter())
+            self.inbox.close(self.error, getters=False)
+            in_hand = await self._end_engine(drain)
+        self.use_objects()
+        self.inbox.clear_gate(put=SPECIAL)
+        unprocessed = (*in_hand, *self.inbox.port.take_all())
+        self._close_down(KernelState.TERMINATED)
+        self.engine = None
+        failure = None if self.failure is None else self._failure_error(self.failure)
+        drained = drain and not unprocessed and failure is None
+        self.termination = Termination(self.kernel_id, drained, unprocessed, failure)
+        return self.termination
+
+    async def _end_engine(self, drain: bool) -> list[Any]:
+        assert self.engine is not None
+        self.engine.begin_exit(drain=drain)
+        if drain:
+            await self._deadline.drained(self._over)
+        if not self._over.done():
+            self.engine.hurry()
+            await self._deadline.ended(self._over)
+        if self._over.done():
+            return []
+        log.warning("kernel %r did not end in time and was abandoned", self.kernel_id)
+        return await self.engine.kill()
+
+    # --- looking ---------------------------------------------------------------------------
+
+    def statistics(self) -> Statistics:
+        """The actor at this moment."""
+        if self.engine is not None:
+            self.engine.settle()
+        interpreted = isinstance(self.engine, PythonEngine) or self.plan.backend == "python"
+        return collect(self.meter, self.inbox, self.outbox, interpreted=interpreted)
+
+    def poison(self, why: str) -> None:
+        """Refuse every call from now on: this is a forked copy of the actor."""
+        self.poisoned = why
+        self.inbox.set_gate(put=CLOSED, get=CLOSED)
+        self.outbox.set_gate(put=CLOSED, get=CLOSED)

@@ -1,0 +1,29 @@
+"""Telling the user that an actor runs on a slower backend than could be hoped for.
+
+Input: the kernel and the reason.  Output: one record in the log, and one warning if wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydotcompute.support import notices
+
+
+class FallbackWarning(UserWarning):
+    """An actor runs on a slower backend than could be hoped for; the text says why."""
+
+
+def tell(kernel_id: str, reason: str, fallback: str, function: Callable[..., Any]) -> None:
+    """Say that the interpreter runs a kernel.
+
+    Args:
+        kernel_id: which.
+        reason: why.
+        fallback: ``"warn"`` makes a ``FallbackWarning`` as well, at the actor's definition.
+        function: the actor.
+    """
+    text = f"kernel {kernel_id!r} runs on the python backend: {reason}"
+    category = FallbackWarning if fallback == "warn" else None
+    notices.warn_at(function, text, category, kernel_id=kernel_id, reason=reason)

@@ -1,0 +1,397 @@
+"""``RingKernel``: the handle ``launch`` returns, with every call a client may make.
+
+Input: messages.  Output: messages.  The common case touches only the ports; everything unusual
+(no room, nothing there, closing, types to be learnt, replies) goes to ``channel`` and ``actor``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pydotcompute.errors import (
+    ActorFailedError,
+    KernelClosedError,
+    KernelStateError,
+    QueueFullError,
+    QueueTimeoutError,
+)
+from pydotcompute.kernels.actor import Actor
+from pydotcompute.kernels.lifecycle import Termination, check_loop
+from pydotcompute.messages.slots import ForeignMessage
+from pydotcompute.queues.backpressure import KernelState
+from pydotcompute.queues.channel import CLOSED, SPECIAL
+from pydotcompute.queues.port import EMPTY
+from pydotcompute.queues.replies import Request
+from pydotcompute.support.arguments import check_batch, count, seconds
+from pydotcompute.support.metrics import Statistics
+
+if TYPE_CHECKING:
+    from pydotcompute.kernels.sync import SyncKernel
+
+FAIR = 256
+"""Calls a client makes at most without letting other tasks run."""
+
+
+class RingKernel:
+    """A launched actor, seen from outside.  All calls belong to the event loop's thread.
+
+    Args:
+        actor: what it is a handle of.
+    """
+
+    __slots__ = (
+        "__weakref__", "_actor", "_credit", "_home", "_inbox", "_outbox", "_sync", "_thread",
+    )  # fmt: skip
+
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
+        self._inbox, self._outbox = actor.inbox, actor.outbox
+        self._credit = FAIR
+        self._thread = get_ident()
+        self._home = float(self._thread)  # for the extension, which reads a float at once
+        self._sync: SyncKernel | None = None
+
+    def __repr__(self) -> str:
+        return f"<RingKernel {self.kernel_id!r} {self.state.name} on {self.backend}>"
+
+    # --- what it is ------------------------------------------------------------------------
+
+    @property
+    def kernel_id(self) -> str:
+        """The id it was launched under."""
+        return self._actor.kernel_id
+
+    @property
+    def state(self) -> KernelState:
+        """Where it is in its life."""
+        return self._actor.state
+
+    @property
+    def backend(self) -> str:
+        """What runs it now: ``"native"``, ``"python"``, or ``"pending"``."""
+        return self._actor.plan.backend
+
+    @property
+    def reason(self) -> str | None:
+        """Why it does not run on a better backend; None if it does."""
+        return self._actor.plan.reason
+
+    @property
+    def lowering(self) -> Any:
+        """What compiling it gave (``Lowering``); None if nobody tried."""
+        return self._actor.plan.lowering
+
+    @property
+    def sync(self) -> SyncKernel:
+        """The same calls for other threads: they block."""
+        if self._sync is None:
+            from pydotcompute.kernels.sync import SyncKernel
+
+            self._sync = SyncKernel(self, self._actor.loop)
+        return self._sync
+
+    def statistics(self) -> Statistics:
+        """What it has done so far."""
+        self._alive()
+        return self._actor.statistics()
+
+    # --- lifecycle -------------------------------------------------------------------------
+
+    async def activate(self) -> None:
+        """Start the actor.
+
+        Raises:
+            KernelStateError: it is not LAUNCHED.
+        """
+        self._check()
+        await self._actor.activate()
+
+    async def deactivate(self) -> None:
+        """Pause it: no message is handled after this returns; sends still queue.
+
+        Raises:
+            KernelStateError: it is not ACTIVE.
+        """
+        self._check()
+        await self._actor.deactivate()
+
+    async def reactivate(self) -> None:
+        """Resume it.
+
+        Raises:
+            KernelStateError: it is not DEACTIVATED.
+        """
+        self._check()
+        await self._actor.reactivate()
+
+    async def restart(self, *, fresh: bool = False) -> None:
+        """Run it again after a failure; the offending message is not tried again.
+
+        Args:
+            fresh: from its first statement, instead of from its last good state.
+
+        Raises:
+            KernelStateError: it has not failed.
+        """
+        self._check()
+        await self._actor.restart(fresh=fresh)
+
+    async def terminate(self, *, timeout: float | None = 5.0, drain: bool = True) -> Termination:
+        """End it.
+
+        Args:
+            timeout: seconds, draining and epilogue included; ``None`` waits for ever.
+            drain: handle what is queued first.
+
+        Returns:
+            The same report at every call.
+        """
+        timeout = seconds(timeout)
+        self._check()
+        return await self._actor.terminate(timeout, drain=drain)
+
+    # --- messages --------------------------------------------------------------------------
+
+    async def send(self, message: Any, *, timeout: float | None = None) -> None:
+        """Put a message into the input queue, by its backpressure strategy.
+
+        Args:
+            message: an instance of the input type; checked and copied.
+            timeout: seconds to wait for room; ``None`` waits for ever.
+
+        Raises:
+            MessageTypeError, MessageValueError: it, or a field, is not what was declared.
+            QueueFullError: no room, under REJECT.
+            QueueTimeoutError: no room in time, under BLOCK.
+            KernelClosedError: the kernel has ended or is ending.
+            ActorFailedError: its actor has failed.
+        """
+        if timeout is not None:
+            timeout = seconds(timeout)
+        self._credit -= 1
+        if self._credit <= 0:
+            await self._yield()
+        port = self._inbox.port
+        try:
+            if not port.put_gate and get_ident() == self._thread and port.try_put(message):
+                return
+        except ForeignMessage:
+            pass
+        await self._send_slow(message, timeout)
+
+    async def _send_slow(self, message: Any, timeout: float | None) -> None:
+        try:
+            await self._learn(message)
+            await self._inbox.put(message, timeout)
+        except ForeignMessage:
+            await self._actor.interpret_foreign(message)
+            await self._learn(message)
+            await self._inbox.put(message, timeout)
+
+    async def _learn(self, message: Any) -> None:
+        """Whatever has to happen before a message may be put."""
+        self._check()
+        if self._inbox.port.put_gate & SPECIAL and message is not EMPTY:
+            learning = self._actor.specialise(message)
+            if learning is not None and self._actor.options.fallback == "error":
+                await asyncio.shield(learning)
+
+    async def receive(self, *, timeout: float | None = None) -> Any:
+        """Take the oldest message from the output queue.
+
+        Args:
+            timeout: seconds to wait; ``None`` waits for ever.
+
+        Raises:
+            QueueTimeoutError: nothing came in time.
+            KernelClosedError: the kernel has ended, and all its messages have been received.
+            ActorFailedError: the same, of an actor that has failed.
+        """
+        if timeout is not None:
+            timeout = seconds(timeout)
+        self._credit -= 1
+        if self._credit <= 0:
+            await self._yield()
+        port = self._outbox.port
+        message = EMPTY
+        if not port.get_gate and get_ident() == self._thread:
+            message = port.try_get()
+            if message is EMPTY and port.pull():
+                message = self._outbox.port.try_get()
+        if message is EMPTY:
+            message = await self._receive_slow(timeout)
+        return message
+
+    async def _receive_slow(self, timeout: float | None) -> Any:
+        self._check()
+        return await self._outbox.get(timeout)
+
+    async def request(self, message: Any, *, timeout: float | None = None) -> Any:
+        """Send a message and wait for the reply to this very message.
+
+        Args:
+            message: an instance of the input type.
+            timeout: seconds for both; ``None`` waits for ever.
+
+        Returns:
+            The first message the actor sends for it, with its id as ``correlation_id``.
+
+        Raises:
+            As ``send``, and ``KernelClosedError`` if the actor ends without having answered, and
+            ``QueueFullError`` if DROP_OLDEST drops the message before the actor has taken it.
+        """
+        if timeout is not None:
+            timeout = seconds(timeout)
+        self._credit -= 1
+        if self._credit <= 0:
+            await self._yield()
+        actor, loop = self._actor, self._actor.loop
+        deadline = None if timeout is None else loop.time() + timeout
+        request = Request(message)
+        await self._learn(message)
+        try:
+            await self._put_request(request, timeout)
+            if not request.answered:
+                self._outbox.port.pull()
+            if not request.answered:
+                await self._await_reply(request, deadline, timeout)
+        except BaseException:
+            actor.replies.give_up(request)
+            raise
+        return request.reply
+
+    async def _put_request(self, request: Request, timeout: float | None) -> None:
+        actor = self._actor
+
+        def opened(ordinal: int) -> None:
+            actor.replies.open(request, ordinal)
+
+        try:
+            async with actor.request_gate() if actor.request_gate is not None else nullcontext():
+                await self._inbox.put(request.message, timeout, opened)
+        except ForeignMessage:
+            await actor.interpret_foreign(request.message)
+            await self._inbox.put(request.message, timeout, opened)
+
+    async def _await_reply(
+        self, request: Request, deadline: float | None, timeout: float | None
+    ) -> None:
+        actor = self._actor
+        if request.ordinal not in actor.replies.pending:
+            raise actor.error()
+        request.future = actor.loop.create_future()
+        timer = deadline and actor.loop.call_at(deadline, _expire, request.future)
+        try:
+            if not await request.future:
+                actor.meter.timeouts += 1
+                raise QueueTimeoutError(
+                    f"no reply from kernel {self.kernel_id!r} within {max(0.0, timeout or 0):g} s"
+                )
+        finally:
+            if timer:
+                timer.cancel()
+        if request.dropped:
+            raise QueueFullError(
+                f"the request was dropped: the {self._inbox.label} was full "
+                f"({self._inbox.port.bound} messages) and drops its oldest"
+            )
+
+    async def send_many(self, batch: Any, *, timeout: float | None = None) -> int:
+        """Put a whole batch into the input queue; one larger than the queue is fed through it.
+
+        Args:
+            batch: a sequence of messages, or an array of the input type's dtype, which must not
+                be changed before the call is over.
+            timeout: seconds for all of it; ``None`` waits for ever.
+
+        Returns:
+            How many messages there were.
+
+        Raises:
+            As ``send``; the batch is checked before anything is queued.  ``.count`` of a
+            ``QueueFullError``, ``QueueTimeoutError`` or ``KernelClosedError`` says how many
+            messages were taken.
+        """
+        timeout = seconds(timeout)
+        self._check()
+        classes = self._actor.spec.input_types
+        check_batch("send_many", batch, classes, "; for one message call send")
+        if len(batch) == 0:
+            return 0
+        await self._yield()
+        await self._learn(EMPTY if isinstance(batch, np.ndarray) else batch[0])
+        try:
+            accepted = self._accept(batch)
+            taken = await self._inbox.put_batch(accepted, timeout)
+        except ForeignMessage:
+            await self._actor.interpret_foreign(batch[0])
+            taken = await self._inbox.put_batch(self._accept(batch), timeout)
+        return taken
+
+    async def receive_many(self, max_messages: int, *, timeout: float | None = None) -> Any:
+        """Take messages from the output queue, as soon as there is at least one.
+
+        Args:
+            max_messages: most messages to take, at least 1.
+            timeout: seconds to wait; ``None`` waits for ever.
+
+        Returns:
+            An array of the output type's dtype; where several types are sent, of the first one's,
+            as far as it goes.
+
+        Raises:
+            As ``receive``.
+        """
+        timeout = seconds(timeout)
+        limit = count(max_messages, "max_messages")
+        self._check()
+        await self._yield()
+        return await self._outbox.get_batch(limit, timeout)
+
+    async def messages(self) -> AsyncIterator[Any]:
+        """The messages from the output queue, until the actor ends.
+
+        Raises:
+            ActorFailedError: the actor has failed, after all its messages.
+        """
+        while True:
+            try:
+                yield await self.receive()
+            except ActorFailedError:
+                raise
+            except KernelClosedError:
+                return
+
+    # --- helpers ---------------------------------------------------------------------------
+
+    def _accept(self, batch: Any) -> Any:
+        if self._inbox.port.put_gate & CLOSED:
+            raise self._actor.error()
+        return self._inbox.port.accept_batch(batch)
+
+    async def _yield(self) -> None:
+        self._credit = FAIR
+        await asyncio.sleep(0)
+
+    def poison(self, why: str) -> None:
+        """Refuse every call from now on: this is a forked copy."""
+        self._actor.poison(why)
+
+    def _check(self) -> None:
+        self._alive()
+        check_loop(self._actor.loop, self._thread)
+
+    def _alive(self) -> None:
+        if self._actor.poisoned is not None:
+            raise KernelStateError(self._actor.poisoned)
+
+
+def _expire(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_result(False)

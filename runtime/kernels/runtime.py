@@ -1,0 +1,319 @@
+"""``RingKernelRuntime``: launches actors, finds them by their ids, and ends them all.
+
+Input: kernel ids and messages.  Output: what the kernels' own calls return.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from pydotcompute.actors.coroutine_parts import dissect, is_dissected
+from pydotcompute.actors.decorator import spec_for
+from pydotcompute.errors import (
+    KernelAlreadyExistsError,
+    KernelNotFoundError,
+    KernelStateError,
+)
+from pydotcompute.kernels import accelerate as fastpath
+from pydotcompute.kernels.actor import Actor, Options
+from pydotcompute.kernels.kernel import RingKernel
+from pydotcompute.kernels.lifecycle import Termination, check_loop
+from pydotcompute.queues.backpressure import KernelState
+from pydotcompute.settings import settings
+from pydotcompute.support.arguments import duration, seconds
+from pydotcompute.support.metrics import Statistics
+from pydotcompute.support.worker_pool import Pool
+
+if TYPE_CHECKING:
+    from pydotcompute.backends.cuda.residency import Residents
+    from pydotcompute.backends.device import Device
+
+BACKENDS = ("auto", "cuda", "native", "python")
+FALLBACKS = ("allow", "warn", "error")
+
+_living: weakref.WeakSet[RingKernelRuntime] = weakref.WeakSet()
+
+
+class RingKernelRuntime:
+    """Launches and runs actors.  Use it with ``async with``; all calls belong to one event loop.
+
+    Args:
+        backend: what runs an actor whose ``launch`` does not say: ``"auto"`` takes the best that
+            can.
+        fallback: what happens to an actor that cannot be compiled: ``"warn"`` (once, with the
+            reason), ``"allow"``, or ``"error"`` (``launch`` raises ``LoweringError``).
+        shutdown_timeout: seconds that leaving ``async with`` takes at most.
+        residency: seconds a kernel stays on a GPU at most before it makes room for whatever else
+            waits for the GPU; None for ever.
+        idle: seconds it stays there without work.
+
+    Raises:
+        TypeError: a time that is no number of seconds.
+        ValueError: a backend or fallback of another name, or a time that is not positive.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_kernels")  # _kernels: where the extension finds it
+
+    def __init__(
+        self,
+        *,
+        backend: str = "auto",
+        fallback: str = "warn",
+        shutdown_timeout: float = 5.0,
+        residency: float | None = 5e-3,
+        idle: float = 200e-6,
+    ) -> None:
+        if backend not in BACKENDS:
+            raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {backend!r}")
+        if fallback not in FALLBACKS:
+            raise ValueError(f"fallback is one of {', '.join(FALLBACKS)}, not {fallback!r}")
+        self._backend, self._fallback = backend, fallback
+        stay = None if residency is None else duration(residency, "residency", never=True)
+        self._residency = stay
+        self._idle = duration(idle, "idle")
+        self._residents: dict[Any, Residents] = {}
+        self._shutdown_timeout = duration(shutdown_timeout, "shutdown_timeout", zero=True)
+        self._kernels: dict[str, RingKernel] = {}
+        self._launching: set[str] = set()
+        self._pool = Pool()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._poisoned: str | None = None
+        self._closed = False
+        weakref.finalize(self, self._pool.close, 0.0)
+        _living.add(self)
+
+    def __repr__(self) -> str:
+        return f"<RingKernelRuntime of {len(self._kernels)} kernels>"
+
+    def __contains__(self, kernel_id: object) -> bool:
+        return kernel_id in self._kernels
+
+    @property
+    def kernels(self) -> tuple[RingKernel, ...]:
+        """The kernels launched here, ended ones included until their id is launched anew."""
+        return tuple(self._kernels.values())
+
+    async def __aenter__(self) -> RingKernelRuntime:
+        self._check_loop()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close(drain=error is None)
+
+    async def close(self, *, timeout: float | None = None, drain: bool = True) -> None:
+        """Terminate every kernel and end the worker threads.
+
+        Args:
+            timeout: seconds for all kernels together; ``None``: the runtime's own.
+            drain: let them handle what is queued first.
+        """
+        timeout = seconds(timeout)
+        if self._poisoned is not None:
+            return
+        if self._loop is not None:
+            check_loop(self._loop, 0)
+        self._closed = True
+        limit = self._shutdown_timeout if timeout is None else timeout
+        endings = [k.terminate(timeout=limit, drain=drain) for k in self._kernels.values()]
+        try:
+            await asyncio.gather(*endings)
+        finally:
+            for residents in self._residents.values():
+                await residents.close(max(0.1, limit))
+            self._pool.close()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """No kernel of this runtime is on a GPU inside; messages wait, and nothing is lost.
+
+        For what must have a GPU to itself: NCCL, profilers, benchmarks.  Actors on other backends
+        go on.
+        """
+        self._check_loop()
+        held: list[Residents] = []
+        try:
+            for residents in self._residents.values():
+                held.append(residents)
+                await residents.hold()
+            yield
+        finally:
+            for residents in held:
+                residents.release()
+
+    def _residents_of(self, device: Device) -> Residents:
+        from pydotcompute.backends.cuda.residency import Residents, Terms
+
+        found = self._residents.get(id(device))
+        if found is None:
+            assert self._loop is not None
+            terms = Terms(self._residency, self._idle, settings().debug_step)
+            found = self._residents[id(device)] = Residents(device, self._loop, terms)
+        return found
+
+    # --- lifecycle -------------------------------------------------------------------------
+
+    async def launch(
+        self, kernel_id: str, func: Any = None, *, backend: str | None = None
+    ) -> RingKernel:
+        """Give an actor its queues, and compile it without blocking the event loop.
+
+        Args:
+            kernel_id: its id in this runtime, and in the registry if ``func`` is left out.
+            func: a decorated actor, whose settings count, or a bare coroutine function.
+            backend: instead of the runtime's own.
+
+        Raises:
+            KernelNotFoundError: no actor of that id is registered.
+            KernelAlreadyExistsError: a kernel of that id is running here.
+            KernelStateError: this runtime has been closed, or is closed meanwhile.
+            LoweringError: it cannot be compiled, and ``fallback`` is ``"error"``.
+            BackendUnavailableError: the backend that was asked for cannot run here.
+        """
+        self._check_loop()
+        chosen = self._choose_backend(backend)
+        spec = spec_for(kernel_id, func)
+        old = self._kernels.get(kernel_id)
+        if kernel_id in self._launching or (old and old.state is not KernelState.TERMINATED):
+            state = "being launched" if old is None else old.state.name
+            raise KernelAlreadyExistsError(
+                f"kernel {kernel_id!r} is {state} in this runtime; terminate it first, or launch "
+                "this one under another id"
+            )
+        assert self._loop is not None
+        fallback = self._fallback  # the setting is a default, as that of the backend is
+        if fallback == "warn":
+            fallback = settings().fallback or fallback
+        options = Options(fallback, self._pool, self._residents_of)
+        self._launching.add(kernel_id)
+        try:
+            if not is_dissected(spec.function):
+                await self._pool.call(dissect, spec.function)
+            actor = Actor(spec, options, self._loop)
+            await actor.launch(chosen)
+        finally:
+            self._launching.discard(kernel_id)
+        self._check_loop()  # it may have been closed meanwhile, and would never end this kernel
+        kernel = self._kernels[kernel_id] = RingKernel(actor)
+        return kernel
+
+    def _choose_backend(self, backend: str | None) -> str:
+        if backend is not None and backend not in BACKENDS:
+            raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {backend!r}")
+        chosen = backend or self._backend
+        return settings().backend if chosen == "auto" else chosen
+
+    def get(self, kernel_id: str) -> RingKernel:
+        """The kernel launched under an id.
+
+        Raises:
+            KernelNotFoundError: there is none.
+        """
+        try:
+            return self._kernels[kernel_id]
+        except KeyError:
+            raise self._not_found(kernel_id) from None
+
+    def _not_found(self, kernel_id: str) -> Exception:
+        if self._poisoned is not None:
+            return KernelStateError(self._poisoned)
+        known = ", ".join(map(repr, list(self._kernels)[:5])) or "none"
+        return KernelNotFoundError(
+            f"no kernel {kernel_id!r} has been launched in this runtime (launched: {known}); "
+            "call launch() first"
+        )
+
+    async def activate(self, kernel_id: str) -> None:
+        """Start an actor; see ``RingKernel.activate``."""
+        await self.get(kernel_id).activate()
+
+    async def deactivate(self, kernel_id: str) -> None:
+        """Pause an actor; see ``RingKernel.deactivate``."""
+        await self.get(kernel_id).deactivate()
+
+    async def reactivate(self, kernel_id: str) -> None:
+        """Resume an actor; see ``RingKernel.reactivate``."""
+        await self.get(kernel_id).reactivate()
+
+    async def terminate(
+        self, kernel_id: str, *, timeout: float | None = 5.0, drain: bool = True
+    ) -> Termination:
+        """End an actor; see ``RingKernel.terminate``."""
+        return await self.get(kernel_id).terminate(timeout=timeout, drain=drain)
+
+    async def restart(self, kernel_id: str, *, fresh: bool = False) -> None:
+        """Run a failed actor again; see ``RingKernel.restart``."""
+        await self.get(kernel_id).restart(fresh=fresh)
+
+    # --- messages --------------------------------------------------------------------------
+
+    async def send(self, kernel_id: str, message: Any, *, timeout: float | None = None) -> None:
+        """Send a message; see ``RingKernel.send``."""
+        await self.get(kernel_id).send(message, timeout=timeout)
+
+    async def receive(self, kernel_id: str, *, timeout: float | None = None) -> Any:
+        """Receive a message; see ``RingKernel.receive``."""
+        return await self.get(kernel_id).receive(timeout=timeout)
+
+    async def request(self, kernel_id: str, message: Any, *, timeout: float | None = None) -> Any:
+        """Send a message and wait for the reply to it; see ``RingKernel.request``."""
+        return await self.get(kernel_id).request(message, timeout=timeout)
+
+    async def send_many(self, kernel_id: str, batch: Any, *, timeout: float | None = None) -> int:
+        """Send a batch; see ``RingKernel.send_many``."""
+        return await self.get(kernel_id).send_many(batch, timeout=timeout)
+
+    async def receive_many(
+        self, kernel_id: str, max_messages: int, *, timeout: float | None = None
+    ) -> Any:
+        """Receive a batch; see ``RingKernel.receive_many``."""
+        return await self.get(kernel_id).receive_many(max_messages, timeout=timeout)
+
+    def messages(self, kernel_id: str) -> AsyncIterator[Any]:
+        """The messages of an actor until it ends; see ``RingKernel.messages``."""
+        return self.get(kernel_id).messages()
+
+    def statistics(self, kernel_id: str) -> Statistics:
+        """What an actor has done so far."""
+        return self.get(kernel_id).statistics()
+
+    # --- one process, one loop -------------------------------------------------------------
+
+    def _check_loop(self) -> None:
+        if self._poisoned is not None:
+            raise KernelStateError(self._poisoned)
+        loop = asyncio.get_running_loop()
+        if self._closed:
+            raise KernelStateError("this runtime has been closed; make a new RingKernelRuntime()")
+        if self._loop is None:
+            self._loop = loop
+        check_loop(self._loop, 0)
+
+    def _poison(self) -> None:
+        self._poisoned = (
+            "this runtime was made before fork() and does not work in the child process; make a "
+            "new RingKernelRuntime() here, or start the process with multiprocessing's 'spawn'"
+        )
+        for kernel in self._kernels.values():
+            kernel.poison(self._poisoned)
+
+
+def _poison_all() -> None:
+    for runtime in list(_living):
+        runtime._poison()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_poison_all)
+
+fastpath.use()

@@ -1,0 +1,1 @@
+"""``@message``, and messages to records and back."""

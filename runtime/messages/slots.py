@@ -1,0 +1,283 @@
+"""How a queue holds messages: as checked copies (``Values``) or as records (``RecordSlots``).
+
+Input: what a user sends.  Output: what a port stores, and the way back.  Both check by the same
+codecs, so a message is refused by every backend alike, with the same words.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pydotcompute.compiler.types.message_schema import StringTableFullError
+from pydotcompute.errors import MessageTypeError, SchemaError, describe
+from pydotcompute.messages.codec import FieldError, codec_of, copier_of, wrap_field_error
+from pydotcompute.messages.field_errors import defined_anew
+
+
+class ForeignMessage(Exception):
+    """A message the user may send but compiled code cannot represent: the actor deoptimises."""
+
+
+def is_message(cls: type) -> bool:
+    """Whether the class was made by ``@message``."""
+    return bool(getattr(cls, "__pydotcompute_message__", False))
+
+
+def _has_dtype(cls: type, dtype: np.dtype[Any]) -> bool:
+    try:
+        return is_message(cls) and codec_of(cls).schema.dtype == dtype
+    except SchemaError:
+        return False
+
+
+def wrong_type(kernel_id: str, verb: str, classes: Sequence[type], given: Any) -> MessageTypeError:
+    """The error for a message of a class that was not declared.
+
+    Args:
+        kernel_id: whose queue refused it.
+        verb: ``"takes"`` or ``"sends"``.
+        classes: the declared classes.
+        given: the message.
+    """
+    expected = " | ".join(cls.__name__ for cls in classes)
+    named = type(given).__name__
+    text = f"kernel {kernel_id!r} {verb} {expected}, not {named}: {describe(given)}"
+    if defined_anew(classes, type(given)):
+        text = (
+            f"kernel {kernel_id!r} was launched with an earlier definition of {named}, which has "
+            "been defined anew since; define the actor anew too, then terminate and launch it"
+        )
+    return MessageTypeError(text, kernel_id=kernel_id, expected=expected, given=named)
+
+
+class Values:
+    """Messages as objects.
+
+    Args:
+        kernel_id: for error texts.
+        classes: the declared classes; empty takes anything.
+        verb: ``"takes"`` for an input queue, ``"sends"`` for an output queue.
+    """
+
+    __slots__ = ("_copiers", "classes", "kernel_id", "verb")
+
+    def __init__(self, kernel_id: str, classes: Sequence[type], verb: str) -> None:
+        self.kernel_id, self.classes, self.verb = kernel_id, tuple(classes), verb
+        self._copiers: dict[type, Callable[[Any], Any]] = {}
+
+    def accept(self, message: Any) -> Any:
+        """Check a message and copy it; one that ``@message`` did not make passes by reference.
+
+        Raises:
+            MessageTypeError: it, or a field, has the wrong type.
+            MessageValueError: a field is out of range.
+        """
+        copier = self._copiers.get(type(message))
+        if copier is None:
+            copier = self._learn(message)
+        try:
+            return copier(message)
+        except FieldError as error:
+            raise wrap_field_error(self.kernel_id, error) from None
+
+    def _learn(self, message: Any) -> Callable[[Any], Any]:
+        cls = type(message)
+        if self.classes and not isinstance(message, self.classes):
+            raise wrong_type(self.kernel_id, self.verb, self.classes, message)
+        copier: Callable[[Any], Any] = _same
+        if is_message(cls):
+            copier = copier_of(cls, giving=self.verb == "sends")
+        self._copiers[cls] = copier
+        return copier
+
+    def accept_batch(self, batch: Any) -> Any:
+        """Check a whole batch: all of it, or an error.
+
+        Args:
+            batch: an array of a message's dtype, or a sequence of messages.
+
+        Returns:
+            A checked array, or a list of checked copies.
+        """
+        if isinstance(batch, np.ndarray):
+            return check_array(self.kernel_id, self.verb, self._known(), batch)
+        return [self.accept(message) for message in batch]
+
+    def messages(self, batch: Any, start: int, stop: int) -> list[Any]:
+        """A part of an accepted batch as messages."""
+        if isinstance(batch, np.ndarray):
+            cls = self._class_of(batch)
+            return list(cls.messages(batch[start:stop]))
+        return list(batch[start:stop])
+
+    def _known(self) -> tuple[type, ...]:
+        """The classes whose arrays are understood: without declared ones, those that have come."""
+        return self.classes or tuple(cls for cls in self._copiers if is_message(cls))
+
+    def _class_of(self, batch: np.ndarray[Any, Any]) -> Any:
+        for cls in self._known():
+            if _has_dtype(cls, batch.dtype):
+                return cls
+        raise wrong_type(self.kernel_id, self.verb, self.classes, batch)
+
+    def batch(self, items: deque[Any], limit: int) -> Any:
+        """Take up to ``limit`` messages off ``items``: as long as they are of one class.
+
+        Returns:
+            An array of the class's dtype; for messages without one, an object array.
+        """
+        cls = type(items[0])
+        taken: list[Any] = []
+        while items and len(taken) < limit and type(items[0]) is cls:
+            taken.append(items.popleft())
+        return as_batch(cls, taken)
+
+
+def _same(message: Any) -> Any:
+    return message
+
+
+def as_batch(cls: Any, messages: list[Any]) -> np.ndarray[Any, Any]:
+    """Messages of one class as an array of its dtype; without one, as an object array."""
+    if is_message(cls):
+        array: np.ndarray[Any, Any] = cls.array(messages)
+        return array
+    objects = np.empty(len(messages), dtype=object)
+    objects[:] = messages
+    return objects
+
+
+def check_array(
+    kernel_id: str, verb: str, classes: Sequence[type], batch: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    """An array of one of the classes' dtype, with every value checked.
+
+    Raises:
+        MessageTypeError: the dtype is none of theirs.
+        MessageValueError: a value is none that a field can have.
+    """
+    for cls in classes:
+        if _has_dtype(cls, batch.dtype):
+            try:
+                return codec_of(cls).check_batch(batch)
+            except FieldError as error:
+                raise wrap_field_error(kernel_id, error) from None
+    expected = " or ".join(f"{cls.__name__}.dtype" for cls in classes) or "a sequence of messages"
+    raise MessageTypeError(
+        f"kernel {kernel_id!r} {verb} batches of {expected}, not an array of {batch.dtype}",
+        kernel_id=kernel_id, expected=expected, given=str(batch.dtype),
+    )  # fmt: skip
+
+
+class RecordSlots:
+    """Messages as records, in the slot layout of one port.
+
+    Args:
+        kernel_id: for error texts.
+        classes: the message classes, in the order of their tags; none, if nothing is ever sent.
+        dtype: the slot: the class's record, or for several ``{"tag", "value"}``.
+        verb: ``"takes"`` or ``"sends"``.
+        declared: the user named the classes, so that any other is an error; otherwise they were
+            inferred, and any other is a ``ForeignMessage``.
+    """
+
+    __slots__ = (
+        "_declared", "_tags", "_value_at", "classes", "cls", "dtype", "kernel_id", "pack_into",
+        "size", "unpack", "verb",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        kernel_id: str,
+        classes: Sequence[type],
+        dtype: np.dtype[Any],
+        verb: str,
+        *,
+        declared: bool,
+    ) -> None:
+        self.kernel_id, self.classes, self.verb = kernel_id, tuple(classes), verb
+        self.dtype, self.size, self._declared = dtype, dtype.itemsize, declared
+        self._tags = {cls: tag for tag, cls in enumerate(self.classes)}
+        self._value_at = dtype.fields["value"][1] if len(classes) > 1 and dtype.fields else 0
+        self.cls = self.classes[0] if len(self.classes) == 1 else None
+        self.pack_into: Callable[[Any, int, Any], None] = self.pack
+        self.unpack: Callable[[Any, int], Any] = self._unpack_tagged
+        if self.cls is not None:
+            codec = codec_of(self.cls)
+            self.pack_into, self.unpack = codec.pack_into, codec.unpack_from
+
+    def pack(self, buffer: memoryview, offset: int, message: Any) -> None:
+        """Check a message and write it into a slot.
+
+        Raises:
+            MessageTypeError: it is not of a declared class.
+            ForeignMessage: it may be sent, but has no record here.
+        """
+        tag = self._tags.get(type(message))
+        if tag is None:
+            raise self._refuse(message)
+        codec_of(self.classes[tag]).pack_into(buffer, offset + self._value_at, message)
+        if len(self.classes) > 1:
+            buffer[offset : offset + 4] = tag.to_bytes(4, "little")
+
+    def _refuse(self, message: Any) -> Exception:
+        if self._declared and not isinstance(message, self.classes):
+            return wrong_type(self.kernel_id, self.verb, self.classes, message)
+        return ForeignMessage()
+
+    def _unpack_tagged(self, buffer: memoryview, offset: int) -> Any:
+        tag = int.from_bytes(buffer[offset : offset + 4], "little")
+        return codec_of(self.classes[tag]).unpack_from(buffer, offset + self._value_at)
+
+    def accept(self, message: Any) -> Any:
+        """Check and copy a message that waits for room."""
+        if type(message) not in self._tags:
+            raise self._refuse(message)
+        try:
+            return codec_of(type(message)).copy(message)
+        except FieldError as error:
+            raise wrap_field_error(self.kernel_id, error) from None
+
+    def accept_batch(self, batch: Any) -> Any:
+        """Check a whole batch: a checked array if all are of one class, else checked copies."""
+        if isinstance(batch, np.ndarray):
+            return check_array(self.kernel_id, self.verb, self.classes, batch)
+        batch = list(batch)
+        if self.cls is not None and all(type(message) is self.cls for message in batch):
+            try:
+                return codec_of(self.cls).check_batch(batch)
+            except FieldError as error:
+                raise wrap_field_error(self.kernel_id, error) from None
+            except StringTableFullError:
+                raise ForeignMessage from None
+        return [self.accept(message) for message in batch]
+
+    def records(self, batch: Any, start: int, stop: int) -> memoryview:
+        """A part of an accepted batch as the bytes of slots."""
+        if isinstance(batch, np.ndarray) and self.cls is not None:
+            return batch[start:stop].view(np.uint8).data
+        messages = batch[start:stop]
+        if isinstance(batch, np.ndarray):
+            messages = self._class_of(batch).messages(messages)
+        packed = memoryview(bytearray(self.size * (stop - start)))
+        for number, message in enumerate(messages):
+            self.pack(packed, number * self.size, message)
+        return packed
+
+    def _class_of(self, batch: np.ndarray[Any, Any]) -> Any:
+        return next(cls for cls in self.classes if _has_dtype(cls, batch.dtype))
+
+    def batch(self, records: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The messages in the bytes of slots, as long as they are of one class."""
+        if self.cls is not None:
+            typed: np.ndarray[Any, Any] = records.view(self.dtype)
+            return typed
+        buffer = records.data
+        messages = [self.unpack(buffer, offset) for offset in range(0, len(records), self.size)]
+        cls = type(messages[0])
+        alike = next((n for n, each in enumerate(messages) if type(each) is not cls), None)
+        return as_batch(cls, messages[:alike])

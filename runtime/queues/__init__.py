@@ -1,0 +1,1 @@
+"""Rings, ports and channels: order, bounds, time-outs, cancelling, replies."""

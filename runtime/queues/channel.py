@@ -1,0 +1,419 @@
+"""The asyncio end of a port: waiting, time-outs, cancellation, closing, and what a full queue does.
+
+Input: a ``Port`` and a policy.  Output: ``put``/``get`` coroutines, in strict order of arrival.
+
+The rules, and why they hold:
+
+* A parked putter's message is moved into the port by whoever makes room, and only then is the
+  putter woken: putters keep their order, and one that is cancelled before has put nothing.
+* A parked getter is only *told* that there is a message, and takes it when it runs; a getter that
+  is cancelled in between passes the word on, so no message is lost with it.  Messages promised to
+  woken getters are not given to newcomers.
+* ``port.put_gate``/``get_gate`` are non-zero whenever one of these rules needs this file; callers
+  that find 0 may use the port directly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import AbstractEventLoop, Future
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from pydotcompute.errors import QueueFullError, QueueTimeoutError
+from pydotcompute.queues.backpressure import BackpressureStrategy
+from pydotcompute.queues.port import EMPTY, Port
+from pydotcompute.queues.putters import Put, PutBatch
+from pydotcompute.queues.waiting import INTERRUPTED, LATE, READY, wait
+
+CLOSED = 1
+"""The channel is closed to this end."""
+PARKED = 2
+"""Somebody waits at this channel: there is an order to be kept."""
+ROOM = 4
+"""The producer waits for room: whoever takes a message must say so."""
+SPECIAL = 8
+"""Messages must pass through the kernel: a type to be learnt, replies to be sorted out."""
+DROPS = 16
+"""Somebody must be told of each message that DROP_OLDEST drops: ``Channel.on_drop``."""
+
+
+class Channel:
+    """One queue of one actor.
+
+    Args:
+        port: where the messages are.
+        policy: what ``put`` does when the port is full.
+        loop: the event loop both ends live on.
+        label: for error texts, such as ``"input queue of kernel 'doubler'"``.
+    """
+
+    __slots__ = (
+        "_closed", "getters", "label", "loop", "on_drop", "on_room", "policy", "port", "promised",
+        "putters", "rejected", "timeouts",
+    )  # fmt: skip
+
+    def __init__(
+        self, port: Port, policy: BackpressureStrategy, loop: AbstractEventLoop, label: str
+    ) -> None:
+        self.port, self.policy, self.loop, self.label = port, policy, loop, label
+        self.getters: OrderedDict[Future[Any], None] = OrderedDict()
+        self.putters: OrderedDict[Put | PutBatch, None] = OrderedDict()
+        self.promised = 0
+        self.rejected = self.timeouts = 0
+        self.on_room: Callable[[], object] | None = None
+        self.on_drop: Callable[[int], object] | None = None
+        self._closed: Callable[[int], Exception] | None = None
+
+    # --- gates -----------------------------------------------------------------------------
+
+    def set_gate(self, put: int = 0, get: int = 0) -> None:
+        """Raise gates: something unusual has begun."""
+        self.port.put_gate |= put
+        self.port.get_gate |= get
+
+    def clear_gate(self, put: int = 0, get: int = 0) -> None:
+        """Lower gates again."""
+        self.port.put_gate &= ~put
+        self.port.get_gate &= ~get
+
+    def _refresh(self) -> None:
+        """Set the PARKED bits by who waits."""
+        if self.getters or self.promised:
+            self.port.get_gate |= PARKED
+        else:
+            self.port.get_gate &= ~PARKED
+        if self.putters:
+            self.port.put_gate |= PARKED
+            self.port.get_gate |= ROOM
+        else:
+            self.port.put_gate &= ~PARKED
+
+    def replace_port(self, port: Port) -> None:
+        """Go on with another port; gates, peak and drops carry over."""
+        old = self.port
+        port.put_gate, port.get_gate = old.put_gate, old.get_gate
+        port.dropped += old.dropped
+        port.peak = max(port.peak, old.peak)
+        self.port = port
+
+    # --- putting ---------------------------------------------------------------------------
+
+    async def put(
+        self,
+        message: Any,
+        timeout: float | None = None,
+        admitted: Callable[[int], None] | None = None,
+    ) -> None:
+        """Put a message by the channel's policy.
+
+        Args:
+            message: what to put; checked and copied now.
+            timeout: seconds to wait for room under BLOCK; ``None`` waits for ever, 0 or less
+                not at all.
+            admitted: told the ordinal of the message in the very moment it is put.
+
+        Raises:
+            QueueFullError: no room, under REJECT.
+            QueueTimeoutError: no room in time, under BLOCK.
+            KernelClosedError, ActorFailedError: the channel is closed.
+        """
+        if self._closed is not None:
+            raise self._closed(0)
+        if not self.putters and (
+            self._put_now(message, admitted)
+            or (self._pulled_room() and self._put_now(message, admitted))
+        ):
+            return
+        port = self.port
+        if self.policy is BackpressureStrategy.REJECT:
+            port.prepare(message)  # a message of the wrong type is told so first
+            raise self.full()
+        message = port.prepare(message)
+        if timeout is not None and timeout <= 0:
+            raise self._late("no room", timeout, 0)
+        putter = Put(self.loop.create_future(), message, admitted)
+        await self._park_putter(putter, timeout)
+
+    def _put_now(self, message: Any, admitted: Callable[[int], None] | None) -> bool:
+        ordinal, tail = self.port.head, self.port.tail
+        if not self.port.try_put(message):
+            return False
+        if admitted is not None:
+            admitted(ordinal)
+        if self.on_drop is not None:
+            self.on_drop(tail)
+        return True
+
+    async def put_batch(self, batch: Any, timeout: float | None = None) -> int:
+        """Put an accepted batch; one larger than the port is fed through it.
+
+        Args:
+            batch: what the port's ``accept_batch`` returned.
+            timeout: as for ``put``, for the whole batch.
+
+        Returns:
+            How many messages were taken: all of them.
+
+        Raises:
+            QueueFullError, QueueTimeoutError, KernelClosedError, ActorFailedError: as for
+                ``put``; ``.count`` of the first three says how many were taken.
+        """
+        if self._closed is not None:
+            raise self._closed(0)
+        total, done = len(batch), 0
+        if not self.putters:
+            tail = self.port.tail
+            done = self.port.put_batch(batch, 0)
+            if self.on_drop is not None:
+                self.on_drop(tail)
+            if done < total and self._pulled_room():
+                done += self.port.put_batch(batch, done)
+        if done >= total:
+            return total
+        if self.policy is BackpressureStrategy.REJECT:
+            raise self.full(done, total - done)
+        if timeout is not None and timeout <= 0:
+            raise self._late("no room", timeout, done)
+        putter = PutBatch(self.loop.create_future(), batch, done)
+        await self._park_putter(putter, timeout)
+        return total
+
+    def _pulled_room(self) -> bool:
+        """Let the consumer make room at once, where the policy is to wait."""
+        return self.policy is BackpressureStrategy.BLOCK and self.port.pull()
+
+    async def _park_putter(self, putter: Put | PutBatch, timeout: float | None) -> None:
+        self.putters[putter] = None
+        self._refresh()
+        try:
+            outcome = await wait(self.loop, putter.future, timeout)
+        except asyncio.CancelledError:
+            if putter in self.putters:
+                self._withdraw(putter)
+                self.admit()  # others, to the room it leaves
+            raise
+        finally:
+            # present only if nobody admitted it: cancelled or late
+            self.putters.pop(putter, None)
+            self._refresh()
+        done = putter.done if isinstance(putter, PutBatch) else 0
+        if outcome is LATE:
+            raise self._late("no room", timeout, done)
+        if outcome is not READY:
+            raise outcome(done)
+
+    def _withdraw(self, putter: Put | PutBatch) -> None:
+        """A putter leaves; what is still here of a cancelled batch is taken back."""
+        del self.putters[putter]
+        if isinstance(putter, PutBatch) and putter.future.cancelled() and self._closed is None:
+            self.port.withdraw(putter.done)
+
+    def admit(self) -> bool:
+        """Move parked putters' messages into the room there is; True if any was moved."""
+        moved = False
+        while self.putters:
+            putter = next(iter(self.putters))
+            if putter.future.done():  # cancelled or late: it is about to leave by itself
+                self._withdraw(putter)
+                continue
+            before = self.port.head
+            try:
+                complete = putter.admit(self.port)
+            except Exception as error:  # the port changed kind and refuses it
+                self._fail(putter, error)
+                continue
+            moved = moved or self.port.head != before
+            if not complete:
+                break
+            del self.putters[putter]
+            putter.future.set_result(READY)
+        self._refresh()
+        return moved
+
+    def force(self) -> None:
+        """Move every parked message into the port, whatever its bound."""
+        bound = self.port.bound
+        self.port.bound = sys.maxsize
+        try:
+            self.admit()
+        finally:
+            self.port.bound = bound
+
+    def _fail(self, putter: Put | PutBatch, error: Exception) -> None:
+        del self.putters[putter]
+        putter.future.set_exception(error)
+
+    def took(self) -> None:
+        """A message was taken: tell the producer that there is room."""
+        if self.putters:
+            self.admit()
+        if not self.putters:
+            self.port.get_gate &= ~ROOM
+        if self.on_room is not None:
+            self.on_room()
+
+    # --- getting ---------------------------------------------------------------------------
+
+    def get_nowait(self) -> Any:
+        """Take a message that is promised to nobody, or ``EMPTY``."""
+        port = self.port
+        if self.promised and port.depth() <= self.promised:
+            return EMPTY
+        message = port.try_get()
+        if message is EMPTY:
+            if self.putters and self.admit():
+                message = port.try_get()
+            elif port.pull():
+                message = self.port.try_get()
+        if message is not EMPTY and self.port.get_gate & ROOM:
+            self.took()
+        return message
+
+    async def get(self, timeout: float | None = None) -> Any:
+        """Take the oldest message.
+
+        Args:
+            timeout: seconds to wait; ``None`` waits for ever, 0 or less not at all.
+
+        Raises:
+            QueueTimeoutError: nothing came in time.
+            KernelClosedError, ActorFailedError: the channel is closed, and empty.
+        """
+        return await self._get(self.get_nowait, timeout)
+
+    async def get_batch(self, limit: int, timeout: float | None = None) -> Any:
+        """Take 1 to ``limit`` messages at once, as an array; raises as ``get`` does."""
+        return await self._get(lambda: self.get_batch_nowait(limit), timeout)
+
+    def get_batch_nowait(self, limit: int) -> Any:
+        """Take up to ``limit`` messages that are promised to nobody, or ``EMPTY``."""
+        direct = self.port.pull_batch(limit)
+        if direct is not None:
+            return direct
+        if not self.port.depth() and not (self.putters and self.admit()):
+            self.port.pull()
+        free = self.port.depth() - self.promised
+        if free <= 0:
+            return EMPTY
+        batch = self.port.get_batch(min(limit, free))
+        if self.port.get_gate & ROOM:
+            self.took()
+        return batch
+
+    async def _get(self, attempt: Callable[[], Any], timeout: float | None) -> Any:
+        taken = attempt()
+        if taken is not EMPTY:
+            return taken
+        if self._closed is not None:
+            raise self._closed(0)
+        if timeout is not None and timeout <= 0:
+            raise self._late("no message", timeout, 0)
+        deadline = None if timeout is None else self.loop.time() + timeout
+        while True:
+            rest = None if deadline is None else deadline - self.loop.time()
+            if await self.wait_message(rest) is LATE:
+                raise self._late("no message", timeout, 0)
+            taken = attempt()
+            if taken is not EMPTY:
+                self.wake_getters()
+                return taken
+            if self._closed is not None:
+                raise self._closed(0)
+
+    async def wait_message(self, timeout: float | None) -> object:
+        """Park as a getter.
+
+        Args:
+            timeout: seconds; ``None`` waits for ever.
+
+        Returns:
+            ``READY``: there is a message, or the channel was closed: take it before anything
+            else runs.  ``LATE``: the time is over.  ``INTERRUPTED``: somebody called
+            ``interrupt``.
+        """
+        future = self.loop.create_future()
+        self.getters[future] = None
+        self._refresh()
+        self.port.armed = 0
+        outcome: object = None
+        try:
+            outcome = await wait(self.loop, future, timeout)
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.result() is READY:
+                self.promised -= 1
+                self.wake_getters()  # pass the word on
+            raise
+        finally:
+            self.getters.pop(future, None)
+            if outcome is READY:
+                self.promised -= 1
+            self._refresh()
+        return outcome
+
+    def interrupt(self) -> None:
+        """Wake every parked getter although there is no message."""
+        while self.getters:
+            future, _ = self.getters.popitem(last=False)
+            if not future.done():
+                future.set_result(INTERRUPTED)
+        self._refresh()
+
+    def notify(self) -> None:
+        """A port's ``wake``: a message was put while a getter was parked."""
+        self.wake_getters()
+        if not self.getters:
+            self.port.armed = 1
+
+    def wake_getters(self) -> None:
+        """Tell parked getters of the messages that are promised to nobody yet."""
+        if self.getters:
+            free = self.port.depth() - self.promised
+            while free > 0 and self.getters:
+                future, _ = self.getters.popitem(last=False)
+                if not future.done():
+                    future.set_result(READY)
+                    self.promised += 1
+                    free -= 1
+        self._refresh()
+
+    # --- closing ---------------------------------------------------------------------------
+
+    def close(self, error: Callable[[int], Exception], *, getters: bool = True) -> None:
+        """Close the channel: puts fail, gets fail once it is empty.
+
+        Args:
+            error: makes the error; takes the number of messages of a batch already taken.
+            getters: wake parked getters as well; False while messages may still come.
+        """
+        self._closed = error
+        self.port.put_gate |= CLOSED
+        for putter in self.putters:
+            if not putter.future.done():
+                putter.future.set_result(error)
+        self.putters.clear()
+        if getters:
+            self.wake_getters()
+            while self.getters:
+                future, _ = self.getters.popitem(last=False)
+                if not future.done():
+                    future.set_result(READY)
+                    self.promised += 1
+        self._refresh()
+
+    def reopen(self) -> None:
+        """Take messages again."""
+        self._closed = None
+        self.port.put_gate &= ~CLOSED
+
+    def full(self, count: int = 0, refused: int = 1) -> QueueFullError:
+        """The error for messages that find no room, which are counted."""
+        self.rejected += refused
+        return QueueFullError(f"the {self.label} is full ({self.port.bound} messages)", count)
+
+    def _late(self, what: str, timeout: float | None, count: int) -> QueueTimeoutError:
+        self.timeouts += 1
+        seconds = 0.0 if timeout is None else max(0.0, timeout)
+        return QueueTimeoutError(f"{what} in the {self.label} within {seconds:g} s", count)

@@ -1,0 +1,249 @@
+"""What a queue is made of: the ``Port`` protocol, and the port whose both ends are Python.
+
+A *port* is one direction of one actor.  Input: messages.  Output: the same messages, in order.
+No asyncio, no waiting, no policy beyond DROP_OLDEST.
+
+===============  =========================  ==========================================
+port             its other end              a message inside
+===============  =========================  ==========================================
+``ObjectPort``   Python (the interpreter)   a Python object, copied when it was put
+``InputRing``    compiled code consumes     a record (``ring``)
+``OutputRing``   compiled code produces     a record (``ring``)
+===============  =========================  ==========================================
+
+All share the words through which the hot path sees that nothing unusual is going on:
+``put_gate``/``get_gate`` (0: ``try_put``/``try_get`` may be called directly), ``armed`` and
+``wake`` (after a put: if not armed, the other end must be woken), ``pull`` (after an empty get:
+may produce something now).  ``head`` counts the messages ever put, ``tail`` those ever taken, so
+the ordinal of a message identifies it for as long as the actor lives.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from time import perf_counter
+from typing import Any, Final, Protocol
+
+from pydotcompute.messages.slots import Values
+
+
+class _Empty:
+    """The type of ``EMPTY``."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "EMPTY"
+
+
+EMPTY: Final[Any] = _Empty()
+"""What ``try_get`` returns when there is nothing: no message can be equal to it by identity."""
+
+
+def nothing() -> bool:
+    """A ``wake`` or ``pull`` that has nothing to do."""
+    return False
+
+
+def no_batch(limit: int) -> Any:
+    """A ``pull_batch`` that has nothing to give."""
+    return None
+
+
+class Port(Protocol):
+    """What a channel needs of either kind of port."""
+
+    bound: int
+    put_gate: int
+    get_gate: int
+    armed: int
+    wake: Callable[[], object]
+    pull: Callable[[], bool]
+    pull_batch: Callable[[int], Any]
+    dropped: int
+    peak: int
+    head: int
+    tail: int
+
+    def depth(self) -> int:
+        """Messages that can be taken now."""
+        ...
+
+    def room(self) -> int:
+        """Messages that can be put before the port is full."""
+        ...
+
+    def prepare(self, message: Any) -> Any:
+        """Check and copy a message that has to wait for room."""
+        ...
+
+    def accept_batch(self, batch: Any) -> Any:
+        """Check a whole batch, and make it what ``put_batch`` takes."""
+        ...
+
+    def try_put(self, message: Any) -> bool:
+        """Check, convert and store a message; False if full."""
+        ...
+
+    def try_get(self) -> Any:
+        """Take the oldest message, or ``EMPTY``."""
+        ...
+
+    def put_batch(self, batch: Any, start: int) -> int:
+        """Store as many of ``batch[start:]`` as fit; returns how many."""
+        ...
+
+    def withdraw(self, count: int) -> None:
+        """Take back those of the last messages put that nobody can have seen."""
+        ...
+
+    def get_batch(self, limit: int) -> Any:
+        """Take 1 to ``limit`` messages as an array; the port must not be empty."""
+        ...
+
+    def take_all(self) -> list[Any]:
+        """Remove and return every message."""
+        ...
+
+
+class ObjectPort:
+    """Messages as Python objects: both ends are Python code on the event loop's thread.
+
+    Args:
+        bound: most messages held, except for ``force``.
+        values: checks and copies what is put.
+        drop_oldest: a full port drops its oldest message rather than refuse.
+        head: ordinal of the first message.
+    """
+
+    __slots__ = (
+        "armed", "bound", "drop_oldest", "dropped", "get_gate", "head", "items", "peak", "pull",
+        "pull_batch", "put_gate", "sample_at", "sample_time", "tail", "values", "wake",
+    )  # fmt: skip
+
+    def __init__(
+        self, bound: int, values: Values, *, drop_oldest: bool = False, head: int = 0
+    ) -> None:
+        self.bound, self.values, self.drop_oldest = bound, values, drop_oldest
+        self.items: deque[Any] = deque()
+        self.head = self.tail = self.sample_at = head
+        self.put_gate = self.get_gate = self.dropped = self.peak = 0
+        self.armed = 1
+        self.wake: Callable[[], object] = nothing
+        self.pull: Callable[[], bool] = nothing
+        self.pull_batch: Callable[[int], Any] = no_batch
+        self.sample_time = 0.0
+
+    def depth(self) -> int:
+        """Messages held."""
+        return len(self.items)
+
+    def room(self) -> int:
+        """Messages that fit."""
+        return max(0, self.bound - len(self.items))
+
+    def prepare(self, message: Any) -> Any:
+        """Check and copy."""
+        return self.values.accept(message)
+
+    def accept_batch(self, batch: Any) -> Any:
+        """Check a whole batch."""
+        return self.values.accept_batch(batch)
+
+    def try_put(self, message: Any) -> bool:
+        """Check, copy and append; False if full."""
+        items = self.items
+        if len(items) >= self.bound:
+            if not self.drop_oldest:
+                return False
+            message = self.values.accept(message)
+            self.drop()
+        else:
+            message = self.values.accept(message)
+        items.append(message)
+        head = self.head
+        if head >= self.sample_at and not self.sample_time:
+            self.sample_at, self.sample_time = head, perf_counter()
+        self.head = head + 1
+        if not self.armed:
+            self.wake()
+        return True
+
+    def drop(self) -> None:
+        """Drop the oldest message."""
+        self.items.popleft()
+        if self.tail == self.sample_at:
+            self.sample_at = self.tail + 1
+            self.sample_time = 0.0
+        self.tail += 1
+        self.dropped += 1
+
+    def force(self, message: Any) -> None:
+        """Append an accepted message, whatever the bound."""
+        self.items.append(message)
+        self.head += 1
+        if not self.armed:
+            self.wake()
+
+    def restore(self, messages: Iterable[Any]) -> None:
+        """Fill an empty port with messages another port has held; they keep their ordinals."""
+        self.items.extend(messages)
+        self.tail = self.head - len(self.items)
+
+    def try_get(self) -> Any:
+        """Take the oldest message, or ``EMPTY``."""
+        items = self.items
+        held = len(items)
+        if not held:
+            return EMPTY
+        if held > self.peak:
+            self.peak = held
+        self.tail += 1
+        return items.popleft()
+
+    def put_batch(self, batch: Any, start: int) -> int:
+        """Append as many messages of an accepted batch as fit; all under DROP_OLDEST."""
+        count = len(batch) - start
+        if not self.drop_oldest:
+            count = min(count, self.room())
+        if count <= 0:
+            return 0
+        messages = self.values.messages(batch, start, start + count)
+        surplus = len(self.items) + count - self.bound
+        if surplus > 0:
+            self.dropped += surplus
+            self.tail += surplus
+        self.items.extend(messages)
+        for _ in range(surplus):
+            self.items.popleft()
+        if self.head >= self.sample_at and not self.sample_time:
+            self.sample_at, self.sample_time = self.head, perf_counter()
+        self.head += count
+        if not self.armed:
+            self.wake()
+        return count
+
+    def withdraw(self, count: int) -> None:
+        """Take back those of the last messages put that are still here."""
+        count = min(count, len(self.items))
+        for _ in range(count):
+            self.items.pop()
+        self.head -= count
+        if self.sample_at >= self.head:
+            self.sample_time = 0.0
+
+    def get_batch(self, limit: int) -> Any:
+        """Take messages of one class as a batch."""
+        items = self.items
+        self.peak = max(self.peak, len(items))
+        taken = self.values.batch(items, limit)
+        self.tail += len(taken)
+        return taken
+
+    def take_all(self) -> list[Any]:
+        """Remove and return every message."""
+        messages = list(self.items)
+        self.items.clear()
+        self.tail += len(messages)
+        return messages

@@ -1,0 +1,129 @@
+"""Which reply goes to which caller of ``request``.
+
+Input: the ordinal of a request in the input queue, and the first output that answers it.
+Output: the caller's future, resolved; everything else goes to the output queue.
+
+An answered or abandoned request is forgotten, so the table is as small as what is under way.
+"""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Callable
+from typing import Any
+
+from pydotcompute.messages.header import correlate
+from pydotcompute.messages.slots import is_message
+
+
+class Request:
+    """One call of ``request`` under way.
+
+    Args:
+        message: what was sent; its id becomes the reply's correlation id.
+    """
+
+    __slots__ = ("answered", "dropped", "future", "handled", "message", "ordinal", "reply")
+
+    def __init__(self, message: Any) -> None:
+        self.message = message
+        self.future: Future[Any] | None = None
+        self.answered = self.handled = self.dropped = False
+        self.reply: Any = None
+        self.ordinal = -1
+
+
+class Replies:
+    """The requests of one actor that have not been answered.
+
+    Args:
+        changed: called when the first request opens and when the last one is gone.
+    """
+
+    __slots__ = ("_changed", "answered", "pending")
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self.pending: dict[int, Request | None] = {}
+        self.answered = 0
+        self._changed = changed
+
+    def open(self, request: Request, ordinal: int) -> None:
+        """The request was put into the input queue as message number ``ordinal``."""
+        request.ordinal = ordinal
+        self.pending[ordinal] = request
+        if len(self.pending) == 1:
+            self._changed()
+
+    def deliver(self, ordinal: int, reply: Any) -> bool:
+        """Give a reply to its caller; False if nobody waits for an answer to this message.
+
+        A caller that has given up gets nothing, and nobody else gets its reply.
+        """
+        try:
+            request = self.pending.pop(ordinal)
+        except KeyError:
+            return False
+        if request is not None:
+            if is_message(type(reply)) and is_message(type(request.message)):
+                correlate(reply, request.message)
+            request.reply, request.answered = reply, True
+            self.answered += 1
+            if request.future is not None and not request.future.done():
+                request.future.set_result(True)
+        if not self.pending:
+            self._changed()
+        return True
+
+    def give_up(self, request: Request) -> None:
+        """The caller does not wait any longer: its reply, if one comes, is thrown away."""
+        if self.pending.get(request.ordinal) is request:
+            self.pending[request.ordinal] = None
+            if request.handled:
+                self._forget(request.ordinal)
+
+    def handled(self, ordinal: int) -> None:
+        """A message has been handled: no reply to it comes any more."""
+        request = self.pending.get(ordinal, self)
+        if isinstance(request, Request):
+            request.handled = True
+        elif request is None:
+            self._forget(ordinal)
+
+    def _forget(self, ordinal: int) -> None:
+        del self.pending[ordinal]
+        if not self.pending:
+            self._changed()
+
+    def drop(self, first: int, last: int) -> None:
+        """Tell the callers that messages were dropped.
+
+        Args:
+            first: ordinal of the first of them.
+            last: ordinal of the message after them.
+        """
+        gone = [ordinal for ordinal in self.pending if first <= ordinal < last]
+        for ordinal in gone:
+            request = self.pending.pop(ordinal)
+            if request is not None:
+                request.dropped = True
+                if request.future is not None and not request.future.done():
+                    request.future.set_result(True)
+        if gone and not self.pending:
+            self._changed()
+
+    def prune(self, consumed: int) -> None:
+        """Forget the given-up requests among the messages that have been handled."""
+        gone = [n for n, request in self.pending.items() if request is None and n < consumed]
+        for ordinal in gone:
+            del self.pending[ordinal]
+        if gone and not self.pending:
+            self._changed()
+
+    def close(self, error: Callable[[int], Exception]) -> None:
+        """The actor has ended: nobody will be answered any more."""
+        for request in self.pending.values():
+            if request is not None and request.future is not None and not request.future.done():
+                request.future.set_exception(error(0))
+        if self.pending:
+            self.pending.clear()
+            self._changed()

@@ -1,0 +1,1 @@
+"""What everything may use: warnings, argument checks, metrics, worker threads."""

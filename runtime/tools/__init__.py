@@ -1,0 +1,1 @@
+"""The command line, the doctor, and what ``pydotcompute.testing`` shares with our tests."""

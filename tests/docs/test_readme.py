@@ -1,0 +1,102 @@
+"""What README.md says is so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from pydotcompute.actors.decorator import registry
+from pydotcompute.tools.cli import STAGES, main
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def test_the_first_example_runs(tmp_path: Path) -> None:
+    script = tmp_path / "doubler.py"
+    script.write_text(blocks("python")[0], encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("native Response(result=42)\n", "")
+
+
+DRIVER = """
+
+import numpy as np
+
+async def readme():
+    async with RingKernelRuntime() as runtime:
+        await runtime.launch("doubler")
+        await runtime.activate("doubler")
+{block}
+        print(answer, received, total)
+
+asyncio.run(readme())
+"""
+"""The lines on messages stand in a coroutine."""
+
+
+def run(script: Path, text: str) -> str:
+    """What a script prints; it is imported, so what stands under ``__main__`` is not run."""
+    script.write_text(text, encoding="utf-8")
+    command = [sys.executable, "-c", f"import runpy; runpy.run_path({str(script)!r})"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_every_block_of_python_is_run_by_a_test_here() -> None:
+    begins = [block.splitlines()[0] for block in blocks("python")]
+    assert begins == [
+        "import asyncio",  # test_the_first_example_runs
+        '@ring_kernel(kernel_id="archive")',  # test_the_diagnostic_is_what_the_compiler_says
+        'await runtime.send("doubler", Request(21))                 # by the queue\'s backpressure',
+        "lowering = doubler.lower()        # runs nothing, needs no GPU",
+    ]
+
+
+def test_the_lines_on_messages_run(tmp_path: Path) -> None:
+    example, _, messages, _ = blocks("python")
+    block = textwrap.indent(messages, 8 * " ")
+    printed = run(tmp_path / "messages.py", example + DRIVER.format(block=block))
+    assert printed == f"Response(result=42) 1000000 {sum(range(0, 2_000_000, 2))}\n"
+
+
+def test_the_lines_on_looking_inside_run(tmp_path: Path) -> None:
+    example, _, _, inside = blocks("python")
+    printed = run(tmp_path / "inside.py", f"{example}\n{inside}\nprint(len(lowering.html()))\n")
+    for said in ("Actor 'doubler' lowers", "kernel doubler(Request) -> Response", "pdc_burst"):
+        assert said in printed
+
+
+def test_the_diagnostic_is_what_the_compiler_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(registry, "_kernels", {})
+    definitions = blocks("python")[0].partition("async def main")[0]
+    (archive,) = [block for block in blocks("python") if "archive" in block]
+    script = tmp_path / "actors.py"
+    script.write_text(definitions + archive, encoding="utf-8")
+    assert main(["inspect", f"{script}:archive", "--stage", "ir"]) == 1
+    said = capsys.readouterr().err.replace(str(script), "actors.py")
+    assert blocks("text") == [said]
+
+
+def test_the_stages_are_those_of_the_command() -> None:
+    assert "|".join(STAGES) in README
+
+
+def test_links_lead_somewhere() -> None:
+    targets = re.findall(r"\]\(([^)]+)\)", README)
+    assert targets
+    assert not [target for target in targets if not (ROOT / target).exists()]

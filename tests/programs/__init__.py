@@ -1,5 +1,0 @@
-"""Whole actors from seeds, with state of every kind: see ``program``."""
-
-from tests.programs.program import Program, write
-
-__all__ = ["Program", "write"]
