@@ -6,6 +6,7 @@ codecs, so a message is refused by every backend alike, with the same words.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -124,21 +125,25 @@ class Values:
                 return cls
         raise wrong_type(self.kernel_id, self.verb, self.classes, batch)
 
-    def batch(self, items: deque[Any], limit: int) -> Any:
-        """Take up to ``limit`` messages off ``items``: as long as they are of one class.
-
-        Returns:
-            An array of the class's dtype; for messages without one, an object array.
-        """
-        cls = type(items[0])
-        taken: list[Any] = []
-        while items and len(taken) < limit and type(items[0]) is cls:
-            taken.append(items.popleft())
-        return as_batch(cls, taken)
-
 
 def _same(message: Any) -> Any:
     return message
+
+
+def take_batch(items: deque[Any], limit: int) -> np.ndarray[Any, Any]:
+    """Take up to ``limit`` messages off ``items``: as long as they are of one class.
+
+    They are converted first: if that fails, ``items`` still holds all of them.
+
+    Returns:
+        An array of the class's dtype; for messages without one, an object array.
+    """
+    cls = type(items[0])
+    alike = itertools.takewhile(lambda each: type(each) is cls, items)
+    batch = as_batch(cls, list(itertools.islice(alike, limit)))
+    for _ in range(len(batch)):
+        items.popleft()
+    return batch
 
 
 def as_batch(cls: Any, messages: list[Any]) -> np.ndarray[Any, Any]:

@@ -19,7 +19,7 @@ import asyncio
 import sys
 from asyncio import AbstractEventLoop, Future
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydotcompute.errors import QueueFullError, QueueTimeoutError
@@ -302,6 +302,15 @@ class Channel:
         if self.port.get_gate & ROOM:
             self.took()
         return batch
+
+    def put_back(self, messages: Sequence[Any]) -> None:
+        """Undo a ``get`` or ``get_batch`` whose caller has gone: the messages come first again.
+
+        Args:
+            messages: what was taken, oldest first.
+        """
+        self.port.put_back(messages)
+        self.wake_getters()
 
     async def _get(self, attempt: Callable[[], Any], timeout: float | None) -> Any:
         taken = attempt()

@@ -21,11 +21,11 @@ the ordinal of a message identifies it for as long as the actor lives.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import Any, Final, Protocol
 
-from pydotcompute.messages.slots import Values
+from pydotcompute.messages.slots import Values, take_batch
 
 
 class _Empty:
@@ -100,6 +100,10 @@ class Port(Protocol):
 
     def get_batch(self, limit: int) -> Any:
         """Take 1 to ``limit`` messages as an array; the port must not be empty."""
+        ...
+
+    def put_back(self, messages: Sequence[Any]) -> None:
+        """Undo the taking of the last messages that were taken: they are the oldest again."""
         ...
 
     def take_all(self) -> list[Any]:
@@ -237,9 +241,21 @@ class ObjectPort:
         """Take messages of one class as a batch."""
         items = self.items
         self.peak = max(self.peak, len(items))
-        taken = self.values.batch(items, limit)
+        taken = take_batch(items, limit)
         self.tail += len(taken)
         return taken
+
+    def put_back(self, messages: Sequence[Any]) -> None:
+        """Make messages that were taken the oldest again, whatever the bound.
+
+        A port that drops its oldest drops those of them that find no room.
+        """
+        if self.drop_oldest:
+            surplus = min(len(messages), max(0, len(self.items) + len(messages) - self.bound))
+            self.dropped += surplus
+            messages = messages[surplus:]
+        self.items.extendleft(reversed(messages))
+        self.tail -= len(messages)
 
     def take_all(self) -> list[Any]:
         """Remove and return every message."""

@@ -8,7 +8,7 @@ before the counter that publishes it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -18,7 +18,7 @@ from pydotcompute.compiler.types.message_schema import StringTableFullError
 from pydotcompute.errors import InternalError
 from pydotcompute.kernels.accelerate import RingStorage, layout_of
 from pydotcompute.messages.codec import FieldError, wrap_field_error
-from pydotcompute.messages.slots import ForeignMessage, RecordSlots, as_batch
+from pydotcompute.messages.slots import ForeignMessage, RecordSlots, take_batch
 from pydotcompute.queues.port import EMPTY, no_batch, nothing
 
 HEAD, TAIL, CLAIMED = 0, 8, 9
@@ -83,6 +83,10 @@ class _Ring(RingStorage):
 
     def get_batch(self, limit: int) -> Any:
         """Take messages: only an ``OutputRing`` can."""
+        raise self._other_end()
+
+    def put_back(self, messages: Sequence[Any]) -> None:
+        """Make taken messages the oldest again: only an ``OutputRing`` can."""
         raise self._other_end()
 
     def take_all(self) -> list[Any]:
@@ -331,9 +335,10 @@ class OutputRing(_Ring):
             record = bytes(self.buffer[(tail & self.mask) * self.size :][: self.size])
             if self.published() - tail <= self.bound:
                 break
+        message = self.slots.unpack(memoryview(record), 0)
         self.tail = tail + 1
         self.words[TAIL] = tail + 1
-        return self.slots.unpack(memoryview(record), 0)
+        return message
 
     def skip(self) -> None:
         """Pass over what DROP_OLDEST has dropped, and count it."""
@@ -346,11 +351,10 @@ class OutputRing(_Ring):
     def get_batch(self, limit: int) -> np.ndarray[Any, Any]:
         """Take 1 to ``limit`` messages of one class."""
         if self.spill:
-            cls = type(self.spill[0])
-            taken: list[Any] = []
-            while self.spill and len(taken) < limit and type(self.spill[0]) is cls:
-                taken.append(self._from_spill())
-            return as_batch(cls, taken)
+            batch = take_batch(self.spill, limit)
+            if not self.spill:
+                self.spilled()
+            return batch
         while True:
             self.skip()
             first = self.tail
@@ -369,6 +373,18 @@ class OutputRing(_Ring):
             self.fence()
         self.tail += count
         self.words[TAIL] = self.tail
+
+    def put_back(self, messages: Sequence[Any]) -> None:
+        """Make messages that were taken the oldest again, whatever the bound.
+
+        A ring that drops its oldest drops those of them that find no room.
+        """
+        if self.drop_oldest:
+            surplus = min(len(messages), max(0, self.depth() + len(messages) - self.bound))
+            self.dropped += surplus
+            messages = messages[surplus:]
+        self.spill.extendleft(reversed(messages))
+        self.spilled()
 
     def take_all(self) -> list[Any]:
         """Remove and return every published message."""

@@ -82,10 +82,20 @@ class Direct:
             return None
         records = np.empty(room, outport.slots.dtype)
         self._take_ready(records, ready)
-        got = ready + self._fill(records[ready:])
+        try:
+            self._fill(records[ready:])
+        except BaseException:  # the client gets an error, and the messages later
+            engine.host.outbox.put_back(self._messages(records[: ready + self._out[HEAD]]))
+            raise
+        got = ready + self._out[HEAD]
         if not got:
             return None
         return records[:got] if got > room // 2 else records[:got].copy()
+
+    def _messages(self, records: np.ndarray[Any, Any]) -> list[Any]:
+        slots = self._engine.outport.slots
+        buffer = records.view(np.uint8).data
+        return [slots.unpack(buffer, offset) for offset in range(0, len(buffer), slots.size)]
 
     def _take_ready(self, records: np.ndarray[Any, Any], count: int) -> None:
         """Take what the output ring holds, published or not."""
@@ -120,8 +130,8 @@ class Direct:
         first = self._first()
         return 0 if first is None else len(first.batch) - first.done
 
-    def _fill(self, records: np.ndarray[Any, Any]) -> int:
-        """Run bursts into ``records``; returns how many messages were written."""
+    def _fill(self, records: np.ndarray[Any, Any]) -> None:
+        """Run bursts into ``records``; the head of ``_out`` says how many messages were written."""
         engine, outport = self._engine, self._engine.outport
         block = engine.block
         assert block is not None
@@ -134,19 +144,18 @@ class Direct:
         block.i8[words.FUEL] = FUEL
         began = perf_counter()
         status = 0
-        if self._queued():
-            status = self._burst(len(records))
-        if not self._queued() and status <= 1 and self._first() is not None:
-            status = self._from_array(len(records) - out[HEAD])
+        try:
+            if self._queued():
+                status = self._burst(len(records))
+            if not self._queued() and status <= 1 and self._first() is not None:
+                status = self._from_array(len(records) - out[HEAD])
+        finally:
+            block.q8[words.OUTPUT] = kept
+            block.q8[words.PRODUCED] = outport.tail = outport.seen = sent + out[HEAD]
+            outport.words[HEAD] = outport.words[TAIL] = outport.tail
         seconds = perf_counter() - began
-        got = out[HEAD]
-        block.q8[words.OUTPUT] = kept
-        block.q8[words.PRODUCED] = sent + got
-        outport.words[HEAD] = outport.words[TAIL] = sent + got
-        outport.tail = outport.seen = sent + got
         engine.host.inbox.admit()
         engine.after(status, seconds)
-        return got
 
     def _burst(self, room: int) -> int:
         engine = self._engine
@@ -168,10 +177,11 @@ class Direct:
         self._in[HEAD], self._in[TAIL], self._in[CAPACITY] = left, 0, left
         kept = block.q8[words.INPUT]
         block.q8[words.INPUT] = self._memory.address
-        status = self._burst(room)
-        block.q8[words.INPUT] = kept
-        taken = self._in[TAIL]
-        first.done += taken
-        port.head += taken
-        port.seen = port.words[HEAD] = port.words[TAIL] = port.head
-        return status
+        try:
+            return self._burst(room)
+        finally:
+            block.q8[words.INPUT] = kept
+            taken = self._in[TAIL]
+            first.done += taken
+            port.head += taken
+            port.seen = port.words[HEAD] = port.words[TAIL] = port.head
