@@ -215,28 +215,36 @@ unpack_value(const Field *field, const char *from)
 PyObject *
 layout_unpack(const Layout *layout, const char *record)
 {
+    PyObject *values[MOST_FIELDS], *message = NULL;
+    Py_ssize_t made = 0, used = 0;
+    /* all values first: a message that lacks some of them must not come to its __del__ */
+    for (; made < layout->count; made++) {
+        values[made] = unpack_value(&layout->fields[made], record + layout->fields[made].offset);
+        if (values[made] == NULL)
+            goto done;
+    }
     /* what object.__new__ does; it also makes the instance's dictionary cheap on 3.11 */
-    PyObject *message = PyBaseObject_Type.tp_new(layout->cls, empty_tuple, NULL);
+    message = PyBaseObject_Type.tp_new(layout->cls, empty_tuple, NULL);
     if (message == NULL)
-        return NULL;
-    for (Py_ssize_t n = 0; n < layout->count; n++) {
-        const Field *field = &layout->fields[n];
-        PyObject *value = unpack_value(field, record + field->offset);
-        if (value == NULL)
-            goto failed;
+        goto done;
+    for (; used < made; used++) {
+        const Field *field = &layout->fields[used];
         if (field->member)
-            *(PyObject **)((char *)message + field->member) = value;
+            Py_XSETREF(*(PyObject **)((char *)message + field->member), values[used]);
         else {
-            int bad = PyObject_GenericSetAttr(message, field->name, value);
-            Py_DECREF(value);
-            if (bad)
-                goto failed;
+            int bad = PyObject_GenericSetAttr(message, field->name, values[used]);
+            Py_DECREF(values[used]);
+            if (bad) {
+                used++;
+                Py_CLEAR(message);
+                break;
+            }
         }
     }
+done:
+    for (; used < made; used++)
+        Py_DECREF(values[used]);
     return message;
-failed:
-    Py_DECREF(message);
-    return NULL;
 }
 
 static Py_ssize_t
@@ -284,12 +292,12 @@ field_from(Field *field, PyObject *description, PyTypeObject *cls, Py_ssize_t si
     int code, plain;
     if (!PyArg_ParseTuple(description, "UnCO", &name, &field->offset, &code, &extra))
         return -1;
-    PyUnicode_InternInPlace(&name);
     field->name = Py_NewRef(name);
+    PyUnicode_InternInPlace(&field->name);  /* it replaces the reference that it is given */
     field->code = (char)code;
     field->bytes = bytes_of(field->code);
     field->member = member_offset(cls, name);
-    if (!field->bytes || field->offset < 0 || field->offset + field->bytes > size) {
+    if (!field->bytes || field->offset < 0 || field->offset > size - field->bytes) {
         PyErr_Format(PyExc_ValueError, "field %R does not lie in the record", name);
         return -1;
     }
@@ -329,7 +337,7 @@ static PyObject *
 layout_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
 {
     PyTypeObject *cls;
-    PyObject *fields, *message;
+    PyObject *fields;
     Py_ssize_t size;
     Layout *self;
     if (empty_tuple == NULL && (empty_tuple = PyTuple_New(0)) == NULL)
@@ -340,11 +348,11 @@ layout_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
         PyErr_SetString(PyExc_ValueError, "the record is too large");
         return NULL;
     }
-    /* fails for classes whose instances object.__new__ may not make */
-    message = PyObject_CallMethod((PyObject *)&PyBaseObject_Type, "__new__", "O", cls);
-    if (message == NULL)
+    /* layout_unpack makes the messages: no instance is made here to find out whether it can */
+    if (cls->tp_new != PyBaseObject_Type.tp_new || PyType_HasFeature(cls, Py_TPFLAGS_IS_ABSTRACT)) {
+        PyErr_Format(PyExc_TypeError, "object.__new__ does not make the instances of %R", cls);
         return NULL;
-    Py_DECREF(message);
+    }
     self = (Layout *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;

@@ -219,7 +219,8 @@ def test_without_the_extension() -> None:
     program = (
         "import sys; sys.modules['pydotcompute.accel._fastpath'] = None\n"
         "import asyncio, inspect\n"
-        "from pydotcompute import RingKernel, RingKernelRuntime, fastpath\n"
+        "from pydotcompute import RingKernel, RingKernelRuntime\n"
+        "from pydotcompute.kernels import accelerate as fastpath\n"
         "assert fastpath.extension is None and not fastpath.use()\n"
         "assert inspect.iscoroutinefunction(RingKernel.send)\n"
         "async def echo(ctx):\n"
@@ -240,17 +241,17 @@ def test_the_runtime_without_it() -> None:
     """Everything the extension takes over, once more by the Python code alone."""
     root = Path(__file__).parents[3]
     files = [
-        "lifecycle",
-        "request",
-        "channel",
-        "sync",
-        "failure",
-        "runtime_batches",
-        "backpressure",
+        "kernels/test_lifecycle.py",
+        "kernels/test_sync.py",
+        "kernels/test_failure.py",
+        "kernels/test_runtime_batches.py",
+        "queues/test_request.py",
+        "queues/test_channel.py",
+        "queues/test_backpressure.py",
     ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "tests.support.pure", "-p", "no:cacheprovider", "-x",
-         *(f"tests/test_{name}.py" for name in files)],
+         *(f"tests/runtime/{name}" for name in files)],
         cwd=root, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -261,7 +262,7 @@ import asyncio, sys, types
 stale = types.ModuleType("pydotcompute.accel._fastpath")
 {setting}
 sys.modules["pydotcompute.accel._fastpath"] = stale
-from pydotcompute import fastpath
+from pydotcompute.kernels import accelerate as fastpath
 from tests.support.contract import Job, decorated
 from pydotcompute import RingKernelRuntime
 assert fastpath.extension is None
