@@ -17,9 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from pydotcompute.compiler.abi import IN_ORDER, SIDE_BY_SIDE, Lanes
+from pydotcompute.compiler.abi import IN_ORDER, SIDE_BY_SIDE
 from pydotcompute.compiler.codegen.kernel import emit
 from pydotcompute.compiler.codegen.render import render
 from pydotcompute.compiler.codegen.signature import signature
@@ -29,15 +27,12 @@ from pydotcompute.compiler.frontend.actor_shape import ActorShape, find_shape
 from pydotcompute.compiler.frontend.source import FunctionSource, read_source
 from pydotcompute.compiler.frontend.unsupported import scan
 from pydotcompute.compiler.ir import nodes as ir
-from pydotcompute.compiler.ir.host_calls import Site, Texts, resolve
-from pydotcompute.compiler.ir.host_calls import emit as emit_prints
-from pydotcompute.compiler.ir.printer import to_text
 from pydotcompute.compiler.ir.verifier import verify
 from pydotcompute.compiler.irbuild.actor import build_kernel
 from pydotcompute.compiler.irbuild.core.unit import FIRST_USER_CODE
+from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.ops.error_codes import TABLE, describe
-from pydotcompute.compiler.passes.turn_dependence import max_sends
-from pydotcompute.compiler.types.message_schema import schema_of
+from pydotcompute.compiler.passes.turn_dependence import max_sends, schedule_of
 from pydotcompute.compiler.types.state_layout import (
     StateLayout,
     converted_fields,
@@ -45,124 +40,6 @@ from pydotcompute.compiler.types.state_layout import (
     of_value,
 )
 from pydotcompute.compiler.types.types import Type, UnsupportedTypeError
-
-
-@dataclass(frozen=True)
-class KernelSource:
-    """A lowered actor: its text, and what is needed to feed it.
-
-    Args:
-        kernel_id: the actor's id.
-        text: C++17, for NVRTC and for the host compiler.
-        ir: what it was emitted from.
-        state: the record of the actor's variables.
-        input_types, output_types: message classes; of several, a slot is a tagged union.
-        max_sends: how many outputs a turn makes at most; None if a loop sends.
-        strings: the constant strings, in the order of ``actor.strings``.
-        codes: exception class of each code that the text may report.
-        lanes: what it has of a device.
-    """
-
-    kernel_id: str
-    text: str
-    ir: ir.Kernel
-    state: StateLayout
-    input_types: tuple[type, ...]
-    output_types: tuple[type, ...]
-    max_sends: int | None
-    strings: tuple[str, ...]
-    codes: Mapping[int, type[BaseException]]
-    lanes: Lanes
-
-    def is_current(self) -> bool:
-        """Whether the constants it was compiled with still have the same values."""
-        return all(read() is value for read, value in self.ir.constants)
-
-    @property
-    def signature(self) -> str:
-        """Its messages and variables in one line, as the text has it."""
-        return signature(self.input_types, self.output_types, self.state.variables)
-
-    @property
-    def state_dtype(self) -> np.dtype[Any]:
-        """The record of the state."""
-        return self.state.dtype
-
-    def pack_state(self, values: Mapping[str, Any], record: memoryview) -> None:
-        """Writes the state into its record's bytes; raises if a value has no place there."""
-        self.state.pack(values, np.frombuffer(record, self.state.dtype, 1))
-
-    def unpack_state(self, record: memoryview) -> dict[str, Any]:
-        """The state in a record's bytes; names that are not bound are left out."""
-        return self.state.unpack(np.frombuffer(record, self.state.dtype, 1))
-
-    @property
-    def prints(self) -> tuple[Site, ...]:
-        """The calls of ``print`` and of loggers that the text carries to the host."""
-        return self.ir.prints
-
-    def emit(self, log: memoryview) -> None:
-        """Makes the calls that a log holds."""
-        emit_prints(self.ir.prints, log)
-
-    @property
-    def makes_texts(self) -> bool:
-        """Whether outputs may hold strings that the host has to make, and then publish."""
-        return any(site.makes_text for site in self.ir.prints)
-
-    def resolve(self, log: memoryview, slots: np.ndarray[Any, Any]) -> None:
-        """Makes the strings that a log asks for, and puts their ids into outputs.
-
-        Args:
-            log: what the actor wrote.
-            slots: output slots that can be written, one axis.
-        """
-        values = slots["value"] if self.ir.headers else slots
-        resolve(self.output_types, values, Texts(self.ir.prints, log))
-
-    def why(self, code: int, line: int) -> str:
-        """What a report of the compiled code means: ``an int beyond 64 bits, line 12``."""
-        if code in self.codes:
-            what = f"{self.codes[code].__name__}"
-        else:
-            reason = describe(code)
-            what = reason.text or "a value that compiled code cannot represent"
-            if reason.name == "PDC_DEOPT_CAPACITY":
-                what = self.state.overfull(linecache.getline(self.ir.loc.file, line)) or what
-        return f"{what} ({self.ir.loc.file}:{line})"
-
-    @property
-    def input_slot(self) -> np.dtype[Any]:
-        """The record of a slot of the input ring."""
-        return slot_dtype(self.input_types, headed=bool(self.ir.headers))
-
-    @property
-    def output_slot(self) -> np.dtype[Any]:
-        """The record of a slot of the output ring."""
-        return slot_dtype(self.output_types, headed=bool(self.ir.headers))
-
-
-def slot_dtype(classes: tuple[type, ...], *, headed: bool = False) -> np.dtype[Any]:
-    """A message's record, or ``{"tag", "value"}`` with room for the largest of several.
-
-    Args:
-        classes: the message classes of the port.
-        headed: the slot begins with the host's token of the message and a header's number.
-    """
-    if headed:
-        inner = slot_dtype(classes)
-        fields = [("token", "<u8"), ("header", "<u4"), ("unused", "<u4"), ("value", inner)]
-        return np.dtype(fields, align=True)
-    dtypes = [schema_of(cls).dtype for cls in classes]
-    if len(dtypes) == 1:
-        return dtypes[0]
-    if not dtypes:
-        return np.dtype("u1")
-    align = max(4, *(d.alignment for d in dtypes))
-    size = max(d.itemsize for d in dtypes)
-    size = -(-size // align) * align
-    return np.dtype({"names": ["tag", "value"], "formats": ["<u4", f"V{size}"],
-                     "offsets": [0, align], "itemsize": align + size})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -227,12 +104,14 @@ def lower(request: LoweringRequest) -> KernelSource:
                           request.signals, _converted(shape, request.state))  # fmt: skip
     verify(kernel)
     codes = code_classes(kernel, request.signals)
-    parts = emit(kernel, lambda file, line: python_line(source, file, line), codes)
+    schedule = schedule_of(kernel)
+    parts = emit(kernel, lambda file, line: python_line(source, file, line), codes,
+                 schedule.written)  # fmt: skip
     layout = StateLayout(tuple((local.name, local.type) for local in kernel.state))
     origin = f"{source.qualname} in {source.filename}, line {source.first_line}"
     publishes = not any(site.makes_text for site in kernel.prints)
     most = max_sends(kernel)
-    lanes = SIDE_BY_SIDE if parts.independent else IN_ORDER
+    lanes = SIDE_BY_SIDE if schedule.independent else IN_ORDER
     made_for = signature(kernel.inputs, kernel.outputs, layout.variables)
     text = render(request.kernel_id, origin, made_for, parts, layout.dtype.itemsize,
                   publishes=publishes, most=most, lanes=lanes)  # fmt: skip
@@ -304,6 +183,3 @@ def python_line(source: FunctionSource, file: str, line: int) -> str:
     """A line of a Python file, for comments."""
     own = source.line(line) if file == source.filename else ""
     return own or linecache.getline(file, line)
-
-
-__all__ = ["KernelSource", "LoweringRequest", "lower", "shape_of", "slot_dtype", "to_text"]

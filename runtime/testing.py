@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from pydotcompute.compiler.types import types
-from pydotcompute.compiler.types.message_schema import INT_MAX, INT_MIN, schema_of
+from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
+from pydotcompute.compiler.types.message_schema import schema_of
 from pydotcompute.compiler.types.types import Type
 
 if TYPE_CHECKING:

@@ -69,6 +69,45 @@ EXCEPTIONS = {
 }
 """A file and a module it may import all the same."""
 
+ORDER = """
+runtime/testing runtime/prometheus runtime/__init__ runtime/__main__
+runtime/tools
+runtime/kernels
+runtime/backends/engines runtime/backends/choice
+runtime/backends/cuda
+runtime/backends/native
+runtime/backends/python
+runtime/backends/base
+runtime/backends/plan
+runtime/backends/program
+runtime/backends/device
+runtime/actors
+runtime/queues
+runtime/messages runtime/toolchain
+runtime/accel runtime/support runtime/settings
+runtime/errors
+compiler/report compiler/pipeline
+compiler/kernel_source
+compiler/irbuild/actor | compiler/codegen | compiler/passes | compiler/host
+compiler/irbuild/syntax
+compiler/irbuild/strings
+compiler/irbuild/objects
+compiler/irbuild/containers
+compiler/irbuild/values
+compiler/irbuild/core
+compiler/ir compiler/consteval
+compiler/frontend compiler/ops
+compiler/types
+compiler/diagnostics
+compiler/abi
+templates
+"""
+"""Folders and files from the top of the package to its bottom.
+
+A line may import the lines below it, never those above.  Names on one line may import each other,
+as long as no circle comes of it; names with ``|`` between them may not.
+"""
+
 FILES = sorted(
     path.relative_to(ROOT).as_posix() for folder in LAYERS for path in (ROOT / folder).rglob("*.py")
 )
@@ -96,6 +135,116 @@ def imports(file: str) -> Iterator[tuple[str, int]]:
 
 def within(module: str, package: str) -> bool:
     return module == package or module.startswith(package + ".")
+
+
+STILL_UPWARDS = [
+    "runtime/backends/base.py imports runtime/backends/choice.py",
+    "runtime/messages/header_slots.py imports runtime/backends/program.py",
+    "runtime/support/metrics.py imports runtime/queues/channel.py",
+]
+"""For types only.  To be cut."""
+STILL_CIRCLES = [
+    ["compiler/ops/numpy_operators.py", "compiler/ops/operators.py"],
+    ["runtime/backends/cuda/engine.py", "runtime/backends/cuda/residency.py"],
+    ["runtime/backends/native/engine.py", "runtime/backends/native/zero_copy.py"],
+    ["runtime/backends/python/context.py", "runtime/backends/python/engine.py"],
+    ["runtime/kernels/accelerate.py", "runtime/kernels/runtime.py"],
+    ["runtime/kernels/kernel.py", "runtime/kernels/sync.py"],
+]
+"""To be cut."""
+
+PLACES = {
+    name: (line, side)
+    for line, names in enumerate(ORDER.strip().splitlines())
+    for side, alternatives in enumerate(names.split(" | "))
+    for name in alternatives.split()
+}
+
+
+def place(file: str) -> tuple[str, int, int] | None:
+    """The name in ``ORDER`` that a file belongs to, its line, and its side of a ``|``."""
+    path = Path(file).with_suffix("")
+    for name in (path, *path.parents):
+        if name.as_posix() in PLACES:
+            return (name.as_posix(), *PLACES[name.as_posix()])
+    return None
+
+
+def module_files() -> dict[str, str]:
+    """The file of each module of ours but the examples."""
+    found = {}
+    for file in FILES:
+        parts = [part for part in Path(file).with_suffix("").parts if part != "__init__"]
+        parts = parts[1:] if parts[0] == "runtime" else parts
+        found[".".join(["pydotcompute", *parts])] = file
+    return {module: file for module, file in found.items() if not file.startswith("examples/")}
+
+
+def file_imports() -> dict[str, set[str]]:
+    """Which files each file imports, at any depth, for types only as well."""
+    modules = module_files()
+    found: dict[str, set[str]] = {}
+    for file in modules.values():
+        named = {module for module, _ in imports(file)}
+        # `from a.b import c` names a.b and, if c is a module, a.b.c: that is the one imported
+        named -= {name for name in named if any(n.startswith(name + ".") and n in modules
+                                                for n in named)}  # fmt: skip
+        found[file] = {modules[name] for name in named if name in modules} - {file}
+    return found
+
+
+GRAPH = file_imports()
+
+
+def test_imports_go_downwards() -> None:
+    wrong = []
+    for file, imported in GRAPH.items():
+        for other in imported:
+            if Path(other).name == "__init__.py":
+                continue
+            above, below = place(file), place(other)
+            if file == "compiler/__init__.py" or above is None or below is None:
+                continue
+            if above[0] != below[0] and (above[1] > below[1] or
+                                         (above[1] == below[1] and above[2] != below[2])):
+                wrong.append(f"{file} imports {other}")
+    assert sorted(wrong) == sorted(STILL_UPWARDS)
+
+
+def circles() -> list[list[str]]:
+    """Files that import each other, directly or not: Tarjan's strongly connected components."""
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(file: str) -> None:
+        order[file] = lowest[file] = len(order)
+        stack.append(file)
+        for other in GRAPH[file]:
+            if other not in order:
+                visit(other)
+                lowest[file] = min(lowest[file], lowest[other])
+            elif other in stack:
+                lowest[file] = min(lowest[file], order[other])
+        if lowest[file] == order[file]:
+            at = stack.index(file)
+            if len(stack) - at > 1:
+                found.append(sorted(stack[at:]))
+            del stack[at:]
+
+    for file in GRAPH:
+        if file not in order:
+            visit(file)
+    return found
+
+
+def test_no_circles() -> None:
+    assert sorted(circles()) == sorted(STILL_CIRCLES)
+
+
+def test_every_file_has_a_place() -> None:
+    assert not [file for file in GRAPH if not (place(file) or file.endswith("__init__.py"))]
 
 
 def test_the_rules_see_the_files() -> None:

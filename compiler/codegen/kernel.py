@@ -1,13 +1,13 @@
 """C of a kernel: from ``ir.Kernel`` to the parts that the templates put together.
 
 Input: a verified kernel.  Output: ``Emitted``: struct definitions, one text a function, the text
-of the turn, the constant strings.  Statements are written by ``emit_statements``, expressions by
-``emit_expressions``.
+of the turn, the constant strings.  ``statements`` writes statements, ``expressions``
+expressions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from pydotcompute.compiler.codegen.c_types import CTypes, comment, declare, identifier
@@ -15,7 +15,6 @@ from pydotcompute.compiler.codegen.statements import StatementEmitter
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ops.error_codes import TABLE, describe
 from pydotcompute.compiler.ops.operators import ERROR_NAME, ERROR_TEXT, Primitive
-from pydotcompute.compiler.passes.turn_dependence import schedule_of
 from pydotcompute.compiler.types.types import CONTAINERS, MessageType
 
 
@@ -33,8 +32,6 @@ class Emitted:
     """Those that are containers: they change in place."""
     fixed: tuple[tuple[str, str], ...]
     """Those that no turn writes."""
-    independent: bool
-    """Whether turns may be run side by side."""
     strings: tuple[str, ...]
     input_slot: str
     output_slot: str
@@ -44,14 +41,19 @@ class Emitted:
     """Code and string number of the name of each exception; empty if nobody asks."""
 
 
-def emit(kernel: ir.Kernel, python: Callable[[str, int], str],
-         codes: Mapping[int, type[BaseException]]) -> Emitted:  # fmt: skip
+def emit(
+    kernel: ir.Kernel,
+    python: Callable[[str, int], str],
+    codes: Mapping[int, type[BaseException]],
+    written: Collection[str],
+) -> Emitted:
     """The C parts of a kernel.
 
     Args:
         kernel: what was built.
         python: the text of a line by file and number.
         codes: exception class of every code the kernel may meet.
+        written: names of the state variables that some turn writes.
     """
     c_types, strings = CTypes(), dict[str, int]()
     input_slot = _slot(c_types, kernel.inputs, "pdc_input_slot")
@@ -70,13 +72,12 @@ def emit(kernel: ir.Kernel, python: Callable[[str, int], str],
                   for code, cls in codes.items() if _asks(kernel, ERROR_NAME))  # fmt: skip
     places = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
                    if isinstance(v.type, CONTAINERS))  # fmt: skip
-    schedule = schedule_of(kernel)
     fixed = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
-                  if v.name not in schedule.written)  # fmt: skip
+                  if v.name not in written)  # fmt: skip
     own = {name for _, name in state}
     rest = tuple((c, n) for n, c in body.locals.items() if n not in own)
     return Emitted(tuple(c_types.definitions), tuple(functions), tuple(body.lines), rest, state,
-                   places, fixed, schedule.independent, tuple(strings), input_slot,
+                   places, fixed, tuple(strings), input_slot,
                    output_slot, texts, names)  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def render(kernel_id: str, origin: str, signature: str, parts: Emitted, state_si
         places=parts.places,
         fixed=[pair for pair in parts.fixed if pair not in parts.places],
         changing=[pair for pair in parts.places if pair not in parts.fixed],
-        independent=int(parts.independent),
+        independent=int(lanes == abi.SIDE_BY_SIDE),
         most=most or 0,
         lanes=lanes,
         containers="pdc_list<" in text or "pdc_dict<" in text or "pdc_deque<" in text

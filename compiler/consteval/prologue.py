@@ -22,7 +22,8 @@ from pydotcompute.compiler.consteval.purity import VALUES
 from pydotcompute.compiler.diagnostics.diagnostic import DiagnosticError
 from pydotcompute.compiler.frontend.actor_shape import ActorShape
 from pydotcompute.compiler.frontend.names import bound_names
-from pydotcompute.compiler.frontend.source import MISSING, read_source
+from pydotcompute.compiler.frontend.source import read_source
+from pydotcompute.compiler.types.missing import MISSING
 
 DEPTH = 20
 """Calls within calls that are followed."""

@@ -18,7 +18,8 @@ from typing import Final
 
 from pydotcompute.compiler.diagnostics.diagnostic import Diagnostics
 from pydotcompute.compiler.frontend.names import walk_scope
-from pydotcompute.compiler.frontend.source import MISSING, FunctionSource, awaited_method
+from pydotcompute.compiler.frontend.source import FunctionSource, awaited_method
+from pydotcompute.compiler.types.missing import MISSING
 
 CLEAN: Final = "clean"
 RECEIVED: Final = "received"

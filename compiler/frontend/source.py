@@ -20,22 +20,12 @@ import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import CodeType, FunctionType
-from typing import Any, Final
+from typing import Any
 
 from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, DiagnosticError, Location
 from pydotcompute.compiler.frontend.code_objects import FunctionNode, same_code
 from pydotcompute.compiler.frontend.names import bound_names, declared_names, parameters
-
-
-class Missing:
-    """The type of ``MISSING``."""
-
-    def __repr__(self) -> str:
-        return "MISSING"
-
-
-MISSING: Final = Missing()
-"""What ``FunctionSource.lookup`` returns for a name that has no value."""
+from pydotcompute.compiler.types.missing import MISSING
 
 
 @dataclass(frozen=True)

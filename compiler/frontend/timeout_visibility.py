@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydotcompute.compiler.frontend.names import bound_names, walk_scope
-from pydotcompute.compiler.frontend.source import MISSING, FunctionSource, awaited_method
+from pydotcompute.compiler.frontend.source import FunctionSource, awaited_method
+from pydotcompute.compiler.types.missing import MISSING
 
 
 class _End(enum.Enum):

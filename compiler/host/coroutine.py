@@ -30,7 +30,8 @@ from typing import Any, Final, TypeVar
 from pydotcompute.compiler.frontend.actor_shape import ActorShape
 from pydotcompute.compiler.frontend.code_objects import compile_node
 from pydotcompute.compiler.frontend.names import walk_scope
-from pydotcompute.compiler.frontend.source import MISSING, FunctionSource
+from pydotcompute.compiler.frontend.source import FunctionSource
+from pydotcompute.compiler.types.missing import MISSING
 
 Signals = tuple[type[BaseException], ...]
 Part = Callable[..., Coroutine[Any, Any, Any]]

@@ -42,7 +42,7 @@ from pydotcompute.compiler.types.types import (
     in_body,
 )
 
-_log = logging.getLogger("pydotcompute.kernels.actor")
+_log = logging.getLogger("pydotcompute.actor")
 
 PENDING = 1 << 31
 """Marks the id of a string that the host has yet to make; the rest is its place in the log, in

@@ -13,31 +13,14 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler.ops.operators import Deoptimise, Primitive, suffix
+from pydotcompute.compiler.types.limits import has_nan
 from pydotcompute.compiler.types.types import (
     ArrayType,
-    BoolType,
     DequeType,
     DictType,
-    EnumType,
-    FloatType,
-    IntType,
     ListType,
-    ScalarType,
-    StrType,
-    TupleType,
     Type,
-    UUIDType,
-    WideType,
 )
-
-DICT_CAPACITY = 4096
-"""Entries of a compiled dict; beyond them the actor deoptimises."""
-LOCAL_CAPACITY = 256
-"""Items of a list made inside a turn; beyond them the actor deoptimises."""
-GROWING_CAPACITY = 1024
-"""Items of a list in the state that grows and shrinks; beyond them the actor deoptimises."""
-STATE_LIST_CAPACITY = 65536
-"""Items of a list or array kept in the state; a longer one is not compiled."""
 
 
 def _last(d: dict[Any, Any]) -> int:
@@ -64,11 +47,6 @@ PRESENT = Primitive("present", "pdc_present({0}, {1})", lambda d, n: True)
 KEY = Primitive("key", "pdc_key({0}, {1})", lambda d, n: list(d)[n])
 LAST = Primitive("last", "pdc_last({e}, {0})", _last, raises=True)
 VALUE = Primitive("value", "pdc_value({0}, {1})", lambda d, n: list(d.values())[n])
-
-
-def has_nan(key: Any) -> bool:
-    """Whether a key is, or holds, a NaN, which a dict finds by identity."""
-    return any(map(has_nan, key)) if isinstance(key, tuple) else bool(key != key)
 
 
 def _set(xs: Any, at: Any, value: Any) -> None:
@@ -146,15 +124,6 @@ def with_item(type_: Type, item: Type) -> Type:
     return DequeType(item, type_.capacity)
 
 
-def is_key(type_: Type) -> bool:
-    """Whether a dict may have keys of a type: those that compare as their words do."""
-    if isinstance(type_, ScalarType):
-        return not type_.is_float
-    if isinstance(type_, TupleType):
-        return all(map(is_key, type_.items))
-    return isinstance(type_, (BoolType, FloatType, IntType, WideType, StrType, EnumType, UUIDType))
-
-
 def empty(type_: Type) -> Any:
     """A new Python container of a type."""
     if isinstance(type_, DequeType):
@@ -166,4 +135,4 @@ def empty(type_: Type) -> Any:
     return []
 
 
-__all__ = ["axis", "empty", "is_key", "item_type", "list_of", "suffix", "with_item"]
+__all__ = ["axis", "empty", "item_type", "list_of", "suffix", "with_item"]

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN, WIDE_MAX, WIDE_MIN
 from pydotcompute.compiler.types.types import (
     BOOL,
     FLOAT,
@@ -29,9 +30,6 @@ from pydotcompute.compiler.types.types import (
     ScalarType,
     Type,
 )
-
-INT_MIN, INT_MAX = -(2**63), 2**63 - 1
-WIDE_MIN, WIDE_MAX = -(2**127), 2**127 - 1
 
 
 class Deoptimise(Exception):
@@ -342,13 +340,6 @@ def folded(symbol: str, left: object, right: object) -> int | None:
         return _FOLDED[symbol](left, right)
     except (ArithmeticError, ValueError):
         return None
-
-
-def int_type(value: int) -> Type | None:
-    """The type of a constant int; None if it has more than 128 bits."""
-    if INT_MIN <= value <= INT_MAX:
-        return INT
-    return WIDE if WIDE_MIN <= value <= WIDE_MAX else None
 
 
 ERROR_NAME = Primitive("error_name", "pdc_error_name(pdc_t, {0})", lambda e: type(e).__name__)

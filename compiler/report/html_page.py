@@ -17,7 +17,7 @@ from typing import Any
 
 from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, DiagnosticError
 from pydotcompute.compiler.frontend.source import FunctionSource, read_source
-from pydotcompute.compiler.pipeline import KernelSource
+from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.report.html_style import STYLE, paint_c, paint_python
 from pydotcompute.compiler.report.source_map import Row, Section, Text, rows, sections
 from pydotcompute.compiler.report.summary import (

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from pydotcompute.compiler.codegen.c_types import file_name
 from pydotcompute.compiler.ir import nodes as ir
-from pydotcompute.compiler.pipeline import KernelSource
+from pydotcompute.compiler.kernel_source import KernelSource
 
 _LINE = re.compile(r'#line (\d+) "(.*)"')
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic
 from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.passes.turn_dependence import schedule_of
-from pydotcompute.compiler.pipeline import KernelSource
 from pydotcompute.compiler.types.message_schema import schema_of
 
 

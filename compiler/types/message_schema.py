@@ -36,6 +36,7 @@ from pydotcompute.compiler.diagnostics.errors import SchemaError
 from pydotcompute.compiler.types import types
 from pydotcompute.compiler.types.annotations import evaluate
 from pydotcompute.compiler.types.from_annotation import from_annotation
+from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
 from pydotcompute.compiler.types.types import Type, UnsupportedTypeError
 
 MESSAGE_MARK = "__pydotcompute_message__"
@@ -44,7 +45,6 @@ NAMES_MARK = "__pydotcompute_names__"
 """Class attribute: names from the enclosing function that the annotations mention."""
 _SCHEMA = "__pydotcompute_schema__"
 
-INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 MAX_RECORD_BYTES = 1 << 24
 
 _SUPPORTED = (

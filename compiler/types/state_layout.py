@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler.frontend.source import MISSING
-from pydotcompute.compiler.ops.containers import DICT_CAPACITY, STATE_LIST_CAPACITY, is_key
-from pydotcompute.compiler.ops.operators import int_type
 from pydotcompute.compiler.types import message_schema as schemas
+from pydotcompute.compiler.types.int_ranges import int_type
+from pydotcompute.compiler.types.limits import DICT_CAPACITY, STATE_LIST_CAPACITY, is_key
+from pydotcompute.compiler.types.missing import MISSING
 from pydotcompute.compiler.types.storage import is_of, load, storage, store
 from pydotcompute.compiler.types.types import (
     BOOL,

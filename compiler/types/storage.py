@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler.frontend.source import MISSING
-from pydotcompute.compiler.ops.containers import DICT_CAPACITY, has_nan
-from pydotcompute.compiler.ops.operators import INT_MAX, INT_MIN
 from pydotcompute.compiler.types import message_schema as schemas
+from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
+from pydotcompute.compiler.types.limits import DICT_CAPACITY, has_nan
+from pydotcompute.compiler.types.missing import MISSING
 from pydotcompute.compiler.types.types import (
     BOOL,
     CONTAINERS,

@@ -12,6 +12,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +119,10 @@ class RingKernelFunction:
         """
         from pydotcompute.actors.lowering import lower_actor
 
-        return lower_actor(self, input_type, output_type)
+        spec = self.spec
+        inputs = spec.input_types if input_type is None else members(input_type)
+        outputs = spec.output_types if output_type is None else members(output_type)
+        return lower_actor(replace(spec, input_types=inputs or (), output_types=outputs or ()))
 
     def _types(self) -> tuple[Any, Any]:
         # looked up each time: a name in the annotation may be defined after the actor

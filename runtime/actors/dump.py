@@ -9,14 +9,33 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic
+from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.settings import settings
 from pydotcompute.support import notices
 
-if TYPE_CHECKING:
-    from pydotcompute.actors.lowering import Lowering
+
+class Dumped(Protocol):
+    """The parts of a ``Lowering`` that are written."""
+
+    @property
+    def kernel_id(self) -> str: ...
+    @property
+    def kernel(self) -> KernelSource | None: ...
+    @property
+    def diagnostics(self) -> Sequence[Diagnostic]: ...
+    @property
+    def function(self) -> Callable[..., Any] | None: ...
+    @property
+    def ir(self) -> str: ...
+    @property
+    def layout(self) -> str: ...
+    @property
+    def edited(self) -> Path | None: ...
 
 
 def folder_name(kernel_id: str) -> str:
@@ -24,7 +43,7 @@ def folder_name(kernel_id: str) -> str:
     return re.sub(r"[^\w-]+", "_", kernel_id, flags=re.ASCII)[:80] or "kernel"
 
 
-def dump(lowering: Lowering) -> Path | None:
+def dump(lowering: Dumped) -> Path | None:
     """Writes the files of a kernel into the dump folder, replacing older ones.
 
     The text is the generated one, and never takes the place of the edited one that is compiled.
@@ -71,7 +90,7 @@ def note_build(kernel_id: str, text: str) -> None:
         log.write(f"{text}\n")
 
 
-def _python(lowering: Lowering) -> str:
+def _python(lowering: Dumped) -> str:
     try:
         return "" if lowering.function is None else inspect.getsource(lowering.function)
     except OSError:  # typed at a prompt

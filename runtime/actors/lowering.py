@@ -10,22 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from pydotcompute.actors.dump import dump, note_build
 from pydotcompute.actors.override import edited_path, edited_text, named
+from pydotcompute.actors.spec import KernelSpec
 from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, DiagnosticError
 from pydotcompute.compiler.ir.printer import to_text
-from pydotcompute.compiler.pipeline import KernelSource, LoweringRequest, PendingError, lower
+from pydotcompute.compiler.kernel_source import KernelSource
+from pydotcompute.compiler.pipeline import LoweringRequest, PendingError, lower
 from pydotcompute.compiler.report.html_page import fragment, html
 from pydotcompute.compiler.report.summary import explain, layout
 from pydotcompute.errors import BuildError, LoweringError, QueueFullError, QueueTimeoutError
 from pydotcompute.settings import settings
 from pydotcompute.support.gc_pause import resting
-
-if TYPE_CHECKING:
-    from pydotcompute.actors.decorator import RingKernelFunction
 
 SIGNALS: dict[str, type[BaseException]] = {
     "PDC_QUEUE_TIMEOUT": QueueTimeoutError,
@@ -162,29 +161,18 @@ class Lowering:
         return f"<Lowering of {self.kernel_id!r}: {len(self.diagnostics)} problems>"
 
 
-def lower_actor(
-    actor: RingKernelFunction,
-    input_type: Any = None,
-    output_type: Any = None,
-    *,
-    state: Mapping[str, Any] | None = None,
-) -> Lowering:
-    """Lowers a decorated actor as far as its source; compiles nothing.
+def lower_actor(spec: KernelSpec, *, state: Mapping[str, Any] | None = None) -> Lowering:
+    """Lowers an actor as far as its source; compiles nothing.
 
     Args:
-        actor: the decorated function.
-        input_type, output_type: in place of what was declared; a class or a union of classes.
+        spec: the actor as declared.
         state: the values its variables have before the loop, if the prologue has run.
 
     Returns:
         The result; problems of the actor are in it and not raised.
     """
-    from pydotcompute.actors.spec import members
-
-    inputs = members(input_type) if input_type is not None else actor.input_types
-    outputs = members(output_type) if output_type is not None else actor.output_types
     request = LoweringRequest(
-        actor.kernel_id, actor.function, inputs or (), outputs or None, state, SIGNALS
+        spec.kernel_id, spec.function, spec.input_types, spec.output_types or None, state, SIGNALS
     )
     result = _remembered(request) if state is None else _lower(request)
     if settings().dump_dir is not None:

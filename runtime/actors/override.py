@@ -13,12 +13,12 @@ from pathlib import Path
 
 from pydotcompute.actors.dump import folder_name
 from pydotcompute.compiler.codegen.signature import MARK, signature_of
-from pydotcompute.compiler.pipeline import KernelSource
+from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.errors import BuildError
 from pydotcompute.settings import settings
 from pydotcompute.support import notices
 
-_log = logging.getLogger("pydotcompute.kernels.kernel")
+_log = logging.getLogger("pydotcompute.kernel")
 
 
 def edited_path(kernel_id: str) -> Path | None:

@@ -6,9 +6,7 @@ Output: a ``Plan``.  Runs on a worker thread: it may compile.
 
 from __future__ import annotations
 
-import functools
 import logging
-import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +18,7 @@ from pydotcompute.backends.program import NativeProgram, program_of
 from pydotcompute.errors import BackendUnavailableError, BuildError, LoweringError
 from pydotcompute.support.gc_pause import resting
 
-log = logging.getLogger("pydotcompute.kernels.kernel")
+log = logging.getLogger("pydotcompute.kernel")
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,9 @@ def choose(
     device = devices.find(backend)
     try:
         with resting():  # the compiler is imported here as well
-            lowering = _lower(spec, state)
+            from pydotcompute.actors.lowering import lower_actor
+
+            lowering = lower_actor(spec, state=state)
     except Warning:  # the user's filter made an error of it
         raise
     except Exception as error:  # the compiler is broken: the actor need not be
@@ -152,22 +152,6 @@ def _inexact(lowering: Any) -> str | None:
     shown = (name.removeprefix("pdc_").removesuffix("_f64") for name in used)
     names = ", ".join("math.log of a base" if n == "logb" else f"math.{n}" for n in shown)
     return f"it calls {names}, which a GPU computes less exactly than to 2 units in the last place"
-
-
-def _lower(spec: KernelSpec, state: dict[str, Any] | None) -> Any:
-    from pydotcompute.actors.decorator import RingKernelFunction
-    from pydotcompute.actors.lowering import lower_actor
-
-    function = RingKernelFunction(
-        spec.function, kernel_id=spec.kernel_id, input_type=_union(spec.input_types),
-        output_type=_union(spec.output_types), queue_size=spec.queue_size,
-        backpressure=spec.backpressure, auto_register=False,
-    )  # fmt: skip
-    return lower_actor(function, state=state)
-
-
-def _union(types: tuple[type, ...]) -> Any:
-    return functools.reduce(operator.or_, types) if types else None
 
 
 def _interpret(lowering: Any, reason: str, fallback: str) -> Plan:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pydotcompute.backends.cuda.residency import Residents
     from pydotcompute.backends.device import Device
 
-log = logging.getLogger("pydotcompute.kernels.kernel")
+log = logging.getLogger("pydotcompute.kernel")
 
 
 @dataclass(frozen=True)

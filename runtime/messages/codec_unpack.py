@@ -10,13 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from pydotcompute.compiler.types import types
-from pydotcompute.compiler.types.message_schema import (
-    INT_MAX,
-    INT_MIN,
-    Schema,
-    record_dtype,
-    schema_of,
-)
+from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
+from pydotcompute.compiler.types.message_schema import Schema, record_dtype, schema_of
 from pydotcompute.compiler.types.types import Type
 from pydotcompute.messages.codec_writer import (
     CODES,

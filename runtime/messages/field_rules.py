@@ -34,7 +34,8 @@ from uuid import UUID
 import numpy as np
 
 from pydotcompute.compiler.types import types
-from pydotcompute.compiler.types.message_schema import INT_MAX, INT_MIN, field_type, schema_of
+from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
+from pydotcompute.compiler.types.message_schema import field_type, schema_of
 from pydotcompute.compiler.types.types import Type
 from pydotcompute.errors import describe, given
 from pydotcompute.messages.field_errors import (

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from pydotcompute.accel.storage import RingStorage, layout_of
 from pydotcompute.compiler.types.message_schema import StringTableFullError
 from pydotcompute.errors import InternalError
-from pydotcompute.kernels.accelerate import RingStorage, layout_of
 from pydotcompute.messages.codec import FieldError, wrap_field_error
 from pydotcompute.messages.slots import ForeignMessage, RecordSlots, take_batch
 from pydotcompute.queues.port import EMPTY, no_batch, nothing

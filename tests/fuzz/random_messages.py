@@ -10,7 +10,8 @@ from uuid import UUID
 import numpy as np
 
 from pydotcompute.compiler.types import types
-from pydotcompute.compiler.types.message_schema import INT_MAX, INT_MIN, schema_of
+from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
+from pydotcompute.compiler.types.message_schema import schema_of
 from pydotcompute.compiler.types.types import Type
 from pydotcompute.testing import HARD_FLOATS, HARD_INTS
 

@@ -34,7 +34,7 @@ from pydotcompute.compiler.frontend.source import read_source
 from pydotcompute.compiler.host.coroutine import CoroutineParts, split
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.interpreter import evaluate
-from pydotcompute.compiler.pipeline import KernelSource
+from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.types.message_schema import is_message
 from pydotcompute.errors import ActorExit, LoweringError, QueueTimeoutError
 from pydotcompute.messages.codec import copier_of
@@ -272,7 +272,7 @@ class Subject:
         self.parts = split(source, self.shape, (ActorExit,))
         self.state = _run_prologue(self.parts)
         known = {n: v for n, v in self.state.items() if n in self.shape.state_names}
-        self.lowering = lower_actor(actor, state=known)
+        self.lowering = lower_actor(actor.spec, state=known)
         if self.lowering.kernel is None:
             found = self.lowering.diagnostics
             text = "\n".join(f"line {d.line}: {d.code} {d.message}" for d in found)

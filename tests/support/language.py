@@ -25,7 +25,7 @@ from types import ModuleType
 
 from pydotcompute.actors.decorator import RingKernelFunction
 from pydotcompute.actors.lowering import Lowering, lower_actor
-from pydotcompute.compiler.pipeline import KernelSource
+from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.report.source_map import sections
 from tests.support.language_tables import TABLES
 
@@ -86,7 +86,7 @@ def load(example: Example, prelude: Example) -> tuple[RingKernelFunction, Loweri
     sys.modules[module.__name__] = module
     exec(compile(text, file, "exec", dont_inherit=True), module.__dict__)
     actor = [v for v in vars(module).values() if isinstance(v, RingKernelFunction)][-1]
-    return actor, lower_actor(actor)
+    return actor, lower_actor(actor.spec)
 
 
 def c_by_line(kernel: KernelSource) -> dict[tuple[str, int], list[str]]:

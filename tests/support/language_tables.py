@@ -18,17 +18,17 @@ from pydotcompute.compiler.frontend.unsupported import TABLE as UNSUPPORTED
 from pydotcompute.compiler.irbuild.containers.containers import METHODS as _METHODS
 from pydotcompute.compiler.irbuild.strings.formatting import _METHODS as STRING_METHODS
 from pydotcompute.compiler.irbuild.syntax.builtins import BUILTINS
-from pydotcompute.compiler.ops.containers import (
-    DICT_CAPACITY,
-    GROWING_CAPACITY,
-    LOCAL_CAPACITY,
-    STATE_LIST_CAPACITY,
-)
 from pydotcompute.compiler.ops.error_codes import TABLE as ERRORS
 from pydotcompute.compiler.ops.error_codes import describe
 from pydotcompute.compiler.ops.functions import INTRINSICS, spelling
 from pydotcompute.compiler.ops.numpy_operators import result_type
 from pydotcompute.compiler.ops.operators import Deoptimise, Signature, binary, unary
+from pydotcompute.compiler.types.limits import (
+    DICT_CAPACITY,
+    GROWING_CAPACITY,
+    LOCAL_CAPACITY,
+    STATE_LIST_CAPACITY,
+)
 from pydotcompute.compiler.types.message_schema import MAX_RECORD_BYTES, STRINGS
 from pydotcompute.compiler.types.types import BOOL, FLOAT, INT, STR, UUID, WIDE, ScalarType, Type
 from pydotcompute.testing import HARD_FLOATS, HARD_INTS

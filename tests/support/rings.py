@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler.abi import ACTOR, PORT, SEAT, Leave, Status
-from pydotcompute.compiler.pipeline import KernelSource
+from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.types.message_schema import STRINGS
 from pydotcompute.messages.codec import codec_of
 from tests.support.captured import Captured

@@ -17,8 +17,6 @@ from pydotcompute.compiler.ops import error_codes
 from pydotcompute.compiler.ops.functions import INTRINSICS
 from pydotcompute.compiler.ops.operators import (
     COMPARISONS,
-    WIDE_MAX,
-    WIDE_MIN,
     Deoptimise,
     Signature,
     binary,
@@ -26,6 +24,7 @@ from pydotcompute.compiler.ops.operators import (
     truth,
     unary,
 )
+from pydotcompute.compiler.types.int_ranges import WIDE_MAX, WIDE_MIN
 from pydotcompute.compiler.types.types import BOOL, FLOAT, INT, WIDE, Type
 from pydotcompute.toolchain.build_cache import BuildCache
 from pydotcompute.toolchain.host_cc import find_compiler

@@ -17,6 +17,7 @@ from pydotcompute.compiler.irbuild.core.scope import Outgrown
 from pydotcompute.compiler.irbuild.values.operators import apply, cast_operand, negate
 from pydotcompute.compiler.ops import containers as c
 from pydotcompute.compiler.ops.operators import Primitive
+from pydotcompute.compiler.types.limits import GROWING_CAPACITY, LOCAL_CAPACITY, is_key
 from pydotcompute.compiler.types.types import (
     BOOL,
     CONTAINERS,
@@ -69,8 +70,8 @@ def grown(b: Builder, place: ir.Expr, item: Type, key: Type | None = None) -> Ty
     if isinstance(type_, DictType):
         keys = join(type_.key, key or type_.key)
         wide: Type = DictType(keys, join(type_.value, item))
-        if not c.is_key(keys):
-            where = type_ if c.is_key(key or NEVER) else "dict"
+        if not is_key(keys):
+            where = type_ if is_key(key or NEVER) else "dict"
             raise OperandError(f"a {key} as key of a {where}")
         if isinstance(item, CONTAINERS):
             raise OperandError("containers inside containers do not lower")
@@ -216,8 +217,8 @@ def _adder(primitive: Primitive) -> Method:
     def rule(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
         origin = base.origin if isinstance(base, ir.Local) else None
         if isinstance(base.type, ListType) and origin in b.unit.shrinking:
-            if base.type.capacity < c.GROWING_CAPACITY:
-                b.widen_container(origin, ListType(base.type.item, c.GROWING_CAPACITY))
+            if base.type.capacity < GROWING_CAPACITY:
+                b.widen_container(origin, ListType(base.type.item, GROWING_CAPACITY))
         elif isinstance(base.type, ListType) and origin is not None:
             b.fail("PDC106", node, "a list of the state grows without a bound",
                    notes=["compiled state has a fixed size"],
@@ -357,7 +358,7 @@ def make_list(b: Builder, node: ast.AST, values: Sequence[ir.Expr]) -> ir.Expr:
     site = (getattr(node, "lineno", 0), getattr(node, "col_offset", 0), getattr(node, TAG, ""))
     item = join(item, b.list_items.get(site, NEVER))
     values = [b.stable(value) for value in values]
-    capacity = max(c.LOCAL_CAPACITY, len(values))
+    capacity = max(LOCAL_CAPACITY, len(values))
     target = b.hole(b.loc(node), ListType(item, capacity))
     target = replace(target, site=site)
     b.block.append(ir.Fresh(b.loc(node), target))

@@ -23,7 +23,7 @@ from pydotcompute.compiler.diagnostics.diagnostic import DiagnosticError, Diagno
 from pydotcompute.compiler.diagnostics.errors import SchemaError
 from pydotcompute.compiler.frontend.escape import changing, looked_at
 from pydotcompute.compiler.frontend.liveness import bound_names
-from pydotcompute.compiler.frontend.source import MISSING, FunctionSource
+from pydotcompute.compiler.frontend.source import FunctionSource
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.core import enum_values as build_enums
 from pydotcompute.compiler.irbuild.core.convert import NoneOperandError, OperandError, raising
@@ -38,8 +38,10 @@ from pydotcompute.compiler.irbuild.core.unit import (
     describe_static,
 )
 from pydotcompute.compiler.ops.containers import LENGTH
-from pydotcompute.compiler.ops.operators import int_type, truth
+from pydotcompute.compiler.ops.operators import truth
+from pydotcompute.compiler.types.int_ranges import int_type
 from pydotcompute.compiler.types.message_schema import schema_of
+from pydotcompute.compiler.types.missing import MISSING
 from pydotcompute.compiler.types.types import (
     BOOL,
     FLOAT,

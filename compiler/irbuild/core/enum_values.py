@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pydotcompute.compiler.ir import nodes as ir
-from pydotcompute.compiler.ops.operators import INT_MAX, INT_MIN, Primitive
+from pydotcompute.compiler.ops.operators import Primitive
+from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
 from pydotcompute.compiler.types.types import BOOL, FLOAT, INT, STR, EnumType, Type
 
 _BASES: tuple[tuple[type, Type, Callable[[Any], Any]], ...] = (

@@ -19,14 +19,8 @@ from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import NoneOperandError, OperandError, raising
 from pydotcompute.compiler.irbuild.core.enum_values import as_base, base_of, has_operators
 from pydotcompute.compiler.ops.numpy_operators import cast, depends_on_processor
-from pydotcompute.compiler.ops.operators import (
-    NOT,
-    Deoptimise,
-    Primitive,
-    binary,
-    folded,
-    int_type,
-)
+from pydotcompute.compiler.ops.operators import NOT, Deoptimise, Primitive, binary, folded
+from pydotcompute.compiler.types.int_ranges import int_type
 from pydotcompute.compiler.types.types import (
     BOOL,
     FLOAT,

@@ -21,7 +21,8 @@ from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.enum_values import as_base
 from pydotcompute.compiler.irbuild.values.operators import apply, cast_operand
 from pydotcompute.compiler.ops.numpy_operators import numpy_binary, quietly
-from pydotcompute.compiler.ops.operators import INT_MAX, Deoptimise, Primitive
+from pydotcompute.compiler.ops.operators import Deoptimise, Primitive
+from pydotcompute.compiler.types.int_ranges import INT_MAX
 from pydotcompute.compiler.types.types import BOOL, INT, WIDE, ScalarType, UnionType
 
 WORD = ScalarType("uint64")

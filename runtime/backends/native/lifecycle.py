@@ -10,6 +10,7 @@ import asyncio
 import logging
 from typing import Any
 
+from pydotcompute.accel.storage import EngineStorage
 from pydotcompute.backends.base import Host, Replay
 from pydotcompute.backends.native import block as words
 from pydotcompute.backends.native.block import Block
@@ -20,11 +21,10 @@ from pydotcompute.compiler.abi import Event
 from pydotcompute.compiler.host.coroutine import RETURNED
 from pydotcompute.compiler.ops.error_codes import BY_NAME
 from pydotcompute.errors import InternalError
-from pydotcompute.kernels.accelerate import EngineStorage
 from pydotcompute.messages.slots import ForeignMessage
 from pydotcompute.queues.ring import MASK, InputRing, OutputRing
 
-log = logging.getLogger("pydotcompute.kernels.kernel")
+log = logging.getLogger("pydotcompute.kernel")
 
 BUSY, PAUSED, AWAY = 1, 2, 4
 """Bits of ``gate``: a worker runs it; it is paused; there is nothing to run (yet, any more)."""

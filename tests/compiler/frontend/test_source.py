@@ -13,12 +13,8 @@ from typing import Any
 import pytest
 
 from pydotcompute.compiler.diagnostics.diagnostic import DiagnosticError, Location
-from pydotcompute.compiler.frontend.source import (
-    MISSING,
-    FunctionSource,
-    awaited_method,
-    read_source,
-)
+from pydotcompute.compiler.frontend.source import FunctionSource, awaited_method, read_source
+from pydotcompute.compiler.types.missing import MISSING
 from tests.support.defining import define
 
 

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pydotcompute import message
+from pydotcompute.accel.storage import layout_of
 from pydotcompute.compiler.types.message_schema import StringTableFullError
 from pydotcompute.kernels import accelerate as fastpath
 from pydotcompute.messages.codec import FieldError, codec_of
@@ -93,8 +94,8 @@ def packed(cls: type, values: Any) -> tuple[bytes | None, bytes | None]:
     try:
         codec.pack_into(record, 0, values)
     except (FieldError, StringTableFullError):
-        return None, fastpath.layout_of(cls).record(values)
-    return bytes(record), fastpath.layout_of(cls).record(values)
+        return None, layout_of(cls).record(values)
+    return bytes(record), layout_of(cls).record(values)
 
 
 @needs_extension
@@ -107,7 +108,7 @@ def test_records_are_those_of_the_codec(cls: type, data: st.DataObject) -> None:
     if fast is not None:  # otherwise the codec does it
         assert fast == right
     if right is not None:
-        mine, theirs = fastpath.layout_of(cls).message(right), codec.unpack_from(right, 0)
+        mine, theirs = layout_of(cls).message(right), codec.unpack_from(right, 0)
         assert type(mine) is type(theirs)
         for field in codec.schema.fields:
             one, other = getattr(mine, field.name), getattr(theirs, field.name)
@@ -166,14 +167,14 @@ def test_what_is_left_to_the_codec() -> None:
         item: UUID
 
     for cls in (Many, Perhaps, Either, Named, None):
-        assert fastpath.layout_of(cls) is None
+        assert layout_of(cls) is None
     for cls in FLAT:
-        assert fastpath.layout_of(cls) is not None
+        assert layout_of(cls) is not None
 
 
 @needs_extension
 def test_a_field_that_is_not_set_and_one_that_raises() -> None:
-    layout = fastpath.layout_of(Slotted)
+    layout = layout_of(Slotted)
     assert layout.record(object.__new__(Slotted)) is None
     assert layout.record(object()) is None
 
@@ -182,7 +183,7 @@ def test_a_field_that_is_not_set_and_one_that_raises() -> None:
     class Odd:
         value: int
 
-    layout = fastpath.layout_of(Odd)
+    layout = layout_of(Odd)
     made = object.__new__(Odd)
     assert layout.record(made) is None
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pydotcompute import Shape, message
-from pydotcompute.compiler.types.message_schema import INT_MAX, INT_MIN
+from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
 from pydotcompute.messages.codec import codec_of, copier_of
 from pydotcompute.messages.field_errors import FieldTypeError
 from pydotcompute.testing import messages, same

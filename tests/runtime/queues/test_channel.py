@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pydotcompute import (
@@ -58,6 +58,11 @@ class Recorder(ObjectPort):
         count = super().put_batch(batch, start)
         self.put.extend(batch[start : start + count])
         return count
+
+    def withdraw(self, count: int) -> None:
+        before = self.depth()
+        super().withdraw(count)
+        del self.put[len(self.put) - (before - self.depth()) :]
 
     def try_get(self) -> Any:
         message = super().try_get()
@@ -132,6 +137,7 @@ async def play(steps: list[tuple[str, Any]], bound: int, policy: BackpressureStr
     assert channel.promised == 0
 
 
+@example([("put_batch", 2), ("turn", 1), ("cancel", 0), ("turn", 1)], 1, BackpressureStrategy.BLOCK)
 @settings(max_examples=300, deadline=None)
 @given(STEPS, st.integers(1, 3), st.sampled_from(list(BackpressureStrategy)))
 def test_whatever_happens(

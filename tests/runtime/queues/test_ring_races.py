@@ -13,7 +13,7 @@ from pydotcompute import BackpressureStrategy, RingKernelRuntime
 from pydotcompute.backends.native.block import Memory, NativeBlock
 from pydotcompute.backends.native.engine import NativeEngine
 from pydotcompute.compiler.abi import PORT, Policy
-from pydotcompute.compiler.pipeline import slot_dtype
+from pydotcompute.compiler.kernel_source import slot_dtype
 from pydotcompute.messages.slots import RecordSlots
 from pydotcompute.queues.ring import BOUND, HEAD, MASK, InputRing, OutputRing
 from tests.support.native_actor import kit as native_kit

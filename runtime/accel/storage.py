@@ -1,0 +1,132 @@
+"""The optional C extension, and what it stores: the base classes of rings and native engines.
+
+The classes here are the extension's, or plain ones with the same attributes; ``layout_of`` tells it
+where the fields of a message lie.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from pydotcompute.compiler.types import types
+from pydotcompute.compiler.types.message_schema import STRINGS, Schema, record_dtype, schema_of
+from pydotcompute.compiler.types.types import Type
+from pydotcompute.errors import SchemaError
+
+VERSION: Final = 3
+"""What ``_fastpath`` and this package have agreed upon."""
+
+extension: Any = None
+"""The module, or None."""
+try:
+    from pydotcompute.accel import _fastpath
+
+    if getattr(_fastpath, "VERSION", 0) == VERSION:
+        extension = _fastpath
+except ImportError:
+    pass
+
+_CODES = {
+    "bool": "?", "int8": "b", "int16": "h", "int32": "i", "int64": "q",
+    "uint8": "B", "uint16": "H", "uint32": "I", "uint64": "Q",
+    "float16": "e", "float32": "f", "float64": "d",
+}  # fmt: skip
+_MOST_MEMBERS = 16
+"""Members of an enum that are worth looking through one by one."""
+_LAYOUT = "__pydotcompute_layout__"
+
+if TYPE_CHECKING or extension is None:
+
+    class RingStorage:
+        """What a ring keeps.  The extension's class of these attributes keeps them as C has them.
+
+        ``layout`` is what ``layout_of`` says of the one class of messages in the ring.
+        """
+
+        __slots__ = (
+            "armed", "bound", "buffer", "drop_oldest", "dropped", "get_gate", "head", "layout",
+            "mask", "peak", "pull", "put_gate", "sample_at", "sample_time", "seen", "size",
+            "slots", "tail", "wake", "words",
+        )  # fmt: skip
+
+    class EngineStorage:
+        """What a native engine keeps beside its own attributes.
+
+        The extension's class also keeps ``gate``, ``pace``, ``_taken``, ``_staged``, ``_prints``
+        and ``_waits`` of ``NativeEngine``, under these names.
+        """
+
+        inline_busy = 0.0
+        """Seconds that bursts run by the extension have taken and that no meter knows of yet."""
+
+        def attach(self, block: object, inport: Any, outport: Any, actor: int, burst: int) -> None:
+            """Let the extension run bursts.
+
+            Args:
+                block: owns the actor's memory.
+                inport, outport: the actor's rings.
+                actor, burst: addresses of the actor block and of the compiled code.
+            """
+
+        def detach(self) -> None:
+            """Forget what ``attach`` was given."""
+
+        def take_latencies(self) -> list[float]:
+            """Latencies, in seconds, that the extension has measured and no meter knows of yet."""
+            return []
+
+else:
+    RingStorage = extension.Ring
+    EngineStorage = extension.Engine
+
+
+def layout_of(cls: type | None) -> Any:
+    """Where the fields of a message lie in its record, for the extension.
+
+    Args:
+        cls: a message class, or None.
+
+    Returns:
+        An ``_fastpath.Layout``, or None: the codec packs and unpacks such messages.
+    """
+    if extension is None or cls is None:
+        return None
+    if _LAYOUT not in cls.__dict__:
+        setattr(cls, _LAYOUT, _layout(cls))
+    return cls.__dict__[_LAYOUT]
+
+
+def _layout(cls: type) -> Any:
+    try:
+        schema: Schema = schema_of(cls)
+        fields = [(f.name, f.offset, *_field(f.type)) for f in schema.fields]
+        return extension.Layout(cls, schema.dtype.itemsize, tuple(fields))
+    except (SchemaError, TypeError, ValueError):
+        return None
+
+
+def _field(t: Type) -> tuple[str, Any]:
+    """struct's code for a field, and what the extension has to know beside it."""
+    match t:
+        case types.BoolType():
+            return "?", None
+        case types.IntType():
+            return "q", None
+        case types.FloatType():
+            return "d", _probe(np.dtype("f8"), plain=True)
+        case types.ScalarType():
+            return _CODES[t.name], _probe(t.dtype, plain=False)
+        case types.StrType():
+            return "s", (STRINGS.ids, STRINGS.texts)
+        case types.EnumType() if len(t.members) <= _MOST_MEMBERS:
+            return "m", tuple(t.members)
+        case _:
+            raise TypeError(f"{t} is for the codec: {record_dtype(t)}")
+
+
+def _probe(dtype: np.dtype[Any], *, plain: bool) -> tuple[Any, bytes, bool]:
+    """A scalar of a value that is telling, by which the extension sees where numpy keeps it."""
+    raw = b"\1" if dtype.kind == "b" else bytes(range(1, dtype.itemsize + 1))
+    return np.frombuffer(raw, dtype)[0], raw, plain
