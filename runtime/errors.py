@@ -49,7 +49,9 @@ class ActorFailedError(PyDotComputeError):
         message: the sentence.
         kernel_id: whose actor it was.
         message_in: the message it was handling, or None if none was in hand.
-        state: the actor's variables before that message.
+        state: the actor's variables before that message, without those in ``state_after``.
+        state_after: variables that were too dear to copy before each message: the objects
+            themselves, as that message left them.
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class ActorFailedError(PyDotComputeError):
         kernel_id: str = "",
         message_in: Any = None,
         state: dict[str, Any] | None = None,
+        state_after: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.kernel_id = kernel_id
         self.message_in = message_in
         self.state: dict[str, Any] = {} if state is None else state
+        self.state_after: dict[str, Any] = {} if state_after is None else state_after
 
 
 class QueueFullError(PyDotComputeError):

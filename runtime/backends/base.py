@@ -33,13 +33,16 @@ class Failure:
         error: the exception.
         message: the message in hand, or None.
         state: the actor's variables before it.
-        state_known: whether ``state`` is complete, so that the actor can go on from it.
+        state_known: whether the actor can go on from ``state`` and ``state_after``.
+        state_after: the variables that are not in ``state``, because a copy for each message would
+            have been too dear, as the message left them.
     """
 
     error: BaseException
     message: Any = None
     state: dict[str, Any] = field(default_factory=dict)
     state_known: bool = False
+    state_after: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from pydotcompute.actors.coroutine_parts import dissect, snapshot
+from pydotcompute.actors.coroutine_parts import dissect
 from pydotcompute.actors.override import check_folder, tell_edited
 from pydotcompute.actors.spec import KernelSpec
 from pydotcompute.backends.base import AT_LEISURE, Engine, Failure, Replay
 from pydotcompute.backends.choice import Plan, choose
 from pydotcompute.backends.python.engine import PythonEngine
+from pydotcompute.backends.python.kept_state import snapshot
 from pydotcompute.errors import ActorFailedError, KernelClosedError, LoweringError, describe
 from pydotcompute.kernels.deadline import Deadline
 from pydotcompute.kernels.fallback import tell
@@ -309,7 +310,8 @@ class Actor:
         if fresh or failure is None or not failure.state_known:
             self.engine.start()
         else:
-            self.engine.resume(failure.state)
+            state = failure.state | failure.state_after
+            self.engine.resume(snapshot(state, state))  # the errors of the failure keep theirs
         await asyncio.sleep(0)
 
     # --- what engines report ---------------------------------------------------------------
@@ -393,7 +395,8 @@ class Actor:
         at = "" if failure.message is None else f" while handling {describe(failure.message)}"
         error = ActorFailedError(
             f"kernel {self.kernel_id!r} failed{at}: {type(cause).__name__}: {cause}",
-            self.kernel_id, failure.message, snapshot(failure.state, tuple(failure.state)),
+            self.kernel_id, failure.message, snapshot(failure.state, failure.state),
+            failure.state_after,
         )  # fmt: skip
         error.__cause__ = cause
         return error

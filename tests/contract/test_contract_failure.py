@@ -368,19 +368,52 @@ async def collecting(ctx: KernelContext[Job, Answer]) -> None:
         await ctx.send(Answer(len(seen)))
 
 
-def test_the_state_before_a_failure_is_copied_up_to_4096_entries(way: str) -> None:
-    """Beyond that a copy for each message would cost too much: the state is as it was left."""
+def test_the_state_before_a_failure_is_kept_where_copies_cost_little(way: str) -> None:
+    """The time of a message decides, on every backend the entries are those before it."""
 
     async def probe() -> None:
         async with launched(way, collecting, fallback="allow") as kernel:
-            # the messages' own values are entries as well; of the second, also the one that fails
-            for size, entries in ((4000, 4001), (6000, 6002)):
-                await kernel.request(Job(size, SILENT))
-                await kernel.send(Job(-size, FAIL))
+            await kernel.request(Job(4000, SILENT))
+            await kernel.send(Job(-1, FAIL))
+            with pytest.raises(ActorFailedError) as caught:
+                await kernel.receive()
+            assert len(caught.value.state["seen"]) == 4001  # the messages' own values as well
+            assert caught.value.state_after == {}
+            await kernel.restart()
+            assert (await kernel.request(Job(-2))).value == 4002
+
+    go(probe)
+
+
+async def sieving(ctx: KernelContext[Job, Answer]) -> None:
+    marks = [0] * 1_000_000
+    hits, last = 0, [0]
+    while True:
+        job = await ctx.receive()
+        marks[job.value] += 1
+        hits += 1
+        last.append(job.value)
+        if job.op == FAIL:
+            raise ValueError("marked")
+        await ctx.send(Answer(marks[job.value], hits))
+
+
+def test_what_was_too_dear_to_keep_is_shown_as_the_message_left_it() -> None:
+    async def probe() -> None:
+        async with launched("python", sieving) as kernel:
+            assert (await kernel.request(Job(7))).value == 1
+            for again in (1, 2):
+                await kernel.send(Job(7, FAIL))
                 with pytest.raises(ActorFailedError) as caught:
                     await kernel.receive()
-                assert len(caught.value.state["seen"]) == entries
+                error = caught.value
+                assert error.state == {"hits": 1, "last": [0, 7]}
+                assert list(error.state_after) == ["marks"]
+                assert error.state_after["marks"][7] == 1 + again
                 await kernel.restart()
+            answer = await kernel.request(Job(7))
+            assert (answer.value, answer.total) == (4, 2), "marks went on, hits went back"
+            assert error.state_after["marks"][7] == 3, "the error has its own"
 
     go(probe)
 

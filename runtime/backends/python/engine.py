@@ -11,14 +11,14 @@ cancelled, and one that swallows that too is abandoned (``driver``).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from time import perf_counter
 from typing import Any
 
-from pydotcompute.actors.coroutine_parts import snapshot
 from pydotcompute.backends.base import AT_LEISURE, Failure, Host, Replay
 from pydotcompute.backends.python.context import PythonContext
 from pydotcompute.backends.python.coroutine_driver import Driver, park_for_ever
+from pydotcompute.backends.python.kept_state import StateKeeper, snapshot
 from pydotcompute.errors import ActorExit, QueueTimeoutError
 from pydotcompute.queues.port import EMPTY, ObjectPort
 from pydotcompute.queues.waiting import LATE
@@ -69,7 +69,7 @@ class PythonEngine:
         self.credit = FAIR
         self.message: Any = None
         self.ordinal = -1
-        self._state: dict[str, Any] = {}
+        self._keeper = StateKeeper(self._names)
         self._parked = 0
         self._changed: asyncio.Future[None] | None = None
         self._resting: asyncio.Future[None] | None = None
@@ -162,17 +162,23 @@ class PythonEngine:
 
     def _fail(self, error: BaseException) -> None:
         message = self.message if self.holding else None
-        state = self._state if self.holding or self._late_turn else self._locals_of(error)
+        left, not_kept = self._locals_of(error), {}
+        if self.holding or self._late_turn:
+            state = self._keeper.before()
+            not_kept = self._keeper.not_kept()
+            not_kept = {name: left.get(name, value) for name, value in not_kept.items()}
+        else:
+            state = snapshot(left, self._names)
         self.holding = False
         known = self.host.anatomy.parts is not None and self._reached
-        self.host.failed(Failure(error, message, state, known))
+        self.host.failed(Failure(error, message, state, known, not_kept))
 
-    def _locals_of(self, error: BaseException) -> dict[str, Any]:
-        """The actor's variables where the error left it, when no message was in hand."""
+    def _locals_of(self, error: BaseException) -> Mapping[str, Any]:
+        """The actor's variables where the error left it."""
         code, trace = getattr(self._coroutine, "cr_code", None), error.__traceback__
         while trace is not None and trace.tb_frame.f_code is not code:
             trace = trace.tb_next
-        return {} if trace is None else snapshot(trace.tb_frame.f_locals, self._names)
+        return {} if trace is None else trace.tb_frame.f_locals
 
     async def pause(self) -> None:
         """Stop between two messages; an actor that waits for something else stops there."""
@@ -236,7 +242,7 @@ class PythonEngine:
         self.holding, self.message, self._reached = True, message, True
         self.ordinal = self.inport.tail - 1
         if self._names:
-            self._state = self._snapshot()
+            self._keeper.keep(self._locals())
 
     def finish(self) -> None:
         """The message in hand has been handled."""
@@ -255,9 +261,9 @@ class PythonEngine:
             port.sample_at = next_sample(max(port.sample_at, port.head - 1))
             port.sample_time = 0.0
 
-    def _snapshot(self) -> dict[str, Any]:
+    def _locals(self) -> Mapping[str, Any]:
         frame = getattr(self._coroutine, "cr_frame", None)
-        return {} if frame is None else snapshot(frame.f_locals, self._names)
+        return {} if frame is None else frame.f_locals
 
     def reply(self, message: Any) -> bool:
         """Give the message to the caller of ``request`` whose message is in hand, if any."""
@@ -287,7 +293,7 @@ class PythonEngine:
             if self._exits_raised > self._limit:
                 await self._park()
             if self._relief is not None and self._exit == _STAY:
-                self._relief(self._snapshot())
+                self._relief(snapshot(self._locals(), self._names))
                 await self._park()
             if self.paused:
                 await self.wait_active()
@@ -329,7 +335,8 @@ class PythonEngine:
 
     def _late(self, timeout: float | None) -> QueueTimeoutError:
         self.host.meter.timeouts += 1
-        self._late_turn, self._state = True, self._snapshot()
+        self._late_turn = True
+        self._keeper.keep(self._locals())
         return QueueTimeoutError(
             f"no message for kernel {self.host.kernel_id!r} within {max(0.0, timeout or 0.0):g} s"
         )
@@ -383,15 +390,18 @@ class PythonEngine:
 
     async def _rest(self, waiting: Any) -> Any:
         """Await something of the runtime: the actor handles nothing meanwhile."""
+        began = perf_counter()
         self._parked += 1
-        self.host.meter.park(perf_counter())
+        self.host.meter.park(began)
         self._wake_pausers()
         try:
             return await waiting
         finally:
             self._parked -= 1
             self.credit = FAIR
-            self.host.meter.unpark(perf_counter())
+            ended = perf_counter()
+            self.host.meter.unpark(ended)
+            self._keeper.waited += ended - began
 
     def _wake_pausers(self) -> None:
         resting, self._resting = self._resting, None
