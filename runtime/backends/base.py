@@ -75,8 +75,8 @@ class Host(Protocol):
     spec: KernelSpec
     plan: Plan
     declares_input: bool
-    request_gate: Callable[[], AbstractAsyncContextManager[None]] | None
-    """Entered while a request is put."""
+    request_gate: Callable[[float | None], AbstractAsyncContextManager[None]] | None
+    """Entered while a request is put; takes the loop's time by which it has to be, if any."""
 
     def ended(self) -> None:
         """The function has returned, or its loop and epilogue are over."""

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pydotcompute.kernel")
 
+RequestGate = Callable[[float | None], AbstractAsyncContextManager[None]]
+"""What is entered while a request is put; takes the loop's time by which it has to be, if any."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -83,7 +86,7 @@ class Actor:
         self.engine: Engine | None = None
         self.replies = Replies(self._requests_changed)
         self.poisoned: str | None = None
-        self.request_gate: Callable[[], AbstractAsyncContextManager[None]] | None = None
+        self.request_gate: RequestGate | None = None
         self._asked = "auto"
         self._over = loop.create_future()
         self._ending: asyncio.Task[Termination] | None = None

@@ -272,8 +272,13 @@ class RingKernel:
         def opened(ordinal: int) -> None:
             actor.replies.open(request, ordinal)
 
+        gate, deadline = actor.request_gate, None
+        if timeout is not None:
+            deadline = actor.loop.time() + timeout
         try:
-            async with actor.request_gate() if actor.request_gate is not None else nullcontext():
+            async with gate(deadline) if gate is not None else nullcontext():
+                if gate is not None and deadline is not None:
+                    timeout = deadline - actor.loop.time()
                 await self._inbox.put(request.message, timeout, opened)
         except ForeignMessage:
             await actor.interpret_foreign(request.message)

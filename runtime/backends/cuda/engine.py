@@ -11,6 +11,7 @@ number of messages, and it can die.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -28,7 +29,7 @@ from pydotcompute.backends.native.engine import NativeEngine
 from pydotcompute.backends.native.lifecycle import AWAY, BUSY, STAY, abandoned
 from pydotcompute.backends.program import NativeProgram
 from pydotcompute.compiler.abi import Leave, Policy
-from pydotcompute.errors import BackendUnavailableError
+from pydotcompute.errors import BackendUnavailableError, QueueTimeoutError
 from pydotcompute.queues.ring import HEAD, TAIL, InputRing, OutputRing
 from pydotcompute.support.worker_pool import Pool
 
@@ -222,13 +223,20 @@ class CudaEngine(NativeEngine):
         await super()._at_rest(patience)
 
     @asynccontextmanager
-    async def _rest_for_request(self) -> AsyncIterator[None]:
+    async def _rest_for_request(self, deadline: float | None) -> AsyncIterator[None]:
         """Where the bound depends on who waits for what, the device is told so before: nothing runs
-        until all requests that are about to be put have been."""
+        until all requests that are about to be put have been.
+
+        Args:
+            deadline: when, by the event loop's clock, the request has waited long enough.
+
+        Raises:
+            QueueTimeoutError: the actor has been busy with a message until then.
+        """
         self._requests += 1
         self.gate |= HELD
         try:
-            await self._at_rest(1e9)
+            await self._at_rest_before(deadline)
             yield
         finally:
             self._requests -= 1
@@ -236,6 +244,17 @@ class CudaEngine(NativeEngine):
                 self.gate &= ~HELD
                 if self.block is not None and not self.gate:
                     self.poke()
+
+    async def _at_rest_before(self, deadline: float | None) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._at_rest(1e9)
+        except TimeoutError:
+            self.host.meter.timeouts += 1
+            raise QueueTimeoutError(
+                f"kernel {self.host.kernel_id!r} was busy with a message for all the time that "
+                "the request had"
+            ) from None
 
     def begin_exit(self, *, drain: bool) -> None:
         """End the actor."""

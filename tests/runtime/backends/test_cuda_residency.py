@@ -14,9 +14,11 @@ import pytest
 from pydotcompute import (
     ActorFailedError,
     BackendUnavailableError,
+    BackpressureStrategy,
     KernelContext,
     KernelState,
     LoweringError,
+    QueueTimeoutError,
     RingKernelRuntime,
 )
 from pydotcompute.backends.cuda import device_selection as devices
@@ -473,3 +475,23 @@ def test_memory_of_the_device_is_asked_for_by_a_worker(
     go(probe)
     assert len(asked) == 2
     assert threading.main_thread().name not in asked
+
+
+@pytest.mark.parametrize("strategy", list(BackpressureStrategy)[1:])
+def test_a_request_to_a_busy_actor_keeps_to_its_time(
+    device: Emulator, strategy: BackpressureStrategy
+) -> None:
+    async def probe() -> None:
+        actor = decorated(tally, backpressure=strategy)
+        async with RingKernelRuntime(backend="cuda", fallback="error") as runtime:
+            kernel = await runtime.launch("tally", actor)
+            await kernel.activate()
+            await kernel.send(Job(1, SPIN))
+            await until(lambda: device.launches == 1)
+            with pytest.raises(QueueTimeoutError, match="busy"):
+                await kernel.request(Job(2), timeout=0.02)
+            figures = kernel.statistics()
+            assert (figures.received, figures.timeouts) == (1, 1)
+            await kernel.terminate(timeout=0.1, drain=False)
+
+    go(probe)
