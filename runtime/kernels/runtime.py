@@ -85,7 +85,7 @@ class RingKernelRuntime:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._poisoned: str | None = None
         self._closed = False
-        weakref.finalize(self, self._pool.close, 0.0)
+        weakref.finalize(self, self._pool.close)
         _living.add(self)
 
     def __repr__(self) -> str:
@@ -117,6 +117,10 @@ class RingKernelRuntime:
         Args:
             timeout: seconds for all kernels together; ``None``: the runtime's own.
             drain: let them handle what is queued first.
+
+        Raises:
+            Whatever the first ``terminate`` raises that fails, when all kernels have been ended;
+            the errors of others are its notes.
         """
         timeout = seconds(timeout)
         if self._poisoned is not None:
@@ -127,11 +131,16 @@ class RingKernelRuntime:
         limit = self._shutdown_timeout if timeout is None else timeout
         endings = [k.terminate(timeout=limit, drain=drain) for k in self._kernels.values()]
         try:
-            await asyncio.gather(*endings)
+            outcomes = await asyncio.gather(*endings, return_exceptions=True)
         finally:
             for residents in self._residents.values():
                 await residents.close(max(0.1, limit))
-            self._pool.close()
+            await self._pool.closed()
+        errors = [each for each in outcomes if isinstance(each, BaseException)]
+        for error in errors[1:]:
+            errors[0].add_note(f"another kernel did not end either: {error!r}")
+        if errors:
+            raise errors[0]
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:

@@ -38,6 +38,7 @@ class Pool:
         self._threads: set[threading.Thread] = set()
         self._idle = 0
         self._closed = False
+        self._over: Callable[[], None] | None = None
 
     def submit(self, job: Job) -> None:
         """Run a callable on some thread; it must not raise."""
@@ -80,6 +81,8 @@ class Pool:
                 while not self._jobs:
                     if self._closed or len(self._threads) > self._keep:
                         self._threads.discard(me)
+                        if self._over is not None and not self._threads:
+                            self._over()
                         return
                     self._idle += 1
                     self._ready.wait()
@@ -93,18 +96,26 @@ class Pool:
         """How many threads there are."""
         return len(self._threads)
 
-    def close(self, timeout: float = 1.0) -> None:
-        """End the threads; those that are in the middle of something end when that is over.
+    def close(self) -> None:
+        """End the threads; those that are in the middle of something end when that is over."""
+        with self._ready:
+            self._closed = True
+            self._ready.notify_all()
+
+    async def closed(self, timeout: float = 1.0) -> None:
+        """Close the pool, and let the event loop run until its threads have ended.
 
         Args:
             timeout: seconds to wait for them.
         """
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+        self.close()
         with self._ready:
-            self._closed = True
-            self._ready.notify_all()
-            threads = list(self._threads)
-        for thread in threads:
-            thread.join(timeout / max(1, len(threads)))
+            if not self._threads:
+                return
+            self._over = lambda: tell(loop, _settle, over, None, None)
+        await asyncio.wait([over], timeout=timeout)
 
 
 def tell(loop: asyncio.AbstractEventLoop, callback: Callable[..., object], *args: Any) -> None:
