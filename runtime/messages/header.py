@@ -4,14 +4,21 @@ What belongs here: how the header is stored (nothing at all until one of its par
 read), its checks, and the descriptors ``@message`` puts on a class.  The header is no dataclass
 field: ``repr``, ``==``, ``asdict`` and the record know nothing of it.
 
-The attribute ``HEADER`` of an instance holds one of four things: nothing or None (all default),
-a ``Header``, another message: the one this was copied from, whose id is this one's too, or
-``Received``.  The link is what lets a copy made by ``send`` share an id that nobody has asked for
-yet.
+The attribute ``HEADER`` of an instance holds one of five things:
+
+* nothing or None: all default;
+* a ``Header``;
+* an ``Identity``: all default, and something else refers to the message's id;
+* another message: the one this was copied from, whose id is this one's too.  The link lets a copy
+  made by ``send`` share an id that nothing has asked for yet;
+* ``Received``: the header of the original of a message in an actor's hands.
 
 What an actor sends has a header of its own, on every backend: an actor that sends on the message
 it has received sends its fields.  So a copy in an actor's hands has a link or is ``Received``, and
 ``given`` leaves those out.
+
+A reply names its request by an ``Identity``, never by the request itself: a client that sends each
+reply as its next request would keep every message of its life.
 """
 
 from __future__ import annotations
@@ -28,32 +35,47 @@ HEADER_NAMES = ("message_id", "priority", "correlation_id")
 DEFAULT_PRIORITY = 128
 
 
+class Identity:
+    """The id of a message, made when it is first read.  It names the message and does not keep it.
+    """
+
+    __slots__ = ("_made",)  # no __init__: every request makes one
+
+    _made: UUID
+
+    @property
+    def message_id(self) -> UUID:
+        """The id."""
+        try:
+            return self._made
+        except AttributeError:
+            self._made = made = uuid4()
+            return made
+
+
 class Header:
     """What a message carries beside its fields; shared between copies, so replaced, not changed.
 
     Args:
-        message_id: None until first read.
+        message_id: an id, None until it is first read, or the ``Identity`` that will make it.
         priority: 0 to 255.
-        correlation_id: an id, None, or a message whose id it is, as long as nobody reads it.
+        correlation_id: an id, None, or the ``Identity`` of the message that it names.
     """
 
     __slots__ = ("correlation_id", "message_id", "priority")
 
     def __init__(
         self,
-        message_id: UUID | None = None,
+        message_id: UUID | Identity | None = None,
         priority: int = DEFAULT_PRIORITY,
-        correlation_id: Any = None,
+        correlation_id: UUID | Identity | None = None,
     ) -> None:
         self.message_id = message_id
         self.priority = priority
         self.correlation_id = correlation_id
 
     def __reduce__(self) -> tuple[Any, ...]:
-        correlation = self.correlation_id
-        if not (correlation is None or isinstance(correlation, UUID)):
-            correlation = correlation.message_id
-        return Header, (_id_in(self), self.priority, correlation)
+        return Header, (_id_in(self), self.priority, _correlation_in(self))
 
 
 class Received:
@@ -65,23 +87,65 @@ class Received:
 
     __slots__ = ("header",)
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: Header | Identity) -> None:
         self.header = header
 
     @property
     def message_id(self) -> UUID:
-        """The other message's id, made now if nobody has read it."""
-        return _id_in(self.header)
+        """The other message's id, made now if nothing has read it."""
+        return id_of(self.header)
 
 
 def received(held: Any) -> Any:
     """What a copy gets whose original holds ``held``, on its way to an actor."""
-    return Received(held) if held.__class__ is Header else held
+    return Received(held) if held.__class__ in (Header, Identity) else held
 
 
 def given(held: Any) -> Any:
     """What a copy gets whose original holds ``held``, on its way from an actor."""
-    return held if held.__class__ is Header else None
+    return held if held.__class__ in (Header, Identity) else None
+
+
+def shared_header(message: Any) -> Header | Identity:
+    """What stands for the header of a message after the message itself is gone.
+
+    Args:
+        message: an instance of a message class.
+    """
+    held = getattr(message, HEADER, None)
+    while not isinstance(held, (Header, Identity)):
+        if held is None:
+            held = Identity()
+            object.__setattr__(message, HEADER, held)
+        elif isinstance(held, Received):
+            held = held.header
+        else:  # a link to the original
+            message, held = held, getattr(held, HEADER, None)
+    return held
+
+
+def identity_in(header: Header | Identity) -> UUID | Identity:
+    """The id in a header, or what will make it."""
+    if isinstance(header, Identity):
+        return header
+    if header.message_id is None:
+        header.message_id = Identity()
+    return header.message_id
+
+
+def id_of(header: Header | Identity) -> UUID:
+    """The id in a header, made now if nothing has read it."""
+    return header.message_id if isinstance(header, Identity) else _id_in(header)
+
+
+def priority_of(header: Header | Identity) -> int:
+    """The priority in a header."""
+    return header.priority if isinstance(header, Header) else DEFAULT_PRIORITY
+
+
+def correlation_of(header: Header | Identity) -> UUID | None:
+    """The correlation id in a header."""
+    return _correlation_in(header) if isinstance(header, Header) else None
 
 
 def set_header(message: Any, parts: Mapping[str, Any]) -> None:
@@ -110,12 +174,10 @@ def header_of(message: Any) -> Header:
     Args:
         message: an instance of a message class.
     """
-    held = _held(message)
-    if isinstance(held, Received):
-        held = held.header
-    if isinstance(held, Header):
-        return held
-    return Header() if held is None else Header(message_id=held.message_id)
+    if _held(message) is None:
+        return Header()
+    held = shared_header(message)
+    return held if isinstance(held, Header) else Header(held)
 
 
 def share_header(message: Any, copy: Any, header: Callable[[Any], Any] = received) -> Any:
@@ -133,14 +195,23 @@ def share_header(message: Any, copy: Any, header: Callable[[Any], Any] = receive
 def correlate(reply: Any, request: Any) -> None:
     """Make ``reply.correlation_id`` the id of ``request``, unless the actor has set one.
 
-    The id is made when somebody reads it, not here.
+    The id is made when it is first read, not here, and the reply does not keep the request.
 
     Args:
         reply, request: messages.
     """
+    identity: Any = getattr(request, HEADER, None)
+    if identity is None:  # the usual case, in a few steps
+        identity = Identity()
+        object.__setattr__(request, HEADER, identity)
+    elif identity.__class__ is not Identity:
+        identity = identity_in(shared_header(request))
+    if getattr(reply, HEADER, None) is None:
+        object.__setattr__(reply, HEADER, Header(None, DEFAULT_PRIORITY, identity))
+        return
     old = header_of(reply)
     if old.correlation_id is None:
-        object.__setattr__(reply, HEADER, Header(old.message_id, old.priority, request))
+        object.__setattr__(reply, HEADER, Header(old.message_id, old.priority, identity))
 
 
 def _check(cls: type, name: str, value: Any) -> None:
@@ -166,14 +237,24 @@ def _message_id(self: Any) -> Any:
         held = Header()
         object.__setattr__(self, HEADER, held)
     elif held.__class__ is not Header:
-        return held.message_id  # of the original
+        return held.message_id  # its own, or the original's
     return _id_in(held)
 
 
 def _id_in(header: Header) -> UUID:
-    if header.message_id is None:
-        header.message_id = uuid4()
-    return header.message_id
+    made = header.message_id
+    if made is None:
+        made = header.message_id = uuid4()
+    elif isinstance(made, Identity):
+        return made.message_id
+    return made
+
+
+def _correlation_in(header: Header) -> UUID | None:
+    found = header.correlation_id
+    if isinstance(found, Identity):
+        found = header.correlation_id = found.message_id
+    return found
 
 
 def _priority(self: Any) -> Any:
@@ -187,12 +268,7 @@ def _correlation_id(self: Any) -> Any:
     held = _held(self)
     if held.__class__ is Received:
         held = held.header
-    if held.__class__ is not Header:
-        return None
-    source = held.correlation_id
-    if not (source is None or isinstance(source, UUID)):
-        source = held.correlation_id = source.message_id
-    return source
+    return _correlation_in(held) if held.__class__ is Header else None
 
 
 def _getstate(self: Any) -> Any:

@@ -1,12 +1,15 @@
-"""Slots of actors that read or set message headers: records with a token for the message.
+"""Slots of actors that read or set message headers: records with a token for the header.
 
 Compiled code knows nothing of ids and priorities.  It carries a token from the message in hand to
-what it sends for it, with the number of a ``HeaderSite``; the host keeps the message behind the
+what it sends for it, with the number of a ``HeaderSite``; the host keeps the header behind the
 token and makes the output's header of it when the output is read.  Other actors pay nothing.
+
+The host keeps a header, never the message, and only while a queue or the actor holds its token.
 """
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,38 +18,73 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pydotcompute.compiler.ir.nodes import HeaderSite
-from pydotcompute.messages.header import correlate, set_header, share_header
+from pydotcompute.messages.header import (
+    HEADER,
+    Header,
+    Identity,
+    Received,
+    correlation_of,
+    id_of,
+    identity_in,
+    priority_of,
+    set_header,
+    shared_header,
+)
 from pydotcompute.messages.slots import RecordSlots
 
 if TYPE_CHECKING:
     from pydotcompute.backends.program import NativeProgram
 
 _PREFIX = struct.Struct("<QIxxxx")
+_FEW = 64
+"""Headers of which it is not worth asking whether they are still needed."""
 
 
 class Tokens:
-    """The messages under way, by token.
+    """The headers under way, by token.  Tokens count from 1, in the order of the messages.
 
     Args:
-        limit: how many are kept; the oldest go first.
+        limit: how many are kept at most; the oldest go first.
+
+    Attributes:
+        oldest: the least token that a queue or the actor holds, ``next`` if they hold none; None
+            while that cannot be told.
+        batching: records are being made that no queue holds yet.
     """
+
+    __slots__ = ("_due", "_kept", "_limit", "batching", "next", "oldest")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._last = 0
-        self._kept: dict[int, Any] = {}
+        self.next = 1
+        self._kept: dict[int, Header | Identity] = {}
+        self._due = _FEW
+        self.oldest: Callable[[], int | None] = lambda: None
+        self.batching = False
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
     def keep(self, message: Any) -> int:
-        """A token for a message; never 0."""
-        self._last += 1
-        self._kept[self._last] = message
-        if len(self._kept) > self._limit:
-            del self._kept[next(iter(self._kept))]
-        return self._last
+        """A token for the header of a message; never 0."""
+        token, self.next = self.next, self.next + 1
+        self._kept[token] = shared_header(message)
+        return token
 
-    def find(self, token: int) -> Any:
-        """The message behind a token, or None."""
+    def find(self, token: int) -> Header | Identity | None:
+        """The header behind a token, or None."""
         return self._kept.get(token)
+
+    def release(self) -> None:
+        """Forget the headers that nothing refers to any more, once there may be many of them."""
+        if self.batching or len(self._kept) < self._due:
+            return
+        oldest = self.oldest()
+        if oldest is None:
+            oldest = self.next - self._limit
+        for token in [*itertools.takewhile(lambda each: each < oldest, self._kept)]:
+            del self._kept[token]
+        self._due = 2 * len(self._kept) + _FEW
 
 
 class HeadedSlots(RecordSlots):
@@ -58,7 +96,7 @@ class HeadedSlots(RecordSlots):
         sites: the actor's headers; number 0 is none, so they count from 1.
     """
 
-    __slots__ = ("_sites", "_tokens", "_unpack_record")
+    __slots__ = ("_sites", "_unpack_record", "tokens")
 
     def __init__(
         self,
@@ -73,39 +111,59 @@ class HeadedSlots(RecordSlots):
     ) -> None:
         super().__init__(kernel_id, classes, dtype["value"], verb, declared=declared)
         self._unpack_record = self.unpack
-        self._tokens, self._sites = tokens, sites
+        self.tokens, self._sites = tokens, sites
         self.dtype, self.size, self.cls = dtype, dtype.itemsize, None
         self.unpack = self._unpack_headed
 
     def pack(self, buffer: memoryview, offset: int, message: Any) -> None:
-        """Check a message, keep it behind a token, and write it into a slot."""
+        """Check a message, keep its header behind a token, and write it into a slot."""
+        self.tokens.release()
         inner = memoryview(bytearray(self.dtype["value"].itemsize))
         super().pack(inner, 0, message)
-        _PREFIX.pack_into(buffer, offset, self._tokens.keep(message), 0)
+        _PREFIX.pack_into(buffer, offset, self.tokens.keep(message), 0)
         buffer[offset + _PREFIX.size : offset + self.size] = inner
+
+    def records(self, batch: Any, start: int, stop: int) -> memoryview:
+        """A part of an accepted batch as the bytes of slots."""
+        self.tokens.release()
+        self.tokens.batching = True
+        try:
+            return super().records(batch, start, stop)
+        finally:
+            self.tokens.batching = False
 
     def _unpack_headed(self, buffer: memoryview, offset: int) -> Any:
         token, number = _PREFIX.unpack_from(buffer, offset)
         message = self._unpack_record(buffer, offset + _PREFIX.size)
-        source = self._tokens.find(token)
+        header = self.tokens.find(token)
         if number:
-            self._head(message, source, self._sites[number - 1])
-        elif self.verb == "takes" and source is not None:
-            share_header(source, message)
+            self._head(message, header, self._sites[number - 1])
+        elif header is not None and self.verb == "takes":
+            object.__setattr__(message, HEADER, Received(header))
         return message
 
-    def _head(self, message: Any, source: Any, site: HeaderSite) -> None:
+    def _head(self, message: Any, source: Header | Identity | None, site: HeaderSite) -> None:
         """Make the header of an output."""
         parts = dict(site.constants)
-        for name, of in site.copied:
-            if source is None:
-                continue
+        for name, of in () if source is None else site.copied:
+            assert source is not None
             if (name, of) == ("correlation_id", "message_id"):
-                correlate(message, source)  # the id is made when somebody reads it
+                # the id is made when it is first read
+                header = Header(correlation_id=identity_in(source))
+                object.__setattr__(message, HEADER, header)
             else:
-                parts[name] = getattr(source, of)
+                parts[name] = _PARTS[of](source)
         if parts:
             set_header(message, parts)
+
+
+_PARTS = {"message_id": id_of, "priority": priority_of, "correlation_id": correlation_of}
+
+
+def token_at(buffer: memoryview, offset: int) -> int:
+    """The token in a slot."""
+    token: int = _PREFIX.unpack_from(buffer, offset)[0]
+    return token
 
 
 def slots_for(kernel_id: str, program: NativeProgram, bound: int) -> Callable[..., RecordSlots]:

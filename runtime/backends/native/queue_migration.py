@@ -7,8 +7,8 @@ same messages under the same ordinals.
 from __future__ import annotations
 
 from pydotcompute.backends.base import Host
-from pydotcompute.backends.native.block import STRONG, Block, fence
-from pydotcompute.messages.header_slots import slots_for
+from pydotcompute.backends.native.block import PRODUCED, STRONG, Block, fence
+from pydotcompute.messages.header_slots import HeadedSlots, slots_for, token_at
 from pydotcompute.queues.port import ObjectPort
 from pydotcompute.queues.ring import InputRing, OutputRing
 
@@ -44,4 +44,21 @@ def take_over(
     out = output(block.output_words, block.output.memory.bytes, slots, fenced, drop_oldest=drop)
     out.start_at(outport.head)
     out.spill.extend(outport.items)
+    if isinstance(ring.slots, HeadedSlots):
+        ring.slots.tokens.oldest = lambda: _oldest_token(block, ring, out)
     return ring, out
+
+
+def _oldest_token(block: Block, ring: InputRing, out: OutputRing) -> int | None:
+    """The least token that a ring holds, as ``Tokens.oldest``; None while compiled code runs."""
+    if not ring.quiet():
+        return None
+    slots = ring.slots
+    assert isinstance(slots, HeadedSlots)
+    held = [slots.tokens.next]
+    first = max(ring.consumed(), ring.head - ring.bound)
+    if first < ring.head:
+        held.append(token_at(ring.buffer, (first & ring.mask) * ring.size))
+    if out.tail < block.q8[PRODUCED]:
+        held.append(token_at(out.buffer, (out.tail & out.mask) * out.size))
+    return min(held)
