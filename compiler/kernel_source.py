@@ -16,9 +16,9 @@ from pydotcompute.compiler.ir.host_calls import Site, Texts, resolve
 from pydotcompute.compiler.ir.host_calls import emit as emit_prints
 from pydotcompute.compiler.ops.error_codes import describe
 from pydotcompute.compiler.types.message_schema import schema_of
-from pydotcompute.compiler.types.state_layout import (
-    StateLayout,
-)
+from pydotcompute.compiler.types.state_layout import StateLayout
+from pydotcompute.compiler.types.storage import holds_strings
+from pydotcompute.compiler.types.types import MessageType
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,14 @@ class KernelSource:
     def emit(self, log: memoryview) -> None:
         """Makes the calls that a log holds."""
         emit_prints(self.ir.prints, log)
+
+    @property
+    def holds_strings(self) -> bool:
+        """Whether messages, variables or the log may hold ids of strings."""
+        messages = map(MessageType, (*self.input_types, *self.output_types))
+        variables = (type_ for _, type_ in self.state.variables)
+        carried = (site.values for site in self.ir.prints)
+        return any(map(holds_strings, (*messages, *variables, *carried)))
 
     @property
     def makes_texts(self) -> bool:

@@ -152,7 +152,9 @@ class CTypes:
             return suffix(type_)
         if type_ == WIDE:
             return "pdc_wide"
-        if type_ in (STR, TEXT) or isinstance(type_, (EnumType, SnapshotType)):
+        if type_ in (STR, TEXT) or isinstance(type_, SnapshotType):
+            return "u64"
+        if isinstance(type_, EnumType):
             return "u32"
         if type_ in (NONE, UNBOUND, NEVER) or isinstance(type_, ObjectType):
             return "u8"

@@ -19,7 +19,7 @@ from pydotcompute.compiler.codegen.kernel import Emitted, zero
 from pydotcompute.compiler.codegen.signature import MARK
 from pydotcompute.compiler.ops.error_codes import DEOPTIMISE
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 _HELPER = re.compile(r"\bpdc_\w+")
 
 

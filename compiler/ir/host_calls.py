@@ -3,8 +3,8 @@
 Compiled code writes the values of a call into the actor's log, behind the number of its ``Site``.
 ``emit`` reads the log, makes the arguments as Python would have, and makes the calls, in order.
 A string that the actor computes (an f-string, ``a + b``, ``name.upper()``) is a site too: until
-the host has made it, a ``u32`` with the highest bit set stands for it, with the place of its
-record in the log; ``resolve`` puts ids of interned strings in place of those in the outputs.
+the host has made it, a ``u64`` with the highest bit set stands for it, with the place of its
+record in the log; ``resolve`` puts ids of strings in place of those in the outputs.
 
 A record is ``u32 site, u32 size`` and then the values as the record of a tuple.  A turn that is
 rolled back has written nothing.
@@ -17,14 +17,15 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler.types.message_schema import STRINGS, schema_of
-from pydotcompute.compiler.types.storage import decoder, load, storage
+from pydotcompute.compiler.types.message_schema import schema_of
+from pydotcompute.compiler.types.storage import decoder, holds_strings, load, storage
+from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import (
     STR,
     TEXT,
@@ -39,12 +40,11 @@ from pydotcompute.compiler.types.types import (
     TupleType,
     Type,
     UnionType,
-    in_body,
 )
 
 _log = logging.getLogger("pydotcompute.actor")
 
-PENDING = 1 << 31
+PENDING = 1 << 63
 """Marks the id of a string that the host has yet to make; the rest is its place in the log, in
 units of 8 bytes."""
 ITEMS = 0xFFFFFFFF
@@ -204,7 +204,7 @@ class Texts(dict[int, str]):
         return values
 
     def _text(self, value: int) -> str:
-        return self[value] if value & PENDING else STRINGS.texts[value]
+        return self[value] if value & PENDING else STRINGS.text(value)
 
     def _read(self, stored: Any, type_: Type) -> Any:
         """As ``load``, with the strings and containers that other records hold."""
@@ -273,28 +273,18 @@ def _resolve_field(slots: Any, name: str, type_: Type, texts: Texts) -> None:
         _resolve_items(column, type_, texts)
     elif type_ == STR:
         for place in np.flatnonzero(column & PENDING).tolist():
-            column[place] = STRINGS.intern(texts[int(column[place])])
+            STRINGS.store(column, place, texts[int(column[place])])
 
 
 def _resolve_items(column: Any, type_: ListType, texts: Texts) -> None:
     """As ``_resolve_field``, of the items that each list of a column has."""
-    if not may_hold_text(type_.item):
+    if not holds_strings(type_.item):
         return
     for stored in column:
         held = np.zeros(int(stored["size"]), [("item", storage(type_.item))])
         held["item"] = stored["items"][: len(held)]
         _resolve_field(held, "item", type_.item, texts)
         stored["items"][: len(held)] = held["item"]
-
-
-@cache
-def may_hold_text(type_: Type) -> bool:
-    """Whether a field may hold a string."""
-    if isinstance(type_, (OptionalType, ListType)):
-        return may_hold_text(type_.item)
-    if isinstance(type_, MessageType):
-        return any(may_hold_text(field.type) for field in schema_of(type_.cls).fields)
-    return in_body(type_) == STR
 
 
 def contains_text(type_: Type) -> bool:

@@ -2,15 +2,14 @@
 
 Input: an ``@message`` class.  Output: a frozen ``Schema`` whose numpy dtype has the layout a C
 compiler gives the same struct (natural alignment), so that a ring slot, a numpy record and a C
-struct are one thing.  Also here: ``STRINGS``, the table behind the ids that records carry for
-strings.
+struct are one thing.
 
 ========================  =============================================================
 field type                record
 ========================  =============================================================
 bool, int, float          ``?``, ``<i8``, ``<f8``
 numpy scalar              its own format
-str                       ``<u4``: id of an interned string, 0 is ``""``
+str                       ``<u8``: id of a string (``string_table``), 0 is ``""``
 Enum                      ``<u4``: index of the member
 Literal                   as its values
 UUID                      ``{"hi": <u8, "lo": <u8}``
@@ -25,7 +24,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import threading
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass
 from typing import Any
@@ -211,7 +209,7 @@ def _record(t: Type, outer: tuple[type, ...]) -> np.dtype[Any]:
         case types.ScalarType():
             return t.dtype
         case types.StrType():
-            return np.dtype("<u4")
+            return np.dtype("<u8")
         case types.EnumType():
             if not t.members:
                 raise UnsupportedTypeError(f"{t} has no members, so no value is possible")
@@ -238,59 +236,3 @@ def _literal(t: types.LiteralType, outer: tuple[type, ...]) -> np.dtype[Any]:
     if isinstance(t.base, types.IntType) and not all(INT_MIN <= v <= INT_MAX for v in t.values):
         raise UnsupportedTypeError(f"{t} has values beyond 64 bits")
     return _record(t.base, outer)
-
-
-class StringTableFullError(Exception):
-    """One more distinct string than the table holds: the actor has to deoptimise."""
-
-
-class StringTable:
-    """Strings and their ids: one table for the process, which only grows, to a bound.
-
-    Args:
-        max_strings: distinct strings it holds.
-        max_characters: characters it holds in all.  As both stand, a full table takes 15 MB: a
-            stream of ever new strings is not to grow the process by more than 20 MB.
-    """
-
-    def __init__(self, max_strings: int = 1 << 16, max_characters: int = 1 << 22) -> None:
-        self.max_strings = max_strings
-        self.max_characters = max_characters
-        self.ids: dict[str, int] = {"": 0}
-        self.texts: list[str] = [""]
-        self._characters = 0
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def intern(self, text: str) -> int:
-        """The id of a string, a new one for a string not seen before.
-
-        Args:
-            text: a ``str``, exactly: an instance of a subclass could compare as it likes.
-
-        Raises:
-            StringTableFullError: it is new and the table is full.
-        """
-        known = self.ids.get(text)
-        if known is not None:
-            return known
-        with self._lock:
-            known = self.ids.get(text)
-            if known is not None:
-                return known
-            total = self._characters + len(text)
-            if len(self.texts) >= self.max_strings or total > self.max_characters:
-                raise StringTableFullError(
-                    f"more than {self.max_strings} distinct strings, or "
-                    f"{self.max_characters} characters of them, in messages"
-                )
-            self._characters = total
-            # the text first: whoever sees the id finds the text
-            self.texts.append(text)
-            return self.ids.setdefault(text, len(self.texts) - 1)
-
-
-STRINGS = StringTable()
-"""The table behind every string id of this process."""

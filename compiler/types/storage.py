@@ -18,6 +18,7 @@ from pydotcompute.compiler.types import message_schema as schemas
 from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
 from pydotcompute.compiler.types.limits import DICT_CAPACITY, has_nan
 from pydotcompute.compiler.types.missing import MISSING
+from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import (
     BOOL,
     CONTAINERS,
@@ -53,7 +54,7 @@ def storage(type_: Type) -> np.dtype[Any]:
     if type_ in (NONE, UNBOUND, NEVER):
         return np.dtype("u1")
     if type_ == TEXT or isinstance(type_, SnapshotType):
-        return np.dtype("<u4")
+        return np.dtype("<u8")
     if isinstance(type_, ObjectType):
         return np.dtype("u1")
     if type_ == WIDE:
@@ -85,6 +86,24 @@ def _dict_storage(type_: DictType) -> np.dtype[Any]:
         ("used", "<u4"), ("live", "<u4"), ("indexed", "<u4"), ("unused", "<u4"),
         ("entries", entry, (DICT_CAPACITY,)), ("index", "<u2", (2 * DICT_CAPACITY,)),
     ], align=True)  # fmt: skip
+
+
+@cache
+def holds_strings(type_: Type) -> bool:
+    """Whether a value of a type is, or may hold, a string."""
+    if isinstance(type_, (OptionalType, ListType, DequeType)):
+        return holds_strings(type_.item)
+    if isinstance(type_, DictType):
+        return holds_strings(type_.key) or holds_strings(type_.value)
+    if isinstance(type_, UnionType):
+        return any(map(holds_strings, type_.members))
+    if isinstance(type_, TupleType):
+        return any(map(holds_strings, type_.items))
+    if isinstance(type_, LiteralType):
+        return holds_strings(type_.base)
+    if isinstance(type_, MessageType):
+        return any(holds_strings(f.type) for f in schemas.schema_of(type_.cls).fields)
+    return type_ in (STR, TEXT)
 
 
 def store(record: Any, name: Any, type_: Type, value: Any) -> None:
@@ -119,7 +138,7 @@ def store(record: Any, name: Any, type_: Type, value: Any) -> None:
     elif isinstance(type_, EnumType):
         record[name] = type_.members.index(value)
     elif type_ == STR:
-        record[name] = schemas.STRINGS.intern(value)
+        STRINGS.store(record, name, value)
     else:
         record[name] = value
 
@@ -282,7 +301,7 @@ def decoder(type_: Type) -> Callable[[Any], Any] | None:
     if type_ == NONE:
         return lambda _: None
     if type_ == STR:
-        return schemas.STRINGS.texts.__getitem__
+        return STRINGS.text
     if isinstance(type_, ScalarType):
         return type_.dtype.type
     if isinstance(type_, EnumType):
@@ -323,7 +342,7 @@ def load(stored: Any, type_: Type) -> Any:
     if isinstance(type_, EnumType):
         return type_.members[int(stored)]
     if type_ == STR:
-        return schemas.STRINGS.texts[int(stored)]
+        return STRINGS.text(int(stored))
     if isinstance(type_, ScalarType):
         return type_.dtype.type(stored)
     if isinstance(type_, MessageType):

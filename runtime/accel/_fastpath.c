@@ -266,7 +266,7 @@ PyInit__fastpath(void)
     for (size_t n = 0; n < Py_ARRAY_LENGTH(types); n++)
         if (PyModule_AddObjectRef(self, types[n].name, (PyObject *)types[n].type) < 0)
             goto failed;
-    if (PyModule_AddIntConstant(self, "VERSION", 3) < 0)
+    if (PyModule_AddIntConstant(self, "VERSION", 4) < 0)
         goto failed;
     return self;
 failed:

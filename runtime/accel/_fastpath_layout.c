@@ -102,6 +102,7 @@ static enum outcome
 pack_value(const Field *field, PyObject *value, char *to)
 {
     uint32_t index;
+    uint64_t id;
     PyObject *known;
     if (field->code == 's') {
         if (!PyUnicode_CheckExact(value))
@@ -111,8 +112,8 @@ pack_value(const Field *field, PyObject *value, char *to)
             PyErr_Clear();
             return UNUSUAL;  /* a new string: the table is the codec's to fill */
         }
-        index = (uint32_t)PyLong_AsUnsignedLong(known);
-        memcpy(to, &index, sizeof(index));
+        id = PyLong_AsUnsignedLongLong(known);
+        memcpy(to, &id, sizeof(id));
         return YES;
     }
     if (field->code == 'm') {
@@ -131,35 +132,45 @@ pack_value(const Field *field, PyObject *value, char *to)
     return pack_number(field, value, to);
 }
 
+/* The value of a field: a new reference; or NULL, and the outcome says why. */
+static PyObject *
+read_field(const Field *field, PyObject *message, enum outcome *outcome)
+{
+    PyObject *value;
+    if (field->member) {
+        value = member(message, field->member);
+        if (value == NULL)
+            *outcome = UNUSUAL;
+        return Py_XNewRef(value);
+    }
+    value = PyObject_GetAttr(message, field->name);
+    if (value == NULL) {
+        *outcome = PyErr_ExceptionMatches(PyExc_Exception) ? UNUSUAL : FAILED;
+        if (*outcome == UNUSUAL)
+            PyErr_Clear();
+    }
+    return value;
+}
+
 enum outcome
 layout_pack(const Layout *layout, PyObject *message, char *record)
 {
+    /* All values first: reading an attribute may run any code, which may free the strings whose ids
+       have been looked up.  Looking them up runs none. */
+    PyObject *values[MOST_FIELDS];
+    enum outcome outcome = YES;
+    Py_ssize_t count = 0;
     memset(record, 0, layout->size);
-    for (Py_ssize_t n = 0; n < layout->count; n++) {
-        const Field *field = &layout->fields[n];
-        PyObject *value;
-        enum outcome outcome;
-        if (field->member) {
-            value = member(message, field->member);
-            if (value == NULL)
-                return UNUSUAL;
-            Py_INCREF(value);
-        }
-        else {
-            value = PyObject_GetAttr(message, field->name);
-            if (value == NULL) {
-                if (!PyErr_ExceptionMatches(PyExc_Exception))
-                    return FAILED;
-                PyErr_Clear();
-                return UNUSUAL;
-            }
-        }
-        outcome = pack_value(field, value, record + field->offset);
-        Py_DECREF(value);
-        if (outcome != YES)
-            return outcome;
+    for (; outcome == YES && count < layout->count; count++) {
+        values[count] = read_field(&layout->fields[count], message, &outcome);
+        if (values[count] == NULL)
+            break;
     }
-    return YES;
+    for (Py_ssize_t n = 0; outcome == YES && n < count; n++)
+        outcome = pack_value(&layout->fields[n], values[n], record + layout->fields[n].offset);
+    while (count > 0)
+        Py_DECREF(values[--count]);
+    return outcome;
 }
 
 static PyObject *
@@ -191,7 +202,9 @@ unpack_value(const Field *field, const char *from)
     PyObject *value;
     memcpy(&index, from, field->bytes < 4 ? (size_t)field->bytes : sizeof(index));
     if (field->code == 's') {
-        if ((Py_ssize_t)index < PyList_GET_SIZE(field->second))
+        /* the lower half of an id: the slot of the text, None if it has none */
+        if ((Py_ssize_t)index < PyList_GET_SIZE(field->second)
+            && PyList_GET_ITEM(field->second, index) != Py_None)
             return Py_NewRef(PyList_GET_ITEM(field->second, index));
     }
     else if (field->code == 'm') {
@@ -253,8 +266,8 @@ bytes_of(char code)
     switch (code) {
     case '?': case 'b': case 'B': return 1;
     case 'h': case 'H': case 'e': return 2;
-    case 'i': case 'I': case 'f': case 's': case 'm': return 4;
-    case 'q': case 'Q': case 'd': return 8;
+    case 'i': case 'I': case 'f': case 'm': return 4;
+    case 'q': case 'Q': case 'd': case 's': return 8;
     default: return 0;
     }
 }

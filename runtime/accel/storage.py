@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pydotcompute.compiler.types import types
-from pydotcompute.compiler.types.message_schema import STRINGS, Schema, record_dtype, schema_of
+from pydotcompute.compiler.types.message_schema import Schema, record_dtype, schema_of
+from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import Type
 from pydotcompute.errors import SchemaError
 
-VERSION: Final = 3
+VERSION: Final = 4
 """What ``_fastpath`` and this package have agreed upon."""
 
 extension: Any = None

@@ -44,6 +44,7 @@ class NativeProgram:
             the host's tokens of messages.
         resolve: ``(log bytes, output slots)``: make the strings that the actor left to the host,
             which then publishes the outputs; None if it leaves none.
+        holds_strings: messages, variables or the log may hold ids of strings.
         journal_size: bytes in which a turn notes what it changes in containers.
         lanes: what it has of a device.
     """
@@ -62,6 +63,7 @@ class NativeProgram:
     emit: Callable[[memoryview], None] | None = None
     log_size: int = 1 << 12
     strings: tuple[str, ...] = ()
+    holds_strings: bool = True
     journal_size: int = 0
     headers: tuple[HeaderSite, ...] = ()
     resolve: Callable[[memoryview, Any], None] | None = None
@@ -96,8 +98,8 @@ def program_of(lowering: Any, anatomy: Anatomy, device: Device | None = None) ->
         pack_state=kernel.pack_state, unpack_state=kernel.unpack_state,
         silent_timeout=anatomy.silent_timeout, max_sends=kernel.max_sends,
         why=kernel.why, emit=kernel.emit if getattr(kernel, "prints", ()) else None,
-        strings=kernel.strings, journal_size=kernel.state.journal_size,
-        headers=kernel.ir.headers,
+        strings=kernel.strings, holds_strings=kernel.holds_strings,
+        journal_size=kernel.state.journal_size, headers=kernel.ir.headers,
         resolve=kernel.resolve if kernel.makes_texts else None,
         lanes=kernel.lanes,
     )  # fmt: skip

@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler.types import types
-from pydotcompute.compiler.types.message_schema import Field, StringTableFullError, schema_of
+from pydotcompute.compiler.types.message_schema import Field, schema_of
 from pydotcompute.compiler.types.types import Type
-from pydotcompute.errors import MessageValueError, given
+from pydotcompute.errors import given
 from pydotcompute.messages.codec import codec_of
 from pydotcompute.messages.codec_pack import pack_function
 from pydotcompute.messages.codec_writer import Writer, new_space
 from pydotcompute.messages.field_errors import FieldError, FieldTypeError, wrap_field_error
 from pydotcompute.messages.field_rules import convert
 from pydotcompute.messages.record_checks import bytes_of, check_records
+from pydotcompute.messages.string_batches import as_string_batch
 from pydotcompute.support.generated_code import define
 
 Array = np.ndarray[Any, Any]
@@ -45,11 +46,11 @@ def batch_of(cls: type, messages: Any, columns: Mapping[str, Any]) -> Array:
         if columns:
             raise TypeError(f"{cls.__name__}.array takes messages or columns, not both")
         records = codec_of(cls).check_batch(messages)
-        return records.copy() if isinstance(messages, np.ndarray) else records
+        if isinstance(messages, np.ndarray):
+            records = records.copy()
+        return as_string_batch(cls, records)
     except FieldError as error:
         raise wrap_field_error(None, error, f"{cls.__name__}.array") from None
-    except StringTableFullError as error:
-        raise MessageValueError(f"{cls.__name__}.array: {error}") from None
 
 
 def messages_of(cls: type, batch: Any) -> list[Any]:
@@ -91,7 +92,7 @@ def _from_columns(cls: type, columns: Mapping[str, Any]) -> Array:
         elif field.factory is None and field.default is dataclasses.MISSING:
             raise TypeError(f"{cls.__name__}.array needs a column for field {field.name!r}")
     rows = _rows(cls, schema.fields, full)
-    records = np.zeros(rows, schema.dtype)
+    records = as_string_batch(cls, np.zeros(rows, schema.dtype))
     for field in schema.fields:
         if field.name not in full:
             value = field.default if field.factory is None else None

@@ -16,8 +16,11 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler.types.message_schema import Schema, schema_of
+from pydotcompute.compiler.types.storage import holds_strings
+from pydotcompute.compiler.types.string_table import STRINGS
+from pydotcompute.compiler.types.types import MessageType
 from pydotcompute.errors import SchemaError, given
-from pydotcompute.messages.codec_pack import pack_fields
+from pydotcompute.messages.codec_pack import SWEEP_AFTER, SWEEP_BEFORE, pack_fields
 from pydotcompute.messages.codec_unpack import copy_message, unpack_message
 from pydotcompute.messages.codec_writer import Writer, new_space
 from pydotcompute.messages.field_errors import (
@@ -54,8 +57,7 @@ class Codec:
         record_size: bytes of one record.
         pack_into: ``(buffer, offset, message)``: check, convert, and write one record into a
             writable buffer of bytes (memoryview, bytearray, mmap).  After an error the record may
-            be half written.  Raises ``FieldTypeError``, ``FieldValueError``, and
-            ``StringTableFullError``.
+            be half written.  Raises ``FieldTypeError`` and ``FieldValueError``.
         unpack_from: ``(buffer, offset)``: the message there, built without its constructor.
         copy: ``(message)``: the message as ``unpack_from`` would give it, header included.
             Raises ``FieldTypeError``, ``FieldValueError``.
@@ -68,14 +70,15 @@ class Codec:
     """
 
     __slots__ = (
-        "cls", "copy", "give", "pack_into", "pack_many", "record_size", "schema", "source",
-        "unpack_from", "unpack_many",
+        "_holds_strings", "cls", "copy", "give", "pack_into", "pack_many", "record_size", "schema",
+        "source", "unpack_from", "unpack_many",
     )  # fmt: skip
 
     def __init__(self, schema: Schema) -> None:
         self.cls = schema.cls
         self.schema = schema
         self.record_size = schema.dtype.itemsize
+        self._holds_strings = holds_strings(MessageType(schema.cls))
         space = new_space()
         space |= {"Message": schema.cls, "slow_pack": self._slow_pack, "slow_copy": self._slow_copy}
         space["received"] = received
@@ -114,6 +117,8 @@ class Codec:
             raise wrong_batch(self.cls, given(batch))
         messages = batch if isinstance(batch, (list, tuple)) else list(batch)
         records = np.zeros(len(messages), self.schema.dtype)
+        if self._holds_strings:
+            STRINGS.track(records)
         if messages:
             self.pack_many(bytes_of(records), messages)
         return records
@@ -164,11 +169,13 @@ def copier_of(cls: type, *, giving: bool = False) -> Callable[[Any], Any]:
 
 _TEMPLATE = """\
 def pack_into(buffer, offset, v, again=True):
+{before}
     try:
 {pack}
     except slow_errors:
         if not again: raise
         slow_pack(buffer, offset, v)
+{after}
 
 def unpack_from(buffer, offset):
 {unpack}
@@ -221,11 +228,14 @@ def _generate(schema: Schema, space: dict[str, Any]) -> str:
     else:
         loop = f"for offset in range_(0, count * {size}, {size}):"
         body = ["    " + line for line in head] + body
+    before, after = "", ""
+    if holds_strings(MessageType(schema.cls)):
+        before, after = SWEEP_BEFORE, SWEEP_AFTER.format("pack_into(buffer, offset, v, again)")
     return "\n\n".join(
         [
             *root.functions,
             _TEMPLATE.format(
-                pack="\n".join(pack.lines + pack.after),
+                before=before, after=after, pack="\n".join(pack.lines + pack.after),
                 unpack="\n".join(head + unpack.lines), unpacked=unpacked,
                 copy="\n".join(copy.lines), copied=copied,
                 loop=loop, each="\n".join(body), size=size,

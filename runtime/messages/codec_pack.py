@@ -31,7 +31,9 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler.types import types
-from pydotcompute.compiler.types.message_schema import STRINGS, Schema, record_dtype, schema_of
+from pydotcompute.compiler.types.message_schema import Schema, record_dtype, schema_of
+from pydotcompute.compiler.types.storage import holds_strings
+from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import Type
 from pydotcompute.messages.codec_writer import (
     CODES,
@@ -43,6 +45,10 @@ from pydotcompute.messages.codec_writer import (
     take_float,
 )
 
+SWEEP_BEFORE = "    sweep = sweeps_[0]"
+SWEEP_AFTER = "    if sweeps_[0] != sweep: {}"
+"""An id that was looked up may have been freed before it was stored: see ``string_table``."""
+
 
 def pack_function(w: Writer, t: Type, name: str) -> None:
     """``name(buffer, offset, v)``: check and write one value of type ``t``."""
@@ -51,6 +57,9 @@ def pack_function(w: Writer, t: Type, name: str) -> None:
     values = "".join(f", {value}" for value in body.values(record_dtype(t).itemsize))
     body.put(f"{body.struct}.pack_into(buffer, offset{values})")
     lines = [f"def {name}(buffer, offset, v):", *body.lines, *body.after]
+    if holds_strings(t):
+        again = SWEEP_AFTER.format(f"{name}(buffer, offset, v)")
+        lines = [lines[0], SWEEP_BEFORE, *lines[1:], again]
     w.functions.append("\n".join(lines))
 
 
@@ -73,7 +82,7 @@ def pack_value(w: Writer, t: Type, v: str, at: int) -> None:
                 f"{i} = ids_get({v})",
                 f"if {i} is None: {i} = intern_({v})",
             )
-            w.leaf(at, "I", i)
+            w.leaf(at, "Q", i)
         case types.EnumType():
             i = w.name("i")
             indices = {id(member): number for number, member in enumerate(t.members)}
@@ -120,9 +129,9 @@ def _pack_literal(w: Writer, t: types.LiteralType, v: str, at: int) -> None:
     w.put(f"if {v}.__class__ is not {t.base}_: raise Bail")
     values: Any = t.values
     if isinstance(t.base, types.StrType):
-        known = {value: STRINGS.intern(value) for value in values}
+        known = {value: STRINGS.pin(value) for value in values}
         w.put(f"{v} = {w.keep('known', known.get)}({v})", f"if {v} is None: raise Bail")
-        w.leaf(at, "I", v)
+        w.leaf(at, "Q", v)
     else:
         w.put(f"if {v} not in {w.keep('known', frozenset(values))}: raise Bail")
         w.leaf(at, simple_code(t.base) or "", v)

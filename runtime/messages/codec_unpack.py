@@ -47,7 +47,7 @@ def unpack_value(w: Writer, t: Type, at: int) -> str:
             w.leaf(at, CODES[t.name], v)
             return f"{w.keep('Scalar', t.dtype.type)}({v})"
         case types.StrType():
-            w.leaf(at, "I", v)
+            w.leaf(at, "I", v)  # the slot: the lower half of the id
             return f"texts_[{v}]"
         case types.EnumType():
             w.leaf(at, "I", v)

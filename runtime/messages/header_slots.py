@@ -118,10 +118,8 @@ class HeadedSlots(RecordSlots):
     def pack(self, buffer: memoryview, offset: int, message: Any) -> None:
         """Check a message, keep its header behind a token, and write it into a slot."""
         self.tokens.release()
-        inner = memoryview(bytearray(self.dtype["value"].itemsize))
-        super().pack(inner, 0, message)
+        super().pack(buffer, offset + _PREFIX.size, message)
         _PREFIX.pack_into(buffer, offset, self.tokens.keep(message), 0)
-        buffer[offset + _PREFIX.size : offset + self.size] = inner
 
     def records(self, batch: Any, start: int, stop: int) -> memoryview:
         """A part of an accepted batch as the bytes of slots."""

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler.types import types
-from pydotcompute.compiler.types.message_schema import STRINGS, Schema, schema_of
+from pydotcompute.compiler.types.message_schema import Schema, schema_of
+from pydotcompute.compiler.types.storage import holds_strings
+from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import Type
 from pydotcompute.errors import describe
 from pydotcompute.messages.field_errors import FieldTypeError, FieldValueError
@@ -51,6 +53,8 @@ def check_records(schema: Schema, batch: Array) -> Array:
         raise wrong_batch(schema.cls, f"an array of shape {batch.shape}")
     # aligned as well: compiled code reads the words of a record where they lie
     records = np.require(batch, requirements=["C", "A"])
+    if holds_strings(types.MessageType(schema.cls)):
+        STRINGS.track(records)
     for field in schema.fields:
         if restricted(field.type):
             rows = np.arange(len(records))
@@ -76,13 +80,19 @@ def _shortened(dtype: np.dtype[Any]) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
+_NO_STRING = (
+    ", which is the id of no string, or of one that was freed (a batch keeps its strings, and so "
+    "do its slices and copies, but not np.array(batch), nor an array that its records are put into)"
+)
+
+
 def _check(cls: type, path: str, t: Type, values: Any, rows: Any) -> None:
     """Check values of one field; ``rows`` says which row of the batch each belongs to."""
 
-    def refuse(good: Any) -> None:
+    def refuse(good: Any, why: str = "") -> None:
         if not good.all():
             at = int(np.argmin(good))
-            given = f"a record holding {describe(values[at].tolist())}"
+            given = f"a record holding {describe(values[at].tolist())}{why}"
             error = FieldValueError(cls, path, expected(t), given)
             error.index = int(rows[at])
             raise error
@@ -97,13 +107,13 @@ def _check(cls: type, path: str, t: Type, values: Any, rows: Any) -> None:
         case types.ArrayType():
             refuse(_is_flag(values).all(axis=tuple(range(1, values.ndim))))
         case types.StrType():
-            refuse(values < len(STRINGS))
+            refuse(STRINGS.valid(values), _NO_STRING)
         case types.EnumType():
             refuse(values < len(t.members))
         case types.LiteralType():
             wire = t.values
             if isinstance(t.base, types.StrType):
-                wire = tuple(map(STRINGS.intern, t.values))
+                wire = tuple(map(STRINGS.pin, t.values))
             refuse(np.isin(values, np.array(wire, values.dtype)))
         case types.OptionalType():
             refuse(_is_flag(values["present"]))

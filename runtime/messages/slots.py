@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler.types.message_schema import StringTableFullError
+from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.errors import MessageTypeError, SchemaError, describe
 from pydotcompute.messages.codec import FieldError, codec_of, copier_of, wrap_field_error
 from pydotcompute.messages.field_errors import defined_anew
+from pydotcompute.messages.string_batches import as_string_batch
 
 
 class ForeignMessage(Exception):
@@ -257,8 +258,6 @@ class RecordSlots:
                 return codec_of(self.cls).check_batch(batch)
             except FieldError as error:
                 raise wrap_field_error(self.kernel_id, error) from None
-            except StringTableFullError:
-                raise ForeignMessage from None
         return [self.accept(message) for message in batch]
 
     def records(self, batch: Any, start: int, stop: int) -> memoryview:
@@ -268,10 +267,11 @@ class RecordSlots:
         messages = batch[start:stop]
         if isinstance(batch, np.ndarray):
             messages = self._class_of(batch).messages(messages)
-        packed = memoryview(bytearray(self.size * (stop - start)))
+        packed = np.zeros(self.size * (stop - start), np.uint8)
+        STRINGS.track(packed)
         for number, message in enumerate(messages):
-            self.pack(packed, number * self.size, message)
-        return packed
+            self.pack(packed.data, number * self.size, message)
+        return packed.data
 
     def _class_of(self, batch: np.ndarray[Any, Any]) -> Any:
         return next(cls for cls in self.classes if _has_dtype(cls, batch.dtype))
@@ -279,8 +279,7 @@ class RecordSlots:
     def batch(self, records: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """The messages in the bytes of slots, as long as they are of one class."""
         if self.cls is not None:
-            typed: np.ndarray[Any, Any] = records.view(self.dtype)
-            return typed
+            return as_string_batch(self.cls, records.view(self.dtype))
         buffer = records.data
         messages = [self.unpack(buffer, offset) for offset in range(0, len(records), self.size)]
         cls = type(messages[0])

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.accel.storage import RingStorage, layout_of
-from pydotcompute.compiler.types.message_schema import StringTableFullError
 from pydotcompute.errors import InternalError
 from pydotcompute.messages.codec import FieldError, wrap_field_error
-from pydotcompute.messages.slots import ForeignMessage, RecordSlots, take_batch
+from pydotcompute.messages.slots import RecordSlots, take_batch
 from pydotcompute.queues.port import EMPTY, no_batch, nothing
 
 HEAD, TAIL, CLAIMED = 0, 8, 9
@@ -34,9 +33,11 @@ class _Ring(RingStorage):
         buffer: the bytes of the slots.
         slots: converts between messages and slots.
         fence: orders this thread's memory accesses, where the processor does not.
+
+    ``owner`` is kept alive: the table of strings looks through the slots for as long as it exists.
     """
 
-    __slots__ = ("fence", "pull_batch")
+    __slots__ = ("fence", "owner", "pull_batch")
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class _Ring(RingStorage):
     ) -> None:
         self.words, self.buffer, self.slots, self.fence = words, buffer, slots, fence
         self.size, self.layout = slots.size, layout_of(slots.cls)
+        self.owner: object = None
         self.bound, self.mask = words[BOUND], words[MASK]
         self.head = self.tail = self.seen = 0
         self.sample_at = self.dropped = self.peak = 0
@@ -187,8 +189,6 @@ class InputRing(_Ring):
                 slots.pack(self.buffer, (head & self.mask) * self.size, message)
         except FieldError as error:
             raise wrap_field_error(slots.kernel_id, error) from None
-        except StringTableFullError:
-            raise ForeignMessage from None
         if head >= self.sample_at and not self.sample_time:
             self.sample_at, self.sample_time = head, perf_counter()
         self.head = head = head + 1
@@ -335,7 +335,7 @@ class OutputRing(_Ring):
             record = bytes(self.buffer[(tail & self.mask) * self.size :][: self.size])
             if self.published() - tail <= self.bound:
                 break
-        message = self.slots.unpack(memoryview(record), 0)
+        message = self.slots.unpack(memoryview(record), 0)  # before its strings may be freed
         self.tail = tail + 1
         self.words[TAIL] = tail + 1
         return message

@@ -123,16 +123,13 @@ async def send_names(count: int) -> float:
                 before = resident()
             await kernel.send(Name(text=f"customer {n:012d}"))
             assert (await kernel.receive()).text == f"customer {n:012d}"
-        assert (kernel.backend, kernel.statistics().fallbacks) == ("python", 1)
+        assert (kernel.backend, kernel.statistics().fallbacks) == ("native", 0)
         return resident() - before
 
 
 @pytest.mark.slow
 def test_ever_new_strings_leave_little_behind() -> None:
-    """They fill the table of strings, and then the interpreter carries on.
-
-    In a process of its own, whose table nobody else needs.
-    """
+    """Strings that nothing holds any more are freed; in a process of its own."""
     need_compiler("native")
     code = """if True:
         import asyncio, tests.contract.test_costs as t

@@ -36,7 +36,7 @@ struct actor {
   u64 pad0;
   u32 stop, terminating, carry, event;
   int64_t fuel;
-  const u32 *strings;
+  const u64 *strings;
   u64 pad1[4];
   int32_t status, code, line, staged;
   double timeout;
@@ -82,6 +82,7 @@ static u64 power(u64 least) {
 static void give_slots(port *p, u64 size, u64 least) {
   const u64 old = p->slots ? p->mask + 1 : 0, now = power(least);
   void *const slots = memory(now * size);
+  memset(slots, 0, now * size);  // the gaps in records, which some builds write and some do not
   u64 *const source = (u64 *)memory(now * 8);
   for (u64 n = p->tail; n < p->tail + old; n++) {
     memcpy((char *)slots + n % now * size, (char *)p->slots + n % old * size, size);
@@ -99,8 +100,8 @@ static actor *make() {
   memset(a, 0, sizeof *a);
   a->state = memory(s.state_size);
   get(a->state, s.state_size);
-  u32 *const ids = (u32 *)memory(4 * s.strings);
-  get(ids, 4 * s.strings);
+  u64 *const ids = (u64 *)memory(8 * s.strings);
+  get(ids, 8 * s.strings);
   a->strings = ids;
   a->heap = memory(8 + s.journal);
   *(u64 *)a->heap = s.journal;
@@ -282,7 +283,7 @@ static void sit(actor *a) {
   p->host = a, p->local = memory(sizeof(actor) + 2 * sizeof(port));
   p->state = memory(s.state_size), p->mirror = a->state, p->state_size = s.state_size;
   p->journal = memory(8 + s.journal), p->journal_size = s.journal;
-  p->strings = memory(4 * s.strings), p->string_count = s.strings;
+  p->strings = memory(8 * s.strings), p->string_count = s.strings;
   p->slots = memory(slots * s.out_size), p->sources = memory(slots * 8);
   p->input_size = s.in_size, p->output_size = s.out_size, p->stage = nullptr;
   for (p->stage_mask = 1; (p->stage_mask + 1) * s.in_size <= s.stage; p->stage_mask *= 2) {}

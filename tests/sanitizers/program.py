@@ -14,7 +14,7 @@ from typing import Any
 
 from pydotcompute.actors.decorator import RingKernelFunction
 from pydotcompute.compiler.ops.error_codes import BY_NAME
-from pydotcompute.compiler.types.message_schema import STRINGS
+from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.messages.slots import RecordSlots
 from pydotcompute.toolchain.host_cc import FLAGS, find_compiler
 from tests.support.differential import Subject
@@ -112,8 +112,8 @@ def run(
         1 if kernel.max_sends is None else kernel.max_sends, limit, 1, _QUEUE_FULL, count,
         kernel.lanes.stage,
     )  # fmt: skip
-    strings = [STRINGS.intern(text) for text in kernel.strings]
-    setup = struct.pack(f"<{len(numbers)}Q{len(state)}s{len(strings)}I", *numbers, bytes(state),
+    strings = [STRINGS.pin(text) for text in kernel.strings]
+    setup = struct.pack(f"<{len(numbers)}Q{len(state)}s{len(strings)}Q", *numbers, bytes(state),
                         *strings)  # fmt: skip
     done = subprocess.run(
         [program, mode], input=setup + bytes(records), capture_output=True, env=_RUN_TIME,

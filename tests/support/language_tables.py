@@ -29,7 +29,7 @@ from pydotcompute.compiler.types.limits import (
     LOCAL_CAPACITY,
     STATE_LIST_CAPACITY,
 )
-from pydotcompute.compiler.types.message_schema import MAX_RECORD_BYTES, STRINGS
+from pydotcompute.compiler.types.message_schema import MAX_RECORD_BYTES
 from pydotcompute.compiler.types.types import BOOL, FLOAT, INT, STR, UUID, WIDE, ScalarType, Type
 from pydotcompute.testing import HARD_FLOATS, HARD_INTS
 
@@ -173,8 +173,6 @@ def limits(page: str) -> str:
          "deoptimises"),
         ("items of a list made in a turn", f"{LOCAL_CAPACITY:,}", "deoptimises"),
         ("items of a list, deque or array in the state", f"{STATE_LIST_CAPACITY:,}", "PDC108"),
-        ("distinct strings in a process", f"{STRINGS.max_strings:,}", "deoptimises"),
-        ("characters of them", f"{STRINGS.max_characters:,}", "deoptimises"),
         ("bytes of a message", f"{MAX_RECORD_BYTES:,}", "`SchemaError` when the class is used"),
     ]
     return table(("what", "at most", "beyond that"), rows)

@@ -16,7 +16,7 @@ import numpy as np
 
 from pydotcompute.compiler.abi import ACTOR, PORT, SEAT, Leave, Status
 from pydotcompute.compiler.kernel_source import KernelSource
-from pydotcompute.compiler.types.message_schema import STRINGS
+from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.messages.codec import codec_of
 from tests.support.captured import Captured
 
@@ -124,7 +124,7 @@ class Library:
         self.output = Ring(kernel.output_types, kernel.output_slot, bound, slots, first,
                            ports[1])  # fmt: skip
         self.state = _aligned(max(1, kernel.state_dtype.itemsize))
-        self.strings = np.array([STRINGS.intern(s) for s in kernel.strings] or [0], "<u4")
+        self.strings = np.array([STRINGS.pin(s) for s in kernel.strings] or [0], "<u8")
         self.journal = np.zeros(1 + kernel.state.journal_size // 8, "<u8")
         self.journal[0] = 8 * (len(self.journal) - 1)
         for name, address in (

@@ -57,7 +57,7 @@ class CudaBlock(Block):
         q[_STATE], q[_STATE_SIZE] = self._own(program.state_size), program.state_size
         q[_JOURNAL] = self._own(8 + program.journal_size)
         q[_JOURNAL_SIZE] = program.journal_size
-        q[_STRINGS] = self._own(4 * len(program.strings))
+        q[_STRINGS] = self._own(8 * len(program.strings))
         q[_STRING_COUNT] = len(program.strings)
         q[_INPUT_SIZE] = size = program.input_slot.itemsize
         q[_OUTPUT_SIZE] = program.output_slot.itemsize

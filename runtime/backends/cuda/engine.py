@@ -194,6 +194,18 @@ class CudaEngine(NativeEngine):
         before, self._busy = self._busy, block.seat[BUSY_NS] * 1e-9
         return self._busy - before
 
+    def _rests(self, block: Block) -> bool:
+        """Whether the device leaves the memory alone; if not, the actor is asked to park."""
+        rests = super()._rests(block)
+        if not rests:
+            self.host.loop.call_soon_threadsafe(self._ask_to_park)
+        return rests
+
+    def _ask_to_park(self) -> None:
+        if self.gate & BUSY:
+            self.order(Leave.NOW)
+            self.residents.rouse()
+
     def _offload(self) -> None:
         self._step()
 

@@ -20,11 +20,11 @@ import numpy as np
 
 from pydotcompute.backends.program import NativeProgram
 from pydotcompute.compiler.abi import ACTOR, CACHE_LINE, PORT, Policy
-from pydotcompute.compiler.types.message_schema import STRINGS
+from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.errors import BuildError
 from pydotcompute.queues.ring import BOUND, CAPACITY, HEAD, MASK, POLICY, SLOTS, SOURCE, TAIL
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 UNBOUNDED_SENDS = 64
 """Spare output slots of an actor that sends an unknown number of messages for one; they grow."""
 _MOST_SLOTS = 1 << 24
@@ -103,6 +103,19 @@ def _slots_at(address: int, first: int, count: int, dtype: np.dtype[Any]) -> Any
     return np.frombuffer(memory, dtype, count)
 
 
+def _held(slots: Slots, first: int, count: int) -> list[np.ndarray[Any, Any]]:
+    """The words of some slots of a ring; none if no record of a string fits into its slots."""
+    number = slots.words[MASK] + 1
+    size = len(slots.memory.bytes) // number
+    if size % 8:
+        return []
+    table = np.frombuffer(slots.memory.bytes, np.uint64).reshape(number, size // 8)
+    at = first & slots.words[MASK]
+    if count >= number:
+        return [table]
+    return [table[at : at + count], table[: max(0, at + count - number)]]
+
+
 def _power(least: int) -> int:
     return 1 << max(1, (least - 1).bit_length())
 
@@ -175,6 +188,11 @@ class Block:
         bound: messages each queue holds.
         policy: what a full queue does.
         make: where the memory comes from.
+
+    Attributes:
+        resting: says whether no compiled code works on this memory now.
+        exchanged: other ports stand in for the two of the actor.
+        shown: bytes of the log that the host is reading.
     """
 
     def __init__(
@@ -199,9 +217,7 @@ class Block:
         for words in (self.input_words, self.output_words):
             words[BOUND], words[POLICY] = bound, int(policy)
         self.grow_log(program.log_size)
-        self._strings = make(4 * max(1, len(program.strings)))
-        for number, text in enumerate(program.strings):
-            self._strings.bytes.cast("I")[number] = STRINGS.intern(text)
+        self._strings = make(8 * max(1, len(program.strings)))
         self.q8[STRINGS_AT] = self._strings.address
         spread = 2 * bound if policy is Policy.DROP_OLDEST else bound
         size = program.input_slot.itemsize
@@ -209,6 +225,30 @@ class Block:
         spare = UNBOUNDED_SENDS if program.max_sends is None else program.max_sends
         size = program.output_slot.itemsize
         self.output = Slots(self.output_words, size, spread + spare + 1, sourced=True, make=make)
+        self.resting: Callable[[], bool] = lambda: True
+        self.shown = 0
+        self.exchanged = False
+        STRINGS.add_root(self)
+        for number, text in enumerate(program.strings):
+            STRINGS.store(self._strings.bytes.cast("Q"), number, text)
+
+    def words(self) -> list[np.ndarray[Any, Any]] | None:
+        """The memory that may hold ids of strings (``string_table.Root``): constants, variables,
+        messages and the log."""
+        constants = np.frombuffer(self._strings.bytes, np.uint64)
+        if not self.program.holds_strings:
+            return [constants]
+        if not self.resting():
+            return None
+        state = np.frombuffer(self._state.bytes, np.uint64, len(self._state.bytes) // 8)
+        log = np.frombuffer(self.log.bytes, np.uint64, max(self.q8[LOG_USED], self.shown) // 8)
+        taken, sent = self.input_words[TAIL], self.output_words[TAIL]
+        return [
+            constants, state, log,
+            # the slot behind the last message is the one that is being written
+            *_held(self.input, taken, self.input_words[HEAD] + 1 - taken),
+            *_held(self.output, sent, self.q8[PRODUCED] - sent),
+        ]  # fmt: skip
 
     def make_texts(self, first: int) -> None:
         """Make the strings that the outputs from ``first`` on wait for, and publish them."""
@@ -236,11 +276,11 @@ class Block:
         self.q8[LOG], self.q8[LOG_SIZE] = self.log.address, len(self.log.bytes)
 
     def take_log(self) -> memoryview | None:
-        """What the actor printed since the last time, or None."""
+        """What the actor printed since the last time, or None; ``shown`` is 0 when it is done."""
         used = self.q8[LOG_USED]
         if not used:
             return None
-        self.q8[LOG_USED] = 0
+        self.shown, self.q8[LOG_USED] = used, 0
         return self.log.bytes[:used]
 
     def grow_output(self) -> bool:

@@ -39,6 +39,7 @@ from pydotcompute.backends.native.reply_routing import Carry
 from pydotcompute.backends.native.zero_copy import Direct
 from pydotcompute.backends.program import NativeProgram
 from pydotcompute.compiler.abi import Event, Status
+from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.queues.channel import ROOM, SPECIAL
 from pydotcompute.queues.ring import BOUND, HEAD, TAIL, InputRing, OutputRing
 from pydotcompute.support.metrics import next_sample
@@ -87,6 +88,7 @@ class NativeEngine(NativeLife):
         ring.wake, ring.pull, out.pull = self.poke, self.pull, self.pull
         ring.quiet = lambda: not self.gate & BUSY
         self.block, self.inport, self.outport = block, ring, out
+        block.resting = lambda: self._rests(block)
         self._prepare(block, ring, out)
         self.host.use_rings(ring, out)
         self._taken = ring.tail
@@ -227,6 +229,7 @@ class NativeEngine(NativeLife):
         text = self.block.take_log()
         if text is not None and self.block.program.emit is not None:
             self.block.program.emit(text)
+            self.block.shown = 0
 
     def _halt(self) -> None:
         self._print()
@@ -277,6 +280,12 @@ class NativeEngine(NativeLife):
         status = block.burst_free(words.pointer(block.address), words.count(limit))
         tell(self.host.loop, self._worked, block, status, perf_counter() - began)
 
+    def _rests(self, block: Block) -> bool:
+        """Whether compiled code leaves the memory alone; of an actor that was given up, only the
+        outputs that are complete matter."""
+        given_up = self.block is not block or self.gate & AWAY
+        return bool(given_up) or not (self.gate & BUSY or block.exchanged)
+
     def _worked(self, block: Block, status: int, seconds: float) -> None:
         if block in abandoned:
             abandoned.remove(block)
@@ -285,6 +294,8 @@ class NativeEngine(NativeLife):
             return
         self.gate &= ~BUSY
         self.inport.armed = 0
+        if STRINGS.collecting:
+            STRINGS.collect()
         if self._resting is not None and not self._resting.done():
             self._resting.set_result(None)
         if status == Status.PREEMPTED or (self._exit == NOW and status <= _FULL):

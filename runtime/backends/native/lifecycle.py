@@ -20,6 +20,7 @@ from pydotcompute.backends.python.engine import PythonEngine
 from pydotcompute.compiler.abi import Event
 from pydotcompute.compiler.host.coroutine import RETURNED
 from pydotcompute.compiler.ops.error_codes import BY_NAME
+from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.errors import InternalError
 from pydotcompute.messages.slots import ForeignMessage
 from pydotcompute.queues.ring import MASK, InputRing, OutputRing
@@ -40,7 +41,10 @@ abandoned: list[Block] = []
 def _packed(program: NativeProgram, state: dict[str, Any], block: Block) -> bool:
     """Put variables into their record; False for a value of another type than was foreseen."""
     try:
-        program.pack_state(state, block.state)
+        sweep = -1
+        while sweep != STRINGS.sweeps[0]:  # see string_table: ids in hand
+            sweep = STRINGS.sweeps[0]
+            program.pack_state(state, block.state)
     except Exception:
         return False
     return True

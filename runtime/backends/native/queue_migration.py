@@ -36,12 +36,14 @@ def take_over(
     slots = make(program.input_types, program.input_slot, "takes", declared=host.declares_input)
     ring = InputRing(block.input_words, block.input.memory.bytes, slots, fenced, drop_oldest=drop)
     ring.start_at(inport.tail)
+    ring.owner = block
     ring.armed = 1  # nobody is to be woken yet
     for message in inport.items:
         ring.try_put(message)
     ring.sample_at, ring.sample_time = inport.sample_at, inport.sample_time
     slots = make(program.output_types, program.output_slot, "sends", declared=True)
     out = output(block.output_words, block.output.memory.bytes, slots, fenced, drop_oldest=drop)
+    out.owner = block
     out.start_at(outport.head)
     out.spill.extend(outport.items)
     if isinstance(ring.slots, HeadedSlots):

@@ -19,6 +19,7 @@ import numpy as np
 from pydotcompute.backends.native import block as words
 from pydotcompute.backends.native.block import Memory, NativeBlock
 from pydotcompute.compiler.abi import PORT, Policy
+from pydotcompute.messages.string_batches import as_string_batch
 from pydotcompute.queues.channel import PARKED, ROOM, SPECIAL
 from pydotcompute.queues.putters import PutBatch
 from pydotcompute.queues.ring import BOUND, CAPACITY, HEAD, MASK, POLICY, SLOTS, SOURCE, TAIL
@@ -80,7 +81,8 @@ class Direct:
         room = min(limit, ready + fresh)
         if room - ready < self._sends:
             return None
-        records = np.empty(room, outport.slots.dtype)
+        assert outport.slots.cls is not None
+        records = as_string_batch(outport.slots.cls, np.empty(room, outport.slots.dtype))
         self._take_ready(records, ready)
         try:
             self._fill(records[ready:])
@@ -136,6 +138,7 @@ class Direct:
         block = engine.block
         assert block is not None
         sent = block.q8[words.PRODUCED]
+        block.exchanged = True
         out = self._out
         out[SLOTS], out[CAPACITY] = records.ctypes.data, len(records)
         out[HEAD] = out[TAIL] = block.q8[words.PRODUCED] = 0
@@ -153,6 +156,7 @@ class Direct:
             block.q8[words.OUTPUT] = kept
             block.q8[words.PRODUCED] = outport.tail = outport.seen = sent + out[HEAD]
             outport.words[HEAD] = outport.words[TAIL] = outport.tail
+            block.exchanged = False
         seconds = perf_counter() - began
         engine.host.inbox.admit()
         engine.after(status, seconds)

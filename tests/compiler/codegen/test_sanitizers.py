@@ -57,7 +57,8 @@ def check(actor: Any, folder: Path, *, exactly: bool = True) -> None:
 @pytest.mark.parametrize("actor", OWN, ids=lambda actor: actor.kernel_id)
 def test_memory_and_arithmetic(actor: Any, tmp_path: Path) -> None:
     need(MEMORY)
-    check(actor, tmp_path)
+    # a message that is copied into the slot of a union brings its gaps along
+    check(actor, tmp_path, exactly=actor is not actors.unions)
 
 
 @pytest.mark.slow

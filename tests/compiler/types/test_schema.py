@@ -11,8 +11,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pytest
 from annotated_types import MaxLen
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import pydotcompute
@@ -20,8 +18,6 @@ from pydotcompute import SchemaError, Shape, errors, message
 from pydotcompute.compiler.types import types
 from pydotcompute.compiler.types.from_annotation import from_annotation
 from pydotcompute.compiler.types.message_schema import (
-    StringTable,
-    StringTableFullError,
     record_dtype,
     schema_of,
 )
@@ -61,9 +57,9 @@ FORMATS = [
     (np.int16, "<i2"),
     (np.float16, "<f2"),
     (np.bool_, "?"),
-    (str, "<u4"),
+    (str, "<u8"),
     (Color, "<u4"),
-    (Literal["a", "b"], "<u4"),
+    (Literal["a", "b"], "<u8"),
     (Literal[1, 2], "<i8"),
     (uuid.UUID, [("hi", "<u8"), ("lo", "<u8")]),
     (int | None, [("present", "?"), ("value", "<i8")]),
@@ -292,22 +288,3 @@ def test_a_class_that_is_no_message() -> None:
         schema_of(5)  # type: ignore[arg-type]
     with pytest.raises(SchemaError):
         record_dtype(types.DictType(types.INT, types.INT))
-
-
-@given(st.lists(st.text(max_size=5)))
-def test_strings_and_ids_belong_together(texts: list[str]) -> None:
-    table = StringTable()
-    ids = [table.intern(text) for text in texts]
-    assert [table.texts[i] for i in ids] == texts
-    assert table.intern("") == 0
-    assert len(table) == len({*texts, ""})
-
-
-def test_the_string_table_is_bounded() -> None:
-    table = StringTable(max_strings=2)
-    one = table.intern("one")
-    with pytest.raises(StringTableFullError, match=r"^more than 2 distinct strings, or "):
-        table.intern("two")
-    assert table.intern("one") == one
-    with pytest.raises(StringTableFullError):
-        StringTable(max_characters=3).intern("four")

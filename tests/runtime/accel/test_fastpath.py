@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from pydotcompute import message
 from pydotcompute.accel.storage import layout_of
-from pydotcompute.compiler.types.message_schema import StringTableFullError
 from pydotcompute.kernels import accelerate as fastpath
 from pydotcompute.messages.codec import FieldError, codec_of
 from pydotcompute.queues.ring import InputRing
@@ -93,7 +92,7 @@ def packed(cls: type, values: Any) -> tuple[bytes | None, bytes | None]:
     record = bytearray(codec.record_size)
     try:
         codec.pack_into(record, 0, values)
-    except (FieldError, StringTableFullError):
+    except FieldError:
         return None, layout_of(cls).record(values)
     return bytes(record), layout_of(cls).record(values)
 

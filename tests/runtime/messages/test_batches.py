@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 
 from pydotcompute import MessageTypeError, MessageValueError, message
-from pydotcompute.compiler.types.message_schema import STRINGS
 from pydotcompute.testing import messages, same
 
 
@@ -91,17 +90,6 @@ def test_messages_refuses_other_arrays() -> None:
     assert str(caught.value) == (
         "Plain.messages takes an array of Plain.dtype, got an array of float64"
     )
-
-
-def test_more_distinct_strings_than_the_table_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    @message
-    class Named:
-        name: str
-
-    monkeypatch.setattr(STRINGS, "max_strings", len(STRINGS))
-    with pytest.raises(MessageValueError) as caught:
-        Named.array(name=["a string that no other test has used"])
-    assert str(caught.value).startswith(f"Named.array: more than {len(STRINGS)} distinct strings")
 
 
 @given(messages(Plain))

@@ -1,0 +1,50 @@
+"""Batches of messages that have strings: arrays whose copies keep the strings too.
+
+Input: an array of records with ids of strings.  Output: the same memory as a ``StringBatch``,
+known to the table of strings.
+
+The table frees a string when no actor and no array that it knows of holds its id.  It learns of
+every array that this package makes or checks; ``StringBatch`` also tells it of the arrays that
+numpy makes of them: ``batch.copy()``, ``batch[mask]``, ``np.concatenate(batches)``.  What numpy
+makes without telling the class (``np.array(batch)``, ``plain[:] = batch``, ``np.load``) is known
+from the first time that it is sent or read with ``messages``; an id that was freed before that is
+refused there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pydotcompute.compiler.types.storage import holds_strings
+from pydotcompute.compiler.types.string_table import STRINGS
+from pydotcompute.compiler.types.types import MessageType
+
+Array = np.ndarray[Any, Any]
+
+
+class StringBatch(Array):
+    """An array of records with strings.  It differs from ``numpy.ndarray`` in nothing else."""
+
+    __array_priority__ = 1.0
+    """So that ``np.concatenate`` of batches is one too."""
+
+    def __array_finalize__(self, source: Any) -> None:
+        # numpy puts the result of batch[mask] behind a view: then the base is a plain array
+        if self.dtype.names and not isinstance(self.base, StringBatch):
+            STRINGS.track(self)
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        if isinstance(found, StringBatch) and not found.dtype.names:
+            return found.view(np.ndarray)  # a column of numbers
+        return found
+
+
+def as_string_batch(cls: type, records: Array) -> Array:
+    """Records of a message class as users get them; those without strings come back as they are."""
+    if not holds_strings(MessageType(cls)):
+        return records
+    STRINGS.track(records)
+    return records.view(StringBatch)
