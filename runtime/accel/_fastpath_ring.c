@@ -92,8 +92,12 @@ ring_get(Ring *ring, PyObject **message)
     if (from == NULL)
         return UNUSUAL;
     *message = layout_unpack(layout, from);
-    if (*message == NULL)
-        return FAILED;
+    if (*message == NULL) {  /* an error is reported by the Python method */
+        if (!PyErr_ExceptionMatches(PyExc_Exception))
+            return FAILED;
+        PyErr_Clear();
+        return UNUSUAL;
+    }
     ring->tail = tail + 1;
     release(ring, WORD_TAIL, tail + 1);
     return YES;

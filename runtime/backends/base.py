@@ -3,7 +3,7 @@
 Input: the actor's channels and counters (``Host``).  Output: messages handled, and exactly one of
 ``ended``, ``failed`` or ``hand_over`` at its end.
 
-An engine never raises at its host and never blocks the event loop.
+An engine never raises at its host (``barrier``) and never blocks the event loop.
 """
 
 from __future__ import annotations
@@ -62,6 +62,13 @@ AT_LEISURE = Replay()
 """A turn that compiled code had not begun."""
 
 
+class HostCallError(Exception):
+    """What the host does for compiled code (``print``, logging) raised: ``__cause__`` is the error.
+
+    It is the actor's own failure, as it would be in the interpreter.
+    """
+
+
 class Host(Protocol):
     """The actor an engine belongs to, as the engine sees it."""
 
@@ -84,6 +91,10 @@ class Host(Protocol):
 
     def failed(self, failure: Failure) -> None:
         """An exception left the function."""
+        ...
+
+    def crashed(self, error: Exception) -> None:
+        """The engine itself failed, outside the actor's code: it is abandoned, the actor fails."""
         ...
 
     def hand_over(
@@ -145,6 +156,17 @@ class Engine(Protocol):
 
     async def kill(self) -> list[Any]:
         """Give up on the actor, now; returns the message that was in hand, if any."""
+        ...
+
+    def abandon(self, error: Exception) -> Failure:
+        """The engine has failed: run nothing any more.
+
+        Args:
+            error: becomes the ``error`` of the result.
+
+        Returns:
+            What is known of the message in hand and of the actor's variables.
+        """
         ...
 
     def settle(self) -> None:

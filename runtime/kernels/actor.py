@@ -20,11 +20,17 @@ from typing import TYPE_CHECKING, Any
 from pydotcompute.actors.coroutine_parts import dissect
 from pydotcompute.actors.override import check_folder, tell_edited
 from pydotcompute.actors.spec import KernelSpec
-from pydotcompute.backends.base import AT_LEISURE, Engine, Failure, Replay
+from pydotcompute.backends.base import AT_LEISURE, Engine, Failure, HostCallError, Replay
 from pydotcompute.backends.choice import Plan, choose
 from pydotcompute.backends.python.engine import PythonEngine
 from pydotcompute.backends.python.kept_state import snapshot
-from pydotcompute.errors import ActorFailedError, KernelClosedError, LoweringError, describe
+from pydotcompute.errors import (
+    ActorFailedError,
+    InternalError,
+    KernelClosedError,
+    LoweringError,
+    describe,
+)
 from pydotcompute.kernels.deadline import Deadline
 from pydotcompute.kernels.fallback import tell
 from pydotcompute.kernels.lifecycle import Termination, check
@@ -86,6 +92,7 @@ class Actor:
         self.engine: Engine | None = None
         self.replies = Replies(self._requests_changed)
         self.poisoned: str | None = None
+        self._crashing = False
         self.request_gate: RequestGate | None = None
         self._asked = "auto"
         self._over = loop.create_future()
@@ -118,14 +125,18 @@ class Actor:
         """Take the messages out of the rings: the interpreter, or nobody, goes on with them."""
         if self.engine is not None:
             self.engine.settle()
+        self._leave_rings()
+
+    def _leave_rings(self, *, salvage: bool = False) -> None:
+        """From rings to objects; ``salvage``: what cannot be read is left behind."""
         port = self.inbox.port
         if isinstance(port, InputRing):
             objects = self._object_port("input", port.head)
-            objects.restore(port.waiting())
+            objects.restore(port.waiting(salvage=salvage))
             self.inbox.replace_port(objects)
         port = self.outbox.port
         if isinstance(port, OutputRing):
-            messages = port.take_all()
+            messages = port.take_all(salvage=salvage)
             objects = self._object_port("output", port.tail)
             objects.restore(messages)
             self.outbox.replace_port(objects)
@@ -138,6 +149,7 @@ class Actor:
         self.inbox.replace_port(inport)
         self.outbox.replace_port(outport)
         outport.spilled = self._requests_changed
+        outport.unreadable = self.crashed
         self._requests_changed()
 
     def _requests_changed(self) -> None:
@@ -268,13 +280,24 @@ class Actor:
             return NativeEngine(self, self.options.pool)
         return PythonEngine(self)
 
+    def _run_engine(self, state: dict[str, Any] | None) -> None:
+        """Run the actor from a state, or from its first statement."""
+        try:
+            self.engine = self._make_engine()
+        except Exception as error:
+            self.crashed(error)
+            return
+        if state is None:
+            self.engine.start()
+        else:
+            self.engine.resume(state)
+
     async def activate(self) -> None:
         """Start the actor."""
         check("activate", self.state, self.kernel_id)
         self.state = KernelState.ACTIVE
         self.meter.run(perf_counter())
-        self.engine = self._make_engine()
-        self.engine.start()
+        self._run_engine(None)
         await asyncio.sleep(0)  # a prologue that does not wait has run when activate returns
         if self._recompiling is not None:
             await asyncio.wait([self._recompiling])
@@ -309,12 +332,11 @@ class Actor:
         self.inbox.reopen()
         self.outbox.reopen()
         self._over = self.loop.create_future()
-        self.engine = self._make_engine()
         if fresh or failure is None or not failure.state_known:
-            self.engine.start()
+            self._run_engine(None)
         else:
             state = failure.state | failure.state_after
-            self.engine.resume(snapshot(state, state))  # the errors of the failure keep theirs
+            self._run_engine(snapshot(state, state))  # the errors of the failure keep theirs
         await asyncio.sleep(0)
 
     # --- what engines report ---------------------------------------------------------------
@@ -372,6 +394,31 @@ class Actor:
             self._close_down(KernelState.FAILED)
         self._set_over()
 
+    def crashed(self, error: Exception) -> None:
+        """The engine failed, outside the actor's code: the actor ends, and says so.
+
+        Args:
+            error: what the engine raised.
+        """
+        dead = self.failure is not None or self.state is KernelState.TERMINATED
+        level = logging.DEBUG if dead or self._crashing else logging.ERROR
+        log.log(level, "the engine of kernel %r failed", self.kernel_id, exc_info=error)
+        if dead or self._crashing:
+            return
+        self._crashing = True
+        try:
+            backend = self.plan.backend
+            found = error.__cause__ if isinstance(error, HostCallError) else None
+            if not isinstance(found, Exception):
+                what = f"{type(error).__name__}: {error}"
+                found = InternalError(f"the {backend} engine failed: {what}")
+                found.__cause__ = error
+            failure = Failure(found) if self.engine is None else self.engine.abandon(found)
+            self._leave_rings(salvage=True)
+            self.failed(failure)
+        finally:
+            self._crashing = False
+
     def _set_over(self) -> None:
         if not self._over.done():
             self._over.set_result(None)
@@ -425,7 +472,10 @@ class Actor:
             self.meter.run(perf_counter())
             self.inbox.close(self.error, getters=False)
             in_hand = await self._end_engine(drain)
-        self.use_objects()
+        try:
+            self.use_objects()
+        except Exception as error:
+            self.crashed(error)
         self.inbox.clear_gate(put=SPECIAL)
         unprocessed = (*in_hand, *self.inbox.port.take_all())
         self._close_down(KernelState.TERMINATED)

@@ -7,6 +7,7 @@ before the counter that publishes it.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -23,6 +24,13 @@ from pydotcompute.queues.port import EMPTY, no_batch, nothing
 HEAD, TAIL, CLAIMED = 0, 8, 9
 SLOTS, MASK, BOUND, SOURCE, POLICY, CAPACITY = 16, 17, 18, 19, 20, 21
 """Indices of the words of ``abi.PORT`` in a memoryview of 64-bit words."""
+
+
+log = logging.getLogger("pydotcompute.queues.ring")
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 class _Ring(RingStorage):
@@ -132,10 +140,24 @@ class _Ring(RingStorage):
             ]
             done += piece
 
-    def read(self, first: int, count: int) -> list[Any]:
-        """The messages from ordinal ``first`` on, left where they are."""
+    def read(self, first: int, count: int, *, salvage: bool = False) -> list[Any]:
+        """The messages from ordinal ``first`` on, left where they are.
+
+        Args:
+            first, count: which.
+            salvage: leave out those that cannot be read, and log them.
+        """
         unpack, buffer, mask, size = self.slots.unpack, self.buffer, self.mask, self.size
-        return [unpack(buffer, ((first + n) & mask) * size) for n in range(count)]
+        places = [((first + n) & mask) * size for n in range(count)]
+        if not salvage:
+            return [unpack(buffer, place) for place in places]
+        messages = []
+        for place in places:
+            try:
+                messages.append(unpack(buffer, place))
+            except Exception:
+                log.exception("a message in a queue of %r cannot be read", self.slots.kernel_id)
+        return messages
 
 
 class InputRing(_Ring):
@@ -242,10 +264,14 @@ class InputRing(_Ring):
         if self.fence is not None and self.drop_oldest:
             self.fence()  # the next record overwrites one that must be seen to be overtaken
 
-    def waiting(self) -> list[Any]:
-        """Every message that compiled code has not consumed, left where it is."""
+    def waiting(self, *, salvage: bool = False) -> list[Any]:
+        """Every message that compiled code has not consumed, left where it is.
+
+        Args:
+            salvage: as for ``read``.
+        """
         first = max(self.consumed(), self.head - self.bound)
-        return self.read(first, self.head - first)
+        return self.read(first, self.head - first, salvage=salvage)
 
     def count_dropped(self, skipped: int) -> None:
         """Bring ``dropped`` up to date.
@@ -266,7 +292,7 @@ class OutputRing(_Ring):
     were sorted out, or sent by the actor's prologue.  While it holds any, ``get_gate`` is not 0.
     """
 
-    __slots__ = ("spill", "spilled")
+    __slots__ = ("spill", "spilled", "unreadable")
 
     def __init__(
         self,
@@ -281,6 +307,7 @@ class OutputRing(_Ring):
         self.drop_oldest = drop_oldest
         self.spill: deque[Any] = deque()
         self.spilled: Callable[[], object] = nothing
+        self.unreadable: Callable[[Exception], object] = _raise
 
     def published(self) -> int:
         """Messages published, ever."""
@@ -314,7 +341,11 @@ class OutputRing(_Ring):
             return EMPTY
         if self.drop_oldest:
             return self._overtaken()
-        message = self.slots.unpack(self.buffer, (tail & self.mask) * self.size)
+        try:
+            message = self.slots.unpack(self.buffer, (tail & self.mask) * self.size)
+        except Exception as error:
+            self.unreadable(error)
+            return EMPTY
         self.tail = tail = tail + 1
         if self.fence is not None:
             self.fence()
@@ -335,7 +366,11 @@ class OutputRing(_Ring):
             record = bytes(self.buffer[(tail & self.mask) * self.size :][: self.size])
             if self.published() - tail <= self.bound:
                 break
-        message = self.slots.unpack(memoryview(record), 0)  # before its strings may be freed
+        try:
+            message = self.slots.unpack(memoryview(record), 0)  # before its strings may be freed
+        except Exception as error:
+            self.unreadable(error)
+            return EMPTY
         self.tail = tail + 1
         self.words[TAIL] = tail + 1
         return message
@@ -348,8 +383,8 @@ class OutputRing(_Ring):
             self.dropped += surplus
             self.words[TAIL] = self.tail
 
-    def get_batch(self, limit: int) -> np.ndarray[Any, Any]:
-        """Take 1 to ``limit`` messages of one class."""
+    def get_batch(self, limit: int) -> Any:
+        """Take 1 to ``limit`` messages of one class; ``EMPTY`` if they cannot be read."""
         if self.spill:
             batch = take_batch(self.spill, limit)
             if not self.spill:
@@ -363,7 +398,11 @@ class OutputRing(_Ring):
             self.copy_out(first, count, records.data)
             if not self.drop_oldest or self.published() - first <= self.bound:
                 break  # what was copied was whole: only now may it be looked at
-        batch = self.slots.batch(records)
+        try:
+            batch = self.slots.batch(records)
+        except Exception as error:
+            self.unreadable(error)
+            return EMPTY
         self.advance(len(batch))
         return batch
 
@@ -386,11 +425,15 @@ class OutputRing(_Ring):
         self.spill.extendleft(reversed(messages))
         self.spilled()
 
-    def take_all(self) -> list[Any]:
-        """Remove and return every published message."""
+    def take_all(self, *, salvage: bool = False) -> list[Any]:
+        """Remove and return every published message.
+
+        Args:
+            salvage: as for ``read``.
+        """
         self.skip()
         count = self.published() - self.tail
-        messages = [*self.spill, *self.read(self.tail, count)]
+        messages = [*self.spill, *self.read(self.tail, count, salvage=salvage)]
         self.spill.clear()
         self.advance(count)
         return messages

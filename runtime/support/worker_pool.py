@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+log = logging.getLogger("pydotcompute.support.worker_pool")
 
 _MOST = 256
 """Threads at most; beyond that, work waits."""
@@ -41,7 +44,7 @@ class Pool:
         self._over: Callable[[], None] | None = None
 
     def submit(self, job: Job) -> None:
-        """Run a callable on some thread; it must not raise."""
+        """Run a callable on some thread; what it raises is logged."""
         with self._ready:
             self._jobs.append(job)
             if self._idle >= len(self._jobs):
@@ -88,7 +91,10 @@ class Pool:
                     self._ready.wait()
                     self._idle -= 1
                 job = self._jobs.popleft()
-            job()
+            try:
+                job()
+            except BaseException:
+                log.exception("a job of thread %r failed", me.name)
             del job
 
     @property

@@ -18,6 +18,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
+from pydotcompute.backends.barrier import guarded
 from pydotcompute.backends.base import Failure, Host
 from pydotcompute.backends.cuda.block import BUSY_NS, FOREVER, LEAVE, PEAK, CudaBlock
 from pydotcompute.backends.cuda.reply_routing import LiveCarry, LiveOutput
@@ -30,6 +31,7 @@ from pydotcompute.backends.native.lifecycle import AWAY, BUSY, STAY, abandoned
 from pydotcompute.backends.program import NativeProgram
 from pydotcompute.compiler.abi import Leave, Policy
 from pydotcompute.errors import BackendUnavailableError, QueueTimeoutError
+from pydotcompute.queues.port import nothing
 from pydotcompute.queues.ring import HEAD, TAIL, InputRing, OutputRing
 from pydotcompute.support.worker_pool import Pool
 
@@ -73,12 +75,20 @@ class CudaEngine(NativeEngine):
     def _prepare(self, block: Any, ring: InputRing, out: OutputRing) -> None:
         self._carry = LiveCarry(block, ring, out, self.host.replies)
         assert isinstance(out, LiveOutput)
-        out.first = self._carry.refresh
+        out.first = self._refresh
         self._head = block.output_words[HEAD]
         self._known = False
         self.residents.enrol(self)
         if block.policy is not Policy.BLOCK:
             self.host.request_gate = self._rest_for_request
+
+    def _refresh(self) -> bool:
+        """As ``LiveCarry.refresh``, for clients that are about to take a message."""
+        try:
+            return self._carry.refresh()
+        except Exception as error:
+            self.host.crashed(error)
+            return True
 
     # --- running ---------------------------------------------------------------------------
 
@@ -105,8 +115,15 @@ class CudaEngine(NativeEngine):
         self.inport.armed = 1
         self.residents.ask(self)
 
-    def prepare(self) -> int:
-        """The launch comes now; returns the address of the seat."""
+    def prepare(self) -> int | None:
+        """The launch comes now; returns the address of the seat, or None after a fault."""
+        try:
+            return self._prepare_launch()
+        except Exception as error:
+            self.host.crashed(error)
+            return None
+
+    def _prepare_launch(self) -> int:
         block, terms = self.block, self.residents.terms
         assert block is not None
         budget = self._carry.open(FOREVER)
@@ -127,20 +144,30 @@ class CudaEngine(NativeEngine):
         """Look for news, for some microseconds; True if messages may have moved."""
         if self.block is None or self.gate & AWAY:
             return False
-        if not self.gate and (self.inport.head != self._taken or self._staged):
-            self._step()
-        if not self.gate & BUSY:
-            return False
-        self.residents.dispatch()
-        until = perf_counter() + PULL_SECONDS
-        while not self.residents.look_at((self,)):
-            if perf_counter() > until:
-                self.residents.rouse()
+        try:
+            if not self.gate and (self.inport.head != self._taken or self._staged):
+                self._step()
+            if not self.gate & BUSY:
                 return False
+            self.residents.dispatch()
+            until = perf_counter() + PULL_SECONDS
+            while not self.residents.look_at((self,)):
+                if perf_counter() > until:
+                    self.residents.rouse()
+                    return False
+        except Exception as error:
+            self.host.crashed(error)
         return True
 
     def look(self) -> bool:
         """See what the device has done; True if there was anything."""
+        try:
+            return self._look()
+        except Exception as error:
+            self.host.crashed(error)
+            return True
+
+    def _look(self) -> bool:
         block = self.block
         if block is None:
             return self._abandoned()
@@ -173,10 +200,11 @@ class CudaEngine(NativeEngine):
             if tail > inport.sample_at:
                 self._sampled()
 
+    @guarded
     def settle(self) -> None:
         """Bring the meter up to date."""
         self.residents.look_at((self,))
-        super().settle()
+        self._count()
 
     def _ended(self, block: CudaBlock) -> None:
         """A residency is over."""
@@ -267,13 +295,17 @@ class CudaEngine(NativeEngine):
                 f"kernel {self.host.kernel_id!r} was busy with a message for all the time that "
                 "the request had"
             ) from None
+        except Exception as error:
+            self.host.crashed(error)
 
+    @guarded
     def begin_exit(self, *, drain: bool) -> None:
         """End the actor."""
         super().begin_exit(drain=drain)
         self.order(Leave.WHEN_IDLE)
         self.residents.rouse()
 
+    @guarded
     def hurry(self) -> None:
         """End now, except for the message in hand."""
         self._withdraw()
@@ -292,13 +324,27 @@ class CudaEngine(NativeEngine):
 
     async def kill(self) -> list[Any]:
         """Give up on the actor."""
-        self._withdraw()
-        self._left = self.block
-        self.residents.leave(self)
         left = await super().kill()
         self.block = None
         return left
 
+    def _let_go(self) -> None:
+        block = self.block
+        self._withdraw()
+        self.order(Leave.NOW)
+        self._left = block
+        self.residents.leave(self)
+        self.host.request_gate = None
+        super()._let_go()
+        if block is not None and not self.gate & BUSY:  # once the messages are out of it
+            self.host.loop.call_soon(block.release)
+
+    def _sort_replies(self) -> None:
+        if isinstance(self.outport, LiveOutput):
+            self.outport.first = nothing
+        self._carry.refresh()
+
+    @guarded
     def died(self, fault: DeviceFault, *, resident: bool) -> None:
         """The device has died.  What was parked has its state; what was resident has lost it."""
         host, block = self.host, self.block

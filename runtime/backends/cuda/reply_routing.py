@@ -56,19 +56,21 @@ class LiveCarry(Carry):
         published = block.output_words[HEAD]
         end = block.q8[words.PRODUCED] if full else published
         sources, mask, tail = block.sources(), port.mask, port.tail
-        while tail < end:
-            source = sources[tail & mask]
-            answers = source in pending
-            if tail >= published and not answers and len(port.spill) >= block.bound:
-                break
-            message = port.slots.unpack(port.buffer, (tail & mask) * port.size)
-            if not (answers and self._replies.deliver(source, message)):
-                port.spill.append(message)
-            tail += 1
-        port.tail = tail
-        if tail > published:
-            block.output_words[HEAD] = tail
-        port.seen = max(published, tail)
+        try:
+            while tail < end:
+                source = sources[tail & mask]
+                answers = source in pending
+                if tail >= published and not answers and len(port.spill) >= block.bound:
+                    break
+                message = port.slots.unpack(port.buffer, (tail & mask) * port.size)
+                if not (answers and self._replies.deliver(source, message)):
+                    port.spill.append(message)
+                tail += 1
+        finally:  # no output is given out twice, whatever is raised
+            port.tail = tail
+            if tail > published:
+                block.output_words[HEAD] = tail
+            port.seen = max(published, tail)
         self.credit()
 
     def refresh(self) -> bool:
@@ -108,7 +110,7 @@ class LiveOutput(OutputRing):
         self.first()
         return super().get_batch(limit)
 
-    def take_all(self) -> list[Any]:
-        """Remove and return every published message."""
+    def take_all(self, *, salvage: bool = False) -> list[Any]:
+        """Remove and return every published message; ``salvage`` as for ``OutputRing``."""
         self.first()
-        return super().take_all()
+        return super().take_all(salvage=salvage)

@@ -169,20 +169,27 @@ class Residents:
 
     def _launch(self, grid: _Grid, kernel: Kernel, engines: list[CudaEngine]) -> None:
         addresses = grid.seats.bytes.cast("Q")
-        for n, engine in enumerate(engines):
-            addresses[n] = engine.prepare()
-            del self._waiting[engine]
-            self._places[engine] = grid
-        grid.engines, grid.began = set(engines), perf_counter()
+        ready: list[CudaEngine] = []
+        for engine in engines:
+            seat = engine.prepare()
+            self._waiting.pop(engine, None)
+            if seat is not None:
+                addresses[len(ready)] = seat
+                self._places[engine] = grid
+                ready.append(engine)
+        if not ready:
+            self._spare.append(grid)
+            return
+        grid.engines, grid.began = set(ready), perf_counter()
         self._running.append(grid)
         step = self.terms.debug_step
         function = kernel.debug_step if step else kernel.resident
         try:
             grid.stream.launch(
-                function, grid.seats.address, len(engines), step or self.terms.nanoseconds
+                function, grid.seats.address, len(ready), step or self.terms.nanoseconds
             )
         except DeviceFault as fault:
-            for engine in engines:  # they have not run, so they have lost nothing
+            for engine in ready:  # they have not run, so they have lost nothing
                 del self._places[engine]
             self._died(fault)
 
@@ -211,6 +218,19 @@ class Residents:
 
     def _tick(self) -> None:
         self._timer = None
+        try:
+            self._look_around()
+        except Exception as error:  # ours: it concerns whoever is resident, and not the timer
+            for engine in (*self._places, *self._waiting):
+                engine.host.crashed(error)
+        if self._places:
+            self._spinning = perf_counter() - self._news < SPIN
+            if self._spinning:
+                self._timer = self.loop.call_soon(self._tick)
+            else:
+                self._timer = self.loop.call_later(TICK, self._tick)
+
+    def _look_around(self) -> None:
         self.dispatch()
         self._ticks += 1
         if self.look_at(list(self._places)):
@@ -219,12 +239,6 @@ class Residents:
             self._ticks = 0
             self._check()
         self.dispatch()
-        if self._places:
-            self._spinning = perf_counter() - self._news < SPIN
-            if self._spinning:
-                self._timer = self.loop.call_soon(self._tick)
-            else:
-                self._timer = self.loop.call_later(TICK, self._tick)
 
     def look_at(self, engines: Iterable[CudaEngine]) -> bool:
         """Let engines see what their kernels have done; whether there was anything."""

@@ -28,6 +28,8 @@ ABI_VERSION = 3
 UNBOUNDED_SENDS = 64
 """Spare output slots of an actor that sends an unknown number of messages for one; they grow."""
 _MOST_SLOTS = 1 << 24
+CRASHED: Final = 1 << 16
+"""In place of an ``abi.Status``: the host's share of a burst failed; ``Block.fault`` is why."""
 
 
 def _index(name: str) -> int:
@@ -199,6 +201,7 @@ class Block:
         self, program: NativeProgram, bound: int, policy: Policy, make: Allocate = Memory
     ) -> None:
         self.program, self.bound, self.policy = program, bound, policy
+        self.fault: Exception | None = None
         self._make = make
         self._fixed = make(ACTOR.itemsize + 2 * PORT.itemsize)
         self._state = make(max(1, program.state_size))
@@ -344,7 +347,11 @@ class NativeBlock(Block):
             def burst(address: Any, limit: Any) -> int:
                 first = self.q8[PRODUCED]
                 status = run(address, limit)
-                self.make_texts(first)
+                try:
+                    self.make_texts(first)
+                except Exception as error:  # C may have called: it takes a status only
+                    self.fault = error
+                    return CRASHED
                 return status
 
             return burst

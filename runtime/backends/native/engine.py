@@ -21,9 +21,10 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
-from pydotcompute.backends.base import Host
+from pydotcompute.backends.barrier import guarded
+from pydotcompute.backends.base import Host, HostCallError
 from pydotcompute.backends.native import block as words
-from pydotcompute.backends.native.block import Block, NativeBlock
+from pydotcompute.backends.native.block import CRASHED, Block, NativeBlock
 from pydotcompute.backends.native.burst_sizing import Pace
 from pydotcompute.backends.native.lifecycle import (
     AWAY,
@@ -40,6 +41,7 @@ from pydotcompute.backends.native.zero_copy import Direct
 from pydotcompute.backends.program import NativeProgram
 from pydotcompute.compiler.abi import Event, Status
 from pydotcompute.compiler.types.string_table import STRINGS
+from pydotcompute.errors import InternalError
 from pydotcompute.queues.channel import ROOM, SPECIAL
 from pydotcompute.queues.ring import BOUND, HEAD, TAIL, InputRing, OutputRing
 from pydotcompute.support.metrics import next_sample
@@ -110,13 +112,19 @@ class NativeEngine(NativeLife):
     def _turn(self) -> None:
         if not self.gate:
             self.inport.armed = 0
-            self._step()
+            try:
+                self._step()
+            except Exception as error:
+                self.host.crashed(error)
 
     def pull(self) -> bool:
         """Run a short burst now, if that is allowed; True if messages may have moved."""
         if self.gate or self.pace.long or (self.inport.head == self._taken and not self._staged):
             return False
-        self._step()
+        try:
+            self._step()
+        except Exception as error:
+            self.host.crashed(error)
         return True
 
     def _step(self) -> None:
@@ -141,6 +149,14 @@ class NativeEngine(NativeLife):
             status: what it returned (``abi.Status``).
             seconds: how long it took.
         """
+        try:
+            self._after_burst(status, seconds)
+        except Exception as error:
+            self.host.crashed(error)
+
+    def _after_burst(self, status: int, seconds: float) -> None:
+        if status == CRASHED:
+            self._raise_fault()
         inport = self.inport
         self._account(seconds)
         if self._prints:
@@ -156,6 +172,13 @@ class NativeEngine(NativeLife):
                 self.poke()
         elif self._waits:
             self._idle()
+
+    def _raise_fault(self) -> None:
+        """The host's share of a burst failed: its outputs are not whole, and not to be seen."""
+        block = self.block
+        assert block is not None
+        block.q8[words.PRODUCED] = block.output_words[HEAD]
+        raise block.fault or InternalError("a burst failed")
 
     def _account(self, seconds: float) -> None:
         """Messages may have been handled."""
@@ -202,6 +225,7 @@ class NativeEngine(NativeLife):
         elif not self.inport.armed:  # replies found their way, or somebody made room meanwhile
             self.poke()
 
+    @guarded
     def note_drops(self) -> None:
         """Tell callers of ``request`` whose messages were overtaken; a burst under way may still
         handle one of them, so then it is told after the burst."""
@@ -228,29 +252,44 @@ class NativeEngine(NativeLife):
         assert self.block is not None
         text = self.block.take_log()
         if text is not None and self.block.program.emit is not None:
-            self.block.program.emit(text)
-            self.block.shown = 0
+            try:
+                self.block.program.emit(text)
+            except Exception as error:
+                raise HostCallError from error
+            finally:
+                self.block.shown = 0
 
     def _halt(self) -> None:
         self._print()
+        self._stop()
+
+    def _stop(self) -> None:
         self._alarm.cancel()
         self.detach()
 
     def _idle(self) -> None:
         """The queue is empty: wait for the actor's own time-out, or end its loop."""
-        block = self.block
-        assert block is not None
-        if self._exit == DRAIN:
-            self._drained()
-            return
-        self._alarm.set(block.f8[words.TIMEOUT])
+        try:
+            block = self.block
+            assert block is not None
+            if self._exit == DRAIN:
+                self._drained()
+            else:
+                self._alarm.set(block.f8[words.TIMEOUT])
+        except Exception as error:
+            self.host.crashed(error)
 
+    @guarded
     def _late(self) -> None:
         """The actor's ``receive`` has waited long enough."""
         block = self.block
         if not self.gate and block is not None and self.inport.head == self._taken:
             block.u4[words.EVENT] = Event.TIMEOUT
             self._step()
+
+    def _sort_replies(self) -> None:
+        if self._carry.on and not self.gate & BUSY:
+            self._carry.sort(False)
 
     def _unveil(self) -> None:
         self._carry.unveil()
@@ -277,7 +316,10 @@ class NativeEngine(NativeLife):
     def _work(self, block: NativeBlock, limit: int) -> None:
         """On a worker thread: one burst without the GIL."""
         began = perf_counter()
-        status = block.burst_free(words.pointer(block.address), words.count(limit))
+        try:
+            status = block.burst_free(words.pointer(block.address), words.count(limit))
+        except Exception as error:
+            block.fault, status = error, CRASHED
         tell(self.host.loop, self._worked, block, status, perf_counter() - began)
 
     def _rests(self, block: Block) -> bool:
@@ -286,6 +328,7 @@ class NativeEngine(NativeLife):
         given_up = self.block is not block or self.gate & AWAY
         return bool(given_up) or not (self.gate & BUSY or block.exchanged)
 
+    @guarded
     def _worked(self, block: Block, status: int, seconds: float) -> None:
         if block in abandoned:
             abandoned.remove(block)
@@ -296,8 +339,7 @@ class NativeEngine(NativeLife):
         self.inport.armed = 0
         if STRINGS.collecting:
             STRINGS.collect()
-        if self._resting is not None and not self._resting.done():
-            self._resting.set_result(None)
+        self._wake_resting()
         if status == Status.PREEMPTED or (self._exit == NOW and status <= _FULL):
             status = Status.STOPPED
         self.after(status, seconds)

@@ -11,7 +11,8 @@ import logging
 from typing import Any
 
 from pydotcompute.accel.storage import EngineStorage
-from pydotcompute.backends.base import Host, Replay
+from pydotcompute.backends.barrier import guarded, guarded_wait
+from pydotcompute.backends.base import Failure, Host, Replay
 from pydotcompute.backends.native import block as words
 from pydotcompute.backends.native.block import Block
 from pydotcompute.backends.native.queue_migration import take_over
@@ -96,6 +97,14 @@ class NativeLife(EngineStorage):
         """Run no bursts any more: print what is to be printed, set no timers."""
         raise self._abstract()
 
+    def _stop(self) -> None:
+        """Run no bursts any more, whatever state they have left."""
+        raise self._abstract()
+
+    def _sort_replies(self) -> None:
+        """Give the replies among the outputs to their callers."""
+        raise self._abstract()
+
     def _unveil(self) -> None:
         """Let clients see all outputs, those of a burst under way included."""
         raise self._abstract()
@@ -105,11 +114,13 @@ class NativeLife(EngineStorage):
 
     # --- beginning -------------------------------------------------------------------------
 
+    @guarded
     def start(self) -> None:
         """Run the prologue; the loop follows."""
         self._inner = PythonEngine(self.host)
         self._inner.run_prologue(self._prologue_done)
 
+    @guarded
     def resume(self, state: dict[str, Any]) -> None:
         """Run the loop from a state."""
         self.known_state = state
@@ -126,6 +137,7 @@ class NativeLife(EngineStorage):
         else:
             self.compiled()
 
+    @guarded
     def compiled(self) -> None:
         """A plan has been made, or the variables have become known: go on if both are there."""
         if self.known_state is None or self.block is not None:
@@ -149,6 +161,7 @@ class NativeLife(EngineStorage):
         self._biding, self._inner = True, PythonEngine(self.host)
         self._inner.resume(state)
 
+    @guarded
     def expect(self) -> None:
         """The first message is about to be put: it is for compiled code."""
         if self._biding and self._inner is not None:
@@ -188,6 +201,7 @@ class NativeLife(EngineStorage):
             self._recompile(state)
             return
         self._begin(block, ring, out)
+        self.known_state = None  # from now on the block has it
 
     # --- what compiled code cannot do ------------------------------------------------------
 
@@ -226,6 +240,7 @@ class NativeLife(EngineStorage):
         if self._exit != STAY:
             successor.begin_exit(drain=self._exit == DRAIN)
 
+    @guarded_wait
     async def surrender(self, reason: str) -> None:
         """Let the interpreter take over, between two messages."""
         if self.block is None:
@@ -255,6 +270,7 @@ class NativeLife(EngineStorage):
 
     # --- pausing and ending ----------------------------------------------------------------
 
+    @guarded_wait
     async def pause(self) -> None:
         """Run no more bursts; one under way comes to its end, or is stopped."""
         self.gate |= PAUSED
@@ -274,6 +290,7 @@ class NativeLife(EngineStorage):
                 block.u4[words.STOP] = 1
                 await asyncio.wait([resting])
 
+    @guarded
     def unpause(self) -> None:
         """Go on."""
         self.gate &= ~PAUSED
@@ -282,6 +299,7 @@ class NativeLife(EngineStorage):
         if self.block is not None and not self.gate:
             self.poke()
 
+    @guarded
     def begin_exit(self, *, drain: bool) -> None:
         """End the actor."""
         self._exit = DRAIN if drain else NOW
@@ -308,6 +326,7 @@ class NativeLife(EngineStorage):
         block.u4[words.EVENT] = Event.TIMEOUT
         self._step()
 
+    @guarded
     def hurry(self) -> None:
         """End now, except for the message in hand."""
         self._exit = NOW
@@ -345,6 +364,11 @@ class NativeLife(EngineStorage):
         """Give up on the actor."""
         if self._inner is not None:
             return await self._inner.kill()
+        self._let_go()
+        return []
+
+    def _let_go(self) -> None:
+        """Run nothing any more; what a worker runs is told to stop, and not waited for."""
         block = self.block
         if block is not None:
             if self.gate & BUSY:
@@ -352,10 +376,44 @@ class NativeLife(EngineStorage):
                 abandoned.append(block)
                 self._unveil()
             self.gate |= AWAY
-        return []
 
+    def abandon(self, error: Exception) -> Failure:
+        """The engine has failed: run nothing any more."""
+        if self._inner is not None:
+            inner, self._inner = self._inner, None
+            self.gate |= AWAY
+            return inner.abandon(error)
+        block, busy = self.block, self.gate & BUSY
+        failure = Failure(error, None, self.known_state or {}, self.known_state is not None)
+        self._surrender = self.known_state = None
+        if block is None:
+            self.gate |= AWAY
+            return failure
+        for step in (self._sort_replies, self._count, self._let_go, self._stop):
+            try:
+                step()
+            except Exception:
+                log.exception("kernel %r could not be ended in order", self.host.kernel_id)
+        self.gate |= AWAY
+        self.block = None
+        self._wake_resting()
+        try:
+            failure.state, failure.state_known = ({}, False) if busy else (block.values(), True)
+        except Exception:
+            failure.state, failure.state_known = {}, False
+        return failure
+
+    def _wake_resting(self) -> None:
+        """No worker runs the actor: tell those who wait for that."""
+        if self._resting is not None and not self._resting.done():
+            self._resting.set_result(None)
+
+    @guarded
     def settle(self) -> None:
         """Bring the meter up to date with the counters of the compiled code."""
+        self._count()
+
+    def _count(self) -> None:
         block, meter = self.block, self.host.meter
         if block is None:
             return

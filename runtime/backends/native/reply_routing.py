@@ -116,18 +116,20 @@ class Carry:
             port.skip()
         tail, produced = port.tail, block.q8[words.PRODUCED]
         published = out[HEAD]
-        while tail < produced:
-            source = sources[tail & mask]
-            answers = tail >= self._since and source in self._replies.pending
-            if tail >= published and not answers and not drop and len(spill) >= block.bound:
-                break
-            message = port.slots.unpack(port.buffer, (tail & mask) * port.size)
-            if not (answers and self._replies.deliver(source, message)):
-                spill.append(message)
-            tail += 1
-        out[HEAD] = port.seen = max(published, tail)
-        port.tail = tail
-        out[TAIL] = tail
+        try:
+            while tail < produced:
+                source = sources[tail & mask]
+                answers = tail >= self._since and source in self._replies.pending
+                if tail >= published and not answers and not drop and len(spill) >= block.bound:
+                    break
+                message = port.slots.unpack(port.buffer, (tail & mask) * port.size)
+                if not (answers and self._replies.deliver(source, message)):
+                    spill.append(message)
+                tail += 1
+        finally:  # no output is given out twice, whatever is raised
+            out[HEAD] = port.seen = max(published, tail)
+            port.tail = tail
+            out[TAIL] = tail
         while drop and len(spill) > block.bound:
             spill.popleft()
             port.dropped += 1

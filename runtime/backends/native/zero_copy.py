@@ -69,6 +69,13 @@ class Direct:
         Returns:
             1 to ``limit`` messages, or None if nothing could be got this way.
         """
+        try:
+            return self._receive(limit)
+        except Exception as error:
+            self._engine.host.crashed(error)
+            return None
+
+    def _receive(self, limit: int) -> Any:
         engine = self._engine
         block, outport = engine.block, engine.outport
         if (
@@ -86,6 +93,8 @@ class Direct:
         self._take_ready(records, ready)
         try:
             self._fill(records[ready:])
+        except Exception as error:  # what has been written is handed out below
+            engine.host.crashed(error)
         except BaseException:  # the client gets an error, and the messages later
             engine.host.outbox.put_back(self._messages(records[: ready + self._out[HEAD]]))
             raise

@@ -46,17 +46,20 @@ class PythonContext(KernelContext[Any, Any]):
         """Take the next message from the input queue."""
         engine = self._engine
         if engine.usual:
-            if engine.holding:
-                engine.finish()
-            engine.credit -= 1
-            if engine.credit > 0:
-                port = engine.inport
-                message = port.try_get()
-                if message is not EMPTY:
-                    if port.get_gate:
-                        engine.host.inbox.took()
-                    engine.take(message)
-                    return message
+            try:
+                if engine.holding:
+                    engine.finish()
+                engine.credit -= 1
+                if engine.credit > 0:
+                    port = engine.inport
+                    message = port.try_get()
+                    if message is not EMPTY:
+                        if port.get_gate:
+                            engine.host.inbox.took()
+                        engine.take(message)
+                        return message
+            except Exception as error:
+                await engine.crash(error)
         return await engine.receive(timeout)
 
     async def send(self, message: Any) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from time import perf_counter
 from typing import Any
 
+from pydotcompute.backends.barrier import guarded, guarded_wait
 from pydotcompute.backends.base import AT_LEISURE, Failure, Host, Replay
 from pydotcompute.backends.python.context import PythonContext
 from pydotcompute.backends.python.coroutine_driver import Driver, park_for_ever
@@ -71,15 +72,18 @@ class PythonEngine:
         self.ordinal = -1
         self._keeper = StateKeeper(self._names)
         self._parked = 0
+        self._given_up = False
         self._changed: asyncio.Future[None] | None = None
         self._resting: asyncio.Future[None] | None = None
 
     # --- the host's side -------------------------------------------------------------------
 
+    @guarded
     def start(self) -> None:
         """Run the actor from its first statement."""
         self._run(self.host.anatomy.whole(PythonContext(self)))
 
+    @guarded
     def resume(self, state: dict[str, Any], replay: Replay = AT_LEISURE) -> None:
         """Run the actor's loop from a state.
 
@@ -136,6 +140,12 @@ class PythonEngine:
         self.host.inbox.interrupt()
 
     async def _main(self, driver: Driver) -> None:
+        try:
+            await self._run_to_end(driver)
+        except Exception as error:  # what left the actor has been dealt with: this is ours
+            self.host.crashed(error)
+
+    async def _run_to_end(self, driver: Driver) -> None:
         completed = False
         try:
             completed = await driver.run()
@@ -153,6 +163,8 @@ class PythonEngine:
             return
         finally:
             self._wake_pausers()
+        if self._given_up:
+            return
         if self.holding and completed:
             self.finish()
         if completed and self._done is not None:
@@ -161,6 +173,8 @@ class PythonEngine:
             self.host.ended()
 
     def _fail(self, error: BaseException) -> None:
+        if self._given_up:
+            return
         message = self.message if self.holding else None
         left, not_kept = self._locals_of(error), {}
         if self.holding or self._late_turn:
@@ -180,6 +194,7 @@ class PythonEngine:
             trace = trace.tb_next
         return {} if trace is None else trace.tb_frame.f_locals
 
+    @guarded_wait
     async def pause(self) -> None:
         """Stop between two messages; an actor that waits for something else stops there."""
         self.paused, self.usual = True, False
@@ -194,6 +209,7 @@ class PythonEngine:
                 self._driver.freeze()
                 return
 
+    @guarded
     def unpause(self) -> None:
         """Go on."""
         self.paused = False
@@ -202,6 +218,7 @@ class PythonEngine:
             self._driver.thaw()
         self._notify()
 
+    @guarded
     def begin_exit(self, *, drain: bool) -> None:
         """End the actor."""
         self._exit = _DRAIN if drain else _NOW
@@ -209,6 +226,7 @@ class PythonEngine:
         self.unpause()
         self.host.inbox.interrupt()
 
+    @guarded
     def hurry(self) -> None:
         """End after the message in hand, and never wait for room again."""
         self.begin_exit(drain=False)
@@ -228,6 +246,22 @@ class PythonEngine:
         in_hand = [self.message] if self.holding else []
         self.holding, self.message = False, None
         return in_hand
+
+    def abandon(self, error: Exception) -> Failure:
+        """The engine has failed: run nothing any more."""
+        failure = Failure(error, self.message if self.holding else None)
+        self.holding, self.message = False, None
+        self._given_up, self.usual, self.terminating = True, False, True
+        if self._task is not None and self._driver is not None and not self._task.done():
+            self._driver.forced = True
+            self._task.cancel()
+        self._wake_pausers()
+        return failure
+
+    async def crash(self, error: Exception) -> None:
+        """A fault of the engine in a call of the actor's: the actor does not go on."""
+        self.host.crashed(error)
+        await self._park()
 
     def settle(self) -> None:
         """Nothing to bring up to date: the meter is written as things happen."""
@@ -280,7 +314,10 @@ class PythonEngine:
         self._reached = True
         overdue, self._overdue, self._late_turn = self._overdue, False, False
         if self.holding:
-            self.finish()
+            try:
+                self.finish()
+            except Exception as error:
+                await self.crash(error)
         if self._cancelled:
             await self._park()
         polling = timeout is not None and timeout <= 0 and not self._silent
@@ -298,10 +335,13 @@ class PythonEngine:
             if self.paused:
                 await self.wait_active()
                 continue
-            message = self.host.inbox.get_nowait()
-            if message is not EMPTY:
-                self.take(message)
-                return message
+            try:
+                message = self.host.inbox.get_nowait()
+                if message is not EMPTY:
+                    self.take(message)
+                    return message
+            except Exception as error:
+                await self.crash(error)
             if self._exit == _DRAIN:
                 self._drained(timeout)
                 continue
