@@ -12,17 +12,15 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from pydotcompute.actors.coroutine_parts import Anatomy
 from pydotcompute.actors.spec import KernelSpec
+from pydotcompute.backends.plan import Plan
 from pydotcompute.queues.channel import Channel
 from pydotcompute.queues.replies import Replies
 from pydotcompute.queues.ring import InputRing, OutputRing
 from pydotcompute.support.metrics import Meter
-
-if TYPE_CHECKING:
-    from pydotcompute.backends.choice import Plan
 
 
 @dataclass
@@ -129,6 +127,10 @@ class Engine(Protocol):
     """What runs one actor."""
 
     name: str
+    known_state: dict[str, Any] | None
+    """The actor's variables where only they are known, and compiled code is still to be made."""
+    interprets: bool
+    """Whether Python runs the actor: busy and idle are measured in another way then."""
 
     def start(self) -> None:
         """Run the actor from its first statement."""
@@ -175,4 +177,40 @@ class Engine(Protocol):
 
     def note_drops(self) -> None:
         """Tell callers of ``request`` whose messages were overtaken in a ring."""
+        ...
+
+    def expect(self) -> None:
+        """The first message is about to be put: it is for compiled code."""
+        ...
+
+    def compiled(self) -> None:
+        """``Host.plan`` has been made anew: go on by it."""
+        ...
+
+    async def surrender(self, reason: str) -> None:
+        """Let the interpreter take over, between two messages; it may run the actor already."""
+        ...
+
+    def pass_on(self, successor: Interpreter) -> None:
+        """Tell the engine that takes over what this one had been told: to pause, to end."""
+        ...
+
+
+class Interpreter(Engine, Protocol):
+    """The engine that can take over from any other."""
+
+    on_survival: Callable[[], None] | None
+    """Called once, when the first message has been handled."""
+
+    def begin_paused(self) -> None:
+        """Take no message until ``unpause``; before ``resume``."""
+        ...
+
+    def resume(self, state: dict[str, Any], replay: Replay = AT_LEISURE) -> None:
+        """Run the actor's loop from a state.
+
+        Args:
+            state: the actor's variables.
+            replay: how its first turn is to go.
+        """
         ...

@@ -7,40 +7,18 @@ Output: a ``Plan``.  Runs on a worker thread: it may compile.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Any
 
 from pydotcompute.actors.coroutine_parts import Anatomy
 from pydotcompute.actors.spec import KernelSpec
 from pydotcompute.backends.cuda import device_selection as devices
 from pydotcompute.backends.device import Device, DeviceFault
-from pydotcompute.backends.program import NativeProgram, program_of
+from pydotcompute.backends.plan import Plan
+from pydotcompute.backends.program import program_of
 from pydotcompute.errors import BackendUnavailableError, BuildError, LoweringError
 from pydotcompute.support.gc_pause import resting
 
 log = logging.getLogger("pydotcompute.kernel")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What runs an actor.
-
-    Args:
-        backend: ``"cuda"``, ``"native"``, ``"python"``, or ``"pending"`` until the first message
-            has shown the input type, or the prologue the types of the variables.
-        reason: why not a better one; None if it is the best.
-        lowering: what ``lower`` returned, if it was asked.
-        program: the compiled actor, for ``"cuda"`` and ``"native"``.
-        fell_back: a better backend was asked for, and the user is to be told.
-        device: where it runs, or will run once it is not pending any more; None for the host.
-    """
-
-    backend: str
-    reason: str | None = None
-    lowering: Any = None
-    program: NativeProgram | None = None
-    fell_back: bool = False
-    device: Device | None = None
 
 
 def choose(

@@ -21,8 +21,9 @@ from pydotcompute.actors.coroutine_parts import dissect
 from pydotcompute.actors.override import check_folder, tell_edited
 from pydotcompute.actors.spec import KernelSpec
 from pydotcompute.backends.base import AT_LEISURE, Engine, Failure, HostCallError, Replay
-from pydotcompute.backends.choice import Plan, choose
-from pydotcompute.backends.python.engine import PythonEngine
+from pydotcompute.backends.choice import choose
+from pydotcompute.backends.engines import engine_for, interpreter_for
+from pydotcompute.backends.plan import Plan
 from pydotcompute.backends.python.kept_state import snapshot
 from pydotcompute.errors import (
     ActorFailedError,
@@ -226,7 +227,8 @@ class Actor:
         if self.plan.backend != "pending" or self._specialising is not None:
             return self._specialising
         self.spec = replace(self.spec, input_types=(type(message),))
-        getattr(self.engine, "expect", lambda: None)()
+        if self.engine is not None:
+            self.engine.expect()
         self._specialising = self.loop.create_task(self._specialise())
         return self._specialising
 
@@ -237,7 +239,8 @@ class Actor:
             self.plan = Plan("pending")
             self.spec = replace(self.spec, input_types=())
             self._specialising = None
-            getattr(self.engine, "compiled", lambda: None)()
+            if self.engine is not None:
+                self.engine.compiled()
             raise
         except Exception as error:
             self.failed(Failure(error))
@@ -245,15 +248,13 @@ class Actor:
 
     async def recompile(self, state: dict[str, Any] | None) -> None:
         """Compile anew, for types that have become known; the engine adopts the result."""
-        from pydotcompute.backends.native.engine import NativeEngine
-
         engine = self.engine
-        if isinstance(engine, NativeEngine) and state is None:
+        if engine is not None and state is None:
             state = engine.known_state
         asked = "auto" if self._asked == "native" else self._asked
         with notices.unraised():
             self.plan = await self._choose(asked, state)
-        if isinstance(engine, NativeEngine) and engine is self.engine:
+        if engine is not None and engine is self.engine:
             engine.compiled()
 
     def recompile_later(self, state: dict[str, Any]) -> None:
@@ -268,22 +269,10 @@ class Actor:
 
     # --- running ---------------------------------------------------------------------------
 
-    def _make_engine(self) -> Engine:
-        if self.plan.device is not None:
-            from pydotcompute.backends.cuda.engine import CudaEngine
-
-            residents = self.options.residents(self.plan.device)
-            return CudaEngine(self, self.options.pool, residents)
-        if self.plan.backend in ("native", "pending"):
-            from pydotcompute.backends.native.engine import NativeEngine
-
-            return NativeEngine(self, self.options.pool)
-        return PythonEngine(self)
-
     def _run_engine(self, state: dict[str, Any] | None) -> None:
         """Run the actor from a state, or from its first statement."""
         try:
-            self.engine = self._make_engine()
+            self.engine = engine_for(self, self.options.pool, self.options.residents)
         except Exception as error:
             self.crashed(error)
             return
@@ -349,21 +338,17 @@ class Actor:
         old = self.engine
         self.use_objects()
         self.meter.interpret_from_here(perf_counter())
-        engine = PythonEngine(self)
-        self.engine = engine
-        if failing:
-            engine.on_survival = lambda: self._deoptimised(reason)
-        elif not told:
+        survived = (lambda: self._deoptimised(reason)) if failing else None
+        engine = self.engine = interpreter_for(self, survived)
+        if not failing and not told:
             self._deoptimised(reason)
         if old is not None:
-            getattr(old, "pass_on", lambda _: None)(engine)
+            old.pass_on(engine)
         engine.resume(state, replay)
 
     async def interpret_foreign(self, message: Any) -> None:
         """A message that compiled code cannot represent is about to be sent."""
-        from pydotcompute.backends.native.engine import NativeEngine
-
-        if isinstance(self.engine, NativeEngine):
+        if self.engine is not None:
             cls = type(message)
             what = f"a {cls.__name__} message was sent, which it was not compiled for"
             if defined_anew(self.spec.input_types, cls):
@@ -504,7 +489,8 @@ class Actor:
         """The actor at this moment."""
         if self.engine is not None:
             self.engine.settle()
-        interpreted = isinstance(self.engine, PythonEngine) or self.plan.backend == "python"
+        engine = self.engine
+        interpreted = self.plan.backend == "python" or (engine is not None and engine.interprets)
         return collect(self.meter, self.inbox, self.outbox, interpreted=interpreted)
 
     def poison(self, why: str) -> None:

@@ -13,7 +13,7 @@ import itertools
 import struct
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -32,12 +32,18 @@ from pydotcompute.messages.header import (
 )
 from pydotcompute.messages.slots import RecordSlots
 
-if TYPE_CHECKING:
-    from pydotcompute.backends.program import NativeProgram
-
 _PREFIX = struct.Struct("<QIxxxx")
 _FEW = 64
 """Headers of which it is not worth asking whether they are still needed."""
+
+
+class Headed(Protocol):
+    """What is asked of a compiled actor here."""
+
+    @property
+    def headers(self) -> tuple[HeaderSite, ...]:
+        """What it puts into the headers of what it sends."""
+        ...
 
 
 class Tokens:
@@ -164,7 +170,7 @@ def token_at(buffer: memoryview, offset: int) -> int:
     return token
 
 
-def slots_for(kernel_id: str, program: NativeProgram, bound: int) -> Callable[..., RecordSlots]:
+def slots_for(kernel_id: str, program: Headed, bound: int) -> Callable[..., RecordSlots]:
     """What makes the slots of both ports of an actor.
 
     Args:

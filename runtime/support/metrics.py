@@ -12,10 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import frexp
 from time import perf_counter
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pydotcompute.queues.channel import Channel
+from typing import Protocol
 
 _STEPS = 8
 _LOWEST = -34
@@ -176,7 +173,31 @@ def next_sample(ordinal: int) -> int:
     return ordinal + 1 if ordinal < DENSE else ordinal + SPARSE
 
 
-def collect(meter: Meter, inbox: Channel, outbox: Channel, *, interpreted: bool) -> Statistics:
+class Counted(Protocol):
+    """The counters that a port keeps."""
+
+    head: int
+    dropped: int
+    peak: int
+
+    def depth(self) -> int:
+        """Messages that can be taken now."""
+        ...
+
+
+class Queue(Protocol):
+    """The counters that a channel keeps."""
+
+    rejected: int
+    timeouts: int
+
+    @property
+    def port(self) -> Counted:
+        """Where the messages are."""
+        ...
+
+
+def collect(meter: Meter, inbox: Queue, outbox: Queue, *, interpreted: bool) -> Statistics:
     """Everything that is counted of a kernel, as it is now.
 
     Args:

@@ -15,16 +15,14 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from pydotcompute.backends.base import Host
 from pydotcompute.backends.cuda.block import FOREVER
 from pydotcompute.backends.device import Arena, Device, DeviceFault, Kernel, Piece, Stream
 from pydotcompute.compiler.abi import Leave
 from pydotcompute.errors import BackendUnavailableError
-
-if TYPE_CHECKING:
-    from pydotcompute.backends.cuda.engine import CudaEngine
-    from pydotcompute.support.worker_pool import Pool
+from pydotcompute.support.worker_pool import Pool
 
 TICK = 1e-3
 """Seconds between two looks at kernels that have nothing to tell."""
@@ -36,6 +34,29 @@ CHECK = 64
 """Ticks between two questions whether the device has died."""
 _MOST_BLOCKS = 1024
 """Actors in one grid."""
+
+
+class Resident(Protocol):
+    """What is asked of an actor's engine here."""
+
+    host: Host
+    kernel: Kernel
+
+    def prepare(self) -> int | None:
+        """The launch comes now; returns the address of the seat, or None after a fault."""
+        ...
+
+    def order(self, leave: Leave) -> None:
+        """Ask the actor to leave."""
+        ...
+
+    def look(self) -> bool:
+        """See what the device has done; True if there was anything."""
+        ...
+
+    def died(self, fault: DeviceFault, *, resident: bool) -> None:
+        """The device has died, with the actor on it or not."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -71,7 +92,7 @@ class _Grid:
 
     stream: Stream
     seats: Piece
-    engines: set[CudaEngine] = field(default_factory=set)
+    engines: set[Resident] = field(default_factory=set)
     began: float = 0.0
 
 
@@ -88,9 +109,9 @@ class Residents:
         self.device, self.loop, self.terms = device, loop, terms
         self.mapped, self.local = Arena(device.mapped), Arena(device.memory)
         self.fault: DeviceFault | None = None
-        self._members: dict[CudaEngine, None] = {}
-        self._waiting: dict[CudaEngine, None] = {}
-        self._places: dict[CudaEngine, _Grid] = {}
+        self._members: dict[Resident, None] = {}
+        self._waiting: dict[Resident, None] = {}
+        self._places: dict[Resident, _Grid] = {}
         self._running: list[_Grid] = []
         self._spare: list[_Grid] = []
         self._held = 0
@@ -101,16 +122,16 @@ class Residents:
 
     # --- members ---------------------------------------------------------------------------
 
-    def enrol(self, engine: CudaEngine) -> None:
+    def enrol(self, engine: Resident) -> None:
         """An actor has memory here from now on."""
         self._members[engine] = None
 
-    def leave(self, engine: CudaEngine) -> None:
+    def leave(self, engine: Resident) -> None:
         """It has none any more."""
         self._members.pop(engine, None)
         self.withdraw(engine)
 
-    def withdraw(self, engine: CudaEngine) -> bool:
+    def withdraw(self, engine: Resident) -> bool:
         """It does not want to be launched any more; False if it does not wait for that."""
         return self._waiting.pop(engine, engine) is None
 
@@ -137,7 +158,7 @@ class Residents:
 
     # --- launching -------------------------------------------------------------------------
 
-    def ask(self, engine: CudaEngine) -> None:
+    def ask(self, engine: Resident) -> None:
         """An actor has work: launch it soon, together with others."""
         self._waiting[engine] = None
         self._news = perf_counter()
@@ -147,7 +168,7 @@ class Residents:
         """Launch what waits, as far as there are places."""
         if self._held or not self._waiting or self.fault is not None:
             return
-        by_kernel: dict[int, list[CudaEngine]] = {}
+        by_kernel: dict[int, list[Resident]] = {}
         for engine in self._waiting:
             by_kernel.setdefault(id(engine.kernel), []).append(engine)
         for engines in by_kernel.values():
@@ -167,9 +188,9 @@ class Residents:
             return None
         return _Grid(self.device.stream(), self.mapped.take(8 * _MOST_BLOCKS))
 
-    def _launch(self, grid: _Grid, kernel: Kernel, engines: list[CudaEngine]) -> None:
+    def _launch(self, grid: _Grid, kernel: Kernel, engines: list[Resident]) -> None:
         addresses = grid.seats.bytes.cast("Q")
-        ready: list[CudaEngine] = []
+        ready: list[Resident] = []
         for engine in engines:
             seat = engine.prepare()
             self._waiting.pop(engine, None)
@@ -240,7 +261,7 @@ class Residents:
             self._check()
         self.dispatch()
 
-    def look_at(self, engines: Iterable[CudaEngine]) -> bool:
+    def look_at(self, engines: Iterable[Resident]) -> bool:
         """Let engines see what their kernels have done; whether there was anything."""
         news = False
         for engine in engines:
@@ -248,7 +269,7 @@ class Residents:
                 news = True
         return news
 
-    def parked(self, engine: CudaEngine) -> None:
+    def parked(self, engine: Resident) -> None:
         """An engine has seen that its actor has parked."""
         grid = self._places.pop(engine)
         grid.engines.discard(engine)

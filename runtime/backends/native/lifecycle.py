@@ -12,7 +12,7 @@ from typing import Any
 
 from pydotcompute.accel.storage import EngineStorage
 from pydotcompute.backends.barrier import guarded, guarded_wait
-from pydotcompute.backends.base import Failure, Host, Replay
+from pydotcompute.backends.base import Failure, Host, Interpreter, Replay
 from pydotcompute.backends.native import block as words
 from pydotcompute.backends.native.block import Block
 from pydotcompute.backends.native.queue_migration import take_over
@@ -59,6 +59,7 @@ class NativeLife(EngineStorage):
     """
 
     name = "native"
+    interprets = False
     output_ring: type[OutputRing] = OutputRing
     inport: InputRing
     outport: OutputRing
@@ -233,10 +234,10 @@ class NativeLife(EngineStorage):
         self.host.hand_over(state, reason, failing=failing, replay=replay)
         self.block = None
 
-    def pass_on(self, successor: PythonEngine) -> None:
+    def pass_on(self, successor: Interpreter) -> None:
         """Tell the engine that takes over what this one had been told."""
         if self.gate & PAUSED:
-            successor.paused, successor.usual = True, False
+            successor.begin_paused()
         if self._exit != STAY:
             successor.begin_exit(drain=self._exit == DRAIN)
 

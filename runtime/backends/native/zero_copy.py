@@ -12,26 +12,51 @@ burst never ends for want of room.
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
+from pydotcompute.backends.base import Host
 from pydotcompute.backends.native import block as words
 from pydotcompute.backends.native.block import Memory, NativeBlock
+from pydotcompute.backends.native.burst_sizing import Pace
 from pydotcompute.compiler.abi import PORT, Policy
 from pydotcompute.messages.string_batches import as_string_batch
 from pydotcompute.queues.channel import PARKED, ROOM, SPECIAL
 from pydotcompute.queues.putters import PutBatch
-from pydotcompute.queues.ring import BOUND, CAPACITY, HEAD, MASK, POLICY, SLOTS, SOURCE, TAIL
-
-if TYPE_CHECKING:
-    from pydotcompute.backends.native.engine import NativeEngine
+from pydotcompute.queues.ring import (
+    BOUND,
+    CAPACITY,
+    HEAD,
+    MASK,
+    POLICY,
+    SLOTS,
+    SOURCE,
+    TAIL,
+    InputRing,
+    OutputRing,
+)
 
 ALL: Final = (1 << 64) - 1
 SECONDS = 2e-3
 """Longest burst on the event loop's thread."""
 FUEL = 4_000_000
 """Turns of inner loops such a burst may make."""
+
+
+class Bursts(Protocol):
+    """What is asked of the engine here: its memory and queues, and to deal with a burst."""
+
+    gate: int
+    block: Any
+    inport: InputRing
+    outport: OutputRing
+    host: Host
+    pace: Pace
+
+    def after(self, status: int, seconds: float) -> None:
+        """Deal with the outcome of a burst."""
+        ...
 
 
 class Direct:
@@ -41,7 +66,7 @@ class Direct:
         engine: whose bursts are run.
     """
 
-    def __init__(self, engine: NativeEngine) -> None:
+    def __init__(self, engine: Bursts) -> None:
         self._engine = engine
         assert engine.block is not None
         self._memory = Memory(2 * PORT.itemsize)

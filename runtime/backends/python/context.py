@@ -6,13 +6,60 @@ a few steps; whatever else may be (an empty queue, a pause, the end) is the engi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from pydotcompute.actors.context import KernelContext
-from pydotcompute.queues.port import EMPTY
+from pydotcompute.backends.base import Host
+from pydotcompute.queues.port import EMPTY, ObjectPort
+from pydotcompute.queues.replies import Replies
 
-if TYPE_CHECKING:
-    from pydotcompute.backends.python.engine import PythonEngine
+
+class Calls(Protocol):
+    """What is asked of the engine here."""
+
+    host: Host
+    replies: Replies
+    inport: ObjectPort
+    outport: ObjectPort
+    usual: bool
+    """Nothing keeps ``receive`` from simply taking a message."""
+    holding: bool
+    paused: bool
+    terminating: bool
+    rationed: bool
+    credit: int
+
+    def take(self, message: Any) -> None:
+        """A message is in hand."""
+        ...
+
+    def finish(self) -> None:
+        """The message in hand has been handled."""
+        ...
+
+    def reply(self, message: Any) -> bool:
+        """Give the message to a caller of ``request``, if that is whom it is for."""
+        ...
+
+    async def receive(self, timeout: float | None) -> Any:
+        """``ctx.receive`` whenever it cannot simply take a message."""
+        ...
+
+    async def send(self, message: Any) -> None:
+        """``ctx.send`` when there is no room, or somebody waits for it."""
+        ...
+
+    async def breathe(self) -> None:
+        """Let other tasks run."""
+        ...
+
+    async def wait_active(self) -> None:
+        """Wait while paused."""
+        ...
+
+    async def crash(self, error: Exception) -> None:
+        """A fault of the engine; does not return."""
+        ...
 
 
 class PythonContext(KernelContext[Any, Any]):
@@ -20,7 +67,7 @@ class PythonContext(KernelContext[Any, Any]):
 
     __slots__ = ("_engine",)
 
-    def __init__(self, engine: PythonEngine) -> None:
+    def __init__(self, engine: Calls) -> None:
         self._engine = engine
 
     @property

@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Any
 
 from pydotcompute.backends.barrier import guarded, guarded_wait
-from pydotcompute.backends.base import AT_LEISURE, Failure, Host, Replay
+from pydotcompute.backends.base import AT_LEISURE, Failure, Host, Interpreter, Replay
 from pydotcompute.backends.python.context import PythonContext
 from pydotcompute.backends.python.coroutine_driver import Driver, park_for_ever
 from pydotcompute.backends.python.kept_state import StateKeeper, snapshot
@@ -43,6 +43,8 @@ class PythonEngine:
     """
 
     name = "python"
+    interprets = True
+    known_state: dict[str, Any] | None = None
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -209,6 +211,10 @@ class PythonEngine:
                 self._driver.freeze()
                 return
 
+    def begin_paused(self) -> None:
+        """Take no message until ``unpause``."""
+        self.paused, self.usual = True, False
+
     @guarded
     def unpause(self) -> None:
         """Go on."""
@@ -268,6 +274,18 @@ class PythonEngine:
 
     def note_drops(self) -> None:
         """Nothing to tell: its queue says what it drops."""
+
+    def expect(self) -> None:
+        """Nothing to make room for: it takes messages of every class."""
+
+    def compiled(self) -> None:
+        """The plan concerns the next engine."""
+
+    async def surrender(self, reason: str) -> None:
+        """It has taken over already."""
+
+    def pass_on(self, successor: Interpreter) -> None:
+        """Nothing takes over from the interpreter."""
 
     # --- the actor's side ------------------------------------------------------------------
 

@@ -1,0 +1,50 @@
+"""The factory of engines: from a plan to what runs the actor.
+
+Input: an actor (``Host``) whose ``plan`` names the backend.  Output: its ``Engine``.  This is the
+one place that knows all engines; each is imported when the first actor needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pydotcompute.backends.base import Engine, Host, Interpreter
+from pydotcompute.backends.python.engine import PythonEngine
+from pydotcompute.support.worker_pool import Pool
+
+if TYPE_CHECKING:
+    from pydotcompute.backends.cuda.residency import Residents
+    from pydotcompute.backends.device import Device
+
+
+def engine_for(host: Host, pool: Pool, residents: Callable[[Device], Residents]) -> Engine:
+    """The engine that the actor's plan names.
+
+    Args:
+        host: the actor.
+        pool: threads for long work.
+        residents: of a device, those who run on it.
+    """
+    plan = host.plan
+    if plan.device is not None:
+        from pydotcompute.backends.cuda.engine import CudaEngine
+
+        return CudaEngine(host, pool, residents(plan.device))
+    if plan.backend in ("native", "pending"):
+        from pydotcompute.backends.native.engine import NativeEngine
+
+        return NativeEngine(host, pool)
+    return PythonEngine(host)
+
+
+def interpreter_for(host: Host, on_survival: Callable[[], None] | None = None) -> Interpreter:
+    """The engine that carries on for any other.
+
+    Args:
+        host: the actor; its ports hold objects.
+        on_survival: called once, when the first message has been handled.
+    """
+    engine = PythonEngine(host)
+    engine.on_survival = on_survival
+    return engine
