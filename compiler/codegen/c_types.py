@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler.ops.operators import suffix
+from pydotcompute.compiler.ops.primitive import suffix
 from pydotcompute.compiler.types.limits import DICT_CAPACITY
 from pydotcompute.compiler.types.message_schema import Schema, schema_of
 from pydotcompute.compiler.types.storage import storage

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import singledispatchmethod
 
 from pydotcompute.compiler.codegen.c_types import CTypes, identifier, literal
+from pydotcompute.compiler.codegen.operation_text import operation_text
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.effects import may_raise
 from pydotcompute.compiler.types.message_schema import schema_of
@@ -113,10 +114,7 @@ class ExpressionEmitter:
     @expr.register
     def _(self, node: ir.Op) -> str:
         texts = self.in_order(node.args)
-        template = node.primitive.c
-        if "{type}" in template:
-            return template.format(*texts, e="&pdc_t->error", type=self.c_types.spell(node.type))
-        return template.format(*texts, e="&pdc_t->error")
+        return operation_text(node.primitive, texts, self.c_types.spell(node.type))
 
     @expr.register
     def _(self, node: ir.Table) -> str:

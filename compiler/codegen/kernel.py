@@ -14,7 +14,8 @@ from pydotcompute.compiler.codegen.c_types import CTypes, comment, declare, iden
 from pydotcompute.compiler.codegen.statements import StatementEmitter
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ops.error_codes import TABLE, describe
-from pydotcompute.compiler.ops.operators import ERROR_NAME, ERROR_TEXT, Primitive
+from pydotcompute.compiler.ops.primitive import Primitive
+from pydotcompute.compiler.ops.texts import ERROR_NAME, ERROR_TEXT
 from pydotcompute.compiler.types.types import CONTAINERS, MessageType
 
 

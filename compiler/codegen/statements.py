@@ -15,6 +15,7 @@ from functools import singledispatchmethod
 
 from pydotcompute.compiler.codegen.c_types import CTypes, comment, file_name, identifier
 from pydotcompute.compiler.codegen.expressions import ExpressionEmitter
+from pydotcompute.compiler.codegen.operation_text import operation_text
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.effects import may_fail, may_raise
 from pydotcompute.compiler.ir.verifier import falls_through
@@ -180,7 +181,7 @@ class StatementEmitter(ExpressionEmitter):
             texts = [t if isinstance(a.type, CONTAINERS) else self._spill_now(t, a)
                      for t, a in zip(texts, node.args, strict=True)]  # fmt: skip
             self.check(node)
-        made = node.primitive.c.format(*texts, e="&pdc_t->error")
+        made = operation_text(node.primitive, texts, "")
         if node.target is None:
             self.write(f"{made};")
             self.check(node)

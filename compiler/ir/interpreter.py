@@ -15,7 +15,8 @@ from typing import Any
 
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ops.containers import APPEND, ASSIGN, empty
-from pydotcompute.compiler.ops.operators import ERROR_TEXT, Deoptimise
+from pydotcompute.compiler.ops.primitive import Deoptimise
+from pydotcompute.compiler.ops.texts import ERROR_TEXT
 from pydotcompute.compiler.types.message_schema import schema_of
 from pydotcompute.compiler.types.storage import is_of
 from pydotcompute.compiler.types.types import (

@@ -32,7 +32,7 @@ from typing import Any
 
 from pydotcompute.compiler.diagnostics.diagnostic import Location
 from pydotcompute.compiler.ir.host_calls import Site
-from pydotcompute.compiler.ops.operators import Primitive
+from pydotcompute.compiler.ops.primitive import Primitive
 from pydotcompute.compiler.types.types import NONE, Type
 
 

@@ -78,7 +78,7 @@ def _(node: ir.Fresh) -> list[str]:
 @_stmt.register
 def _(node: ir.Mutate) -> list[str]:
     target = "" if node.target is None else f"{node.target.name}: {node.target.type} = "
-    return [f"{target}change {node.primitive.name}({_list(node.args)})"]
+    return [f"{target}change {node.primitive}({_list(node.args)})"]
 
 
 @_stmt.register
@@ -164,7 +164,7 @@ def _(node: ir.Field) -> str:
 
 @expr_text.register
 def _(node: ir.Op) -> str:
-    return f"{node.primitive.name}({_list(node.args)})"
+    return f"{node.primitive}({_list(node.args)})"
 
 
 @expr_text.register

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler.ops.operators import Deoptimise, Primitive, suffix
+from pydotcompute.compiler.ops.primitive import Deoptimise, Primitive, mutating, raising
 from pydotcompute.compiler.types.limits import has_nan
 from pydotcompute.compiler.types.types import (
     ArrayType,
@@ -29,24 +29,23 @@ def _last(d: dict[Any, Any]) -> int:
     return len(d) - 1
 
 
-LENGTH = Primitive("len", "pdc_len({0})", len)
-ITEM = Primitive("item", "pdc_item({0}, {1})", lambda xs, at: xs[at])
-APPEND = Primitive("append", "pdc_append(pdc_t, {0}, {1})", lambda xs, value: xs.append(value))
-APPENDLEFT = Primitive("appendleft", "pdc_appendleft(pdc_t, {0}, {1})",
-                       lambda xs, value: xs.appendleft(value))  # fmt: skip
-POP = Primitive("pop", "pdc_pop(pdc_t, {0})", lambda xs: xs.pop(), raises=True)
-POPLEFT = Primitive("popleft", "pdc_popleft(pdc_t, {0})", lambda xs: xs.popleft(), raises=True)
-CLEAR = Primitive("clear", "pdc_clear(pdc_t, {0})", lambda xs: xs.clear())
-FILL = Primitive("fill", "pdc_fill(pdc_t, {0}, {1})", lambda xs, value: xs.fill(value))
-GET = Primitive("get", "pdc_get({e}, {0}, {1})", lambda xs, at: xs[at], raises=True)
-CONTAINS = Primitive("contains", "pdc_contains({0}, {1})", lambda d, key: key in d)
-VALUE_OR = Primitive("value_or", "pdc_value_or({0}, {1})", lambda d, key: d.get(key))
-TAKE = Primitive("take", "pdc_take(pdc_t, {0}, {1})", lambda d, key: d.pop(key), raises=True)
-SLOTS = Primitive("slots", "pdc_slots({0})", len)
-PRESENT = Primitive("present", "pdc_present({0}, {1})", lambda d, n: True)
-KEY = Primitive("key", "pdc_key({0}, {1})", lambda d, n: list(d)[n])
-LAST = Primitive("last", "pdc_last({e}, {0})", _last, raises=True)
-VALUE = Primitive("value", "pdc_value({0}, {1})", lambda d, n: list(d.values())[n])
+LENGTH = Primitive("len", len)
+ITEM = Primitive("item", lambda xs, at: xs[at])
+APPEND = mutating("append", lambda xs, value: xs.append(value))
+APPENDLEFT = mutating("appendleft", lambda xs, value: xs.appendleft(value))
+POP = mutating("pop", lambda xs: xs.pop(), raises=True)
+POPLEFT = mutating("popleft", lambda xs: xs.popleft(), raises=True)
+CLEAR = mutating("clear", lambda xs: xs.clear())
+FILL = mutating("fill", lambda xs, value: xs.fill(value))
+GET = raising("get", lambda xs, at: xs[at])
+CONTAINS = Primitive("contains", lambda d, key: key in d)
+VALUE_OR = Primitive("value_or", lambda d, key: d.get(key))
+TAKE = mutating("take", lambda d, key: d.pop(key), raises=True)
+SLOTS = Primitive("slots", len)
+PRESENT = Primitive("present", lambda d, n: True)
+KEY = Primitive("key", lambda d, n: list(d)[n])
+LAST = raising("last", _last)
+VALUE = Primitive("value", lambda d, n: list(d.values())[n])
 
 
 def _set(xs: Any, at: Any, value: Any) -> None:
@@ -55,7 +54,7 @@ def _set(xs: Any, at: Any, value: Any) -> None:
     xs[at] = value
 
 
-SET = Primitive("set", "pdc_set(pdc_t, {0}, {1}, {2})", _set, raises=True)
+SET = mutating("set", _set, raises=True)
 
 
 def _assign(xs: Any, ys: Any) -> None:
@@ -67,45 +66,24 @@ def _assign(xs: Any, ys: Any) -> None:
         xs.extend(kept)
 
 
-ASSIGN = Primitive("assign", "pdc_assign(pdc_t, {0}, {1})", _assign)
+ASSIGN = mutating("assign", _assign)
 
 
-def axis(size: int) -> Primitive:
-    """The place of an index on an axis of an array."""
-
-    def python(index: int) -> int:
-        at = index + size if index < 0 else index
-        if not 0 <= at < size:
-            raise IndexError
-        return at
-
-    return Primitive(f"axis{size}", f"pdc_axis({{e}}, {{0}}, {size})", python, raises=True)
+def _sort(values: list[Any], reverse: bool) -> None:
+    if any(value != value for value in values):
+        raise Deoptimise("NaN among sorted values")
+    values.sort(reverse=reverse)
 
 
-def _flat(xs: Any, at: int) -> Any:
-    return xs.reshape(-1)[at]
-
-
-def _set_flat(xs: Any, at: int, value: Any) -> None:
-    xs.reshape(-1)[at] = value
-
-
-ARRAY_ITEM = Primitive("array_item", "pdc_item({0}, {1})", _flat)
-ZERO_FIRST = "" if np.signbit(np.full(2, -0.0).sum()) else " + 0"
-"""Whether numpy adds to 0.0, which shows in the sum of negative zeros."""
-
-ARRAY_SUM = Primitive("array_sum", f"(pdc_np_sum({{0}}){ZERO_FIRST})", lambda xs: xs.sum())
-SET_ITEM = Primitive("set_item", "pdc_set_item(pdc_t, {0}, {1}, {2})", _set_flat, raises=True)
+SORT = mutating("sort", _sort)
+"""Of numbers, where they are; ``reverse`` is the second operand."""
 
 
 def list_of(source: ListType, target: ListType) -> Primitive:
     """A list as a list of another capacity or item type."""
     convert: Callable[[Any], Any] = float if str(target.item) == "float" else lambda x: x
-    return Primitive(
-        f"list_of_{source.capacity}_{target.capacity}",
-        "pdc_list_of<{type}>({e}, {0})",
-        lambda xs: [convert(x) for x in xs],
-    )
+    return Primitive("list_of", lambda xs: [convert(x) for x in xs], deoptimises=True,
+                     given=(source.capacity, target.capacity))  # fmt: skip
 
 
 def item_type(type_: Type) -> Type:
@@ -133,6 +111,3 @@ def empty(type_: Type) -> Any:
     if isinstance(type_, ArrayType):
         return np.zeros(type_.shape, type_.item.dtype)
     return []
-
-
-__all__ = ["axis", "empty", "item_type", "list_of", "suffix", "with_item"]

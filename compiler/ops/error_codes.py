@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from pydotcompute.compiler.ops.primitive import Deoptimise, Primitive
+
 DEOPTIMISE = 1000
 """The first code that is no Python exception."""
 
@@ -198,3 +200,17 @@ def _raised(probe: Callable[[], Any]) -> Exception:
     except Exception as exc:
         return exc
     raise AssertionError("the probe of an error code raised nothing")
+
+
+def raise_(name: str) -> Primitive:
+    """An operation without operands that raises, or deoptimises, instead of having a value.
+
+    Args:
+        name: a code of the table: ``"PDC_TYPE_NONE"``.
+    """
+    error: type[Exception] = describe(BY_NAME[name].code).exception or Deoptimise
+
+    def python() -> None:
+        raise error
+
+    return Primitive("raise", python, raises=True, given=(name,))

@@ -1,4 +1,4 @@
-"""Python's functions as a table: callable -> signatures (operand types, C name, meaning, errors).
+"""Python's functions as a table: callable -> signatures (operand types, operation, result type).
 
 ``match(math.sqrt, (INT,))`` gives the signature that converts to ``FLOAT`` and applies
 ``math_sqrt``.  Calls whose result depends on more than operand types (``min``, ``isinstance``,
@@ -13,26 +13,23 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from pydotcompute.compiler.ops.operators import (
-    Deoptimise,
+from pydotcompute.compiler.ops.operators import conversion
+from pydotcompute.compiler.ops.primitive import (
+    SAME,
     Primitive,
     Signature,
-    conversion,
-    exact,
-    exact_wide,
-    helper,
+    checked,
+    exactly,
+    exactly_wide,
+    raising,
 )
 from pydotcompute.compiler.types.types import BOOL, FLOAT, INT, WIDE, Type
 
 Table = dict[Callable[..., Any], tuple[Signature, ...]]
 
 
-def _exact(function: Callable[..., int]) -> Callable[..., int]:
-    return lambda *args: exact(function(*args))
-
-
-def _identity(name: str, type_: Type) -> Signature:
-    return Signature((type_,), Primitive(name, "{0}", lambda value: value), type_)
+def _same(type_: Type) -> Signature:
+    return Signature((type_,), SAME, type_)
 
 
 def _convert(source: Type, target: Type) -> Signature:
@@ -41,46 +38,38 @@ def _convert(source: Type, target: Type) -> Signature:
     return Signature((source,), primitive, target)
 
 
-def _round_int(value: int, digits: int) -> int:
-    return exact(round(value, digits))
-
-
-def _round_float(value: float, digits: int) -> float:
-    return round(value, digits)
-
-
 _BUILTINS: Table = {
     abs: (
-        Signature((INT,), helper("abs_i64", _exact(abs), 1), INT),
-        Signature((FLOAT,), helper("abs_f64", abs, 1, fails=False), FLOAT),
-        Signature((WIDE,), helper("abs_wide", lambda n: exact_wide(abs(n)), 1), WIDE),
+        Signature((INT,), checked("abs_i64", exactly(abs)), INT),
+        Signature((FLOAT,), Primitive("abs_f64", abs), FLOAT),
+        Signature((WIDE,), checked("abs_wide", exactly_wide(abs)), WIDE),
     ),
     int: (
         _convert(BOOL, INT),
-        _identity("int_i64", INT),
-        _identity("int_wide", WIDE),
-        Signature((FLOAT,), helper("int_f64", _exact(int), 1, raises=True), INT),
+        _same(INT),
+        _same(WIDE),
+        Signature((FLOAT,), checked("int_f64", exactly(int), raises=True), INT),
     ),
     float: (_convert(BOOL, FLOAT), _convert(INT, FLOAT), _convert(WIDE, FLOAT),
-            _identity("float_f64", FLOAT)),
+            _same(FLOAT)),
     round: (
-        _identity("round_i64", INT),
-        _identity("round_wide", WIDE),
-        Signature((FLOAT,), helper("round_f64", _exact(round), 1, raises=True), INT),
-        Signature((INT, INT), helper("round_i64_n", _round_int), INT),
-        Signature((FLOAT, INT), helper("round_f64_n", _round_float, raises=True), FLOAT),
+        _same(INT),
+        _same(WIDE),
+        Signature((FLOAT,), checked("round_f64", exactly(round), raises=True), INT),
+        Signature((INT, INT), checked("round_i64_n", exactly(round)), INT),
+        Signature((FLOAT, INT), raising("round_f64_n", round), FLOAT),
     ),
     math.floor: (
-        _identity("floor_i64", INT),
-        Signature((FLOAT,), helper("floor_f64", _exact(math.floor), 1, raises=True), INT),
+        _same(INT),
+        Signature((FLOAT,), checked("floor_f64", exactly(math.floor), raises=True), INT),
     ),
     math.ceil: (
-        _identity("ceil_i64", INT),
-        Signature((FLOAT,), helper("ceil_f64", _exact(math.ceil), 1, raises=True), INT),
+        _same(INT),
+        Signature((FLOAT,), checked("ceil_f64", exactly(math.ceil), raises=True), INT),
     ),
     math.trunc: (
-        _identity("trunc_i64", INT),
-        Signature((FLOAT,), helper("int_f64", _exact(math.trunc), 1, raises=True), INT),
+        _same(INT),
+        Signature((FLOAT,), checked("int_f64", exactly(math.trunc), raises=True), INT),
     ),
 }
 
@@ -93,17 +82,28 @@ NUMBER_METHODS: dict[str, tuple[Callable[..., Any], tuple[Type, ...]]] = {
 
 _BUILTINS.update({
     float.is_integer: (
-        Signature((FLOAT,), helper("is_integer_f64", float.is_integer, 1, fails=False), BOOL),
+        Signature((FLOAT,), Primitive("is_integer_f64", float.is_integer), BOOL),
     ),
     int.bit_length: (
-        Signature((INT,), helper("bit_length_i64", int.bit_length, 1, fails=False), INT),
-        Signature((WIDE,), helper("bit_length_wide", int.bit_length, 1, fails=False), INT),
+        Signature((INT,), Primitive("bit_length_i64", int.bit_length), INT),
+        Signature((WIDE,), Primitive("bit_length_wide", int.bit_length), INT),
     ),
     int.bit_count: (
-        Signature((INT,), helper("bit_count_i64", int.bit_count, 1, fails=False), INT),
-        Signature((WIDE,), helper("bit_count_wide", int.bit_count, 1, fails=False), INT),
+        Signature((INT,), Primitive("bit_count_i64", int.bit_count), INT),
+        Signature((WIDE,), Primitive("bit_count_wide", int.bit_count), INT),
     ),
 })  # fmt: skip
+
+def _parts(name: str, second: Type) -> tuple[Signature, Signature]:
+    python: Callable[[float], tuple[float, float]] = getattr(math, name)
+    first = Primitive(f"{name}_first", lambda x: python(x)[0])
+    other = Primitive(f"{name}_second", lambda x: python(x)[1])
+    return Signature((FLOAT,), first, FLOAT), Signature((FLOAT,), other, second)
+
+
+PARTS = {"modf": _parts("modf", FLOAT), "frexp": _parts("frexp", INT)}
+"""Functions of a float that give a pair: an operation for each item."""
+POWER_MODULO = checked("powmod_i64", pow, raises=True)
 
 # Functions of floats that may set the error word, and those that never do.
 _RAISING_1 = (
@@ -114,10 +114,6 @@ _TOTAL_1 = "fabs degrees radians erf erfc ulp".split()
 _RAISING_2 = "pow fmod remainder".split()
 _TOTAL_2 = "atan2 copysign hypot nextafter".split()
 _PREDICATES = "isnan isinf isfinite".split()
-
-
-def _log_base(value: float, base: float) -> float:
-    return math.log(value, base)
 
 
 def _is_close(a: float, b: float, rel_tol: float, abs_tol: float) -> bool:
@@ -131,34 +127,31 @@ def _math_functions() -> Table:
         (_TOTAL_1, 1, False),
         (_RAISING_2, 2, True),
         (_TOTAL_2, 2, False),
+        (("fma",), 3, True),
     ):
         for name in names:
             function = getattr(math, name, None)
             if function is None:  # newer than the oldest supported Python
                 continue
             c_name = "mathpow_f64" if name == "pow" else f"{name}_f64"
-            primitive = helper(c_name, function, count, raises=raises, fails=raises)
+            primitive = Primitive(c_name, function, raises)
             table[function] = (Signature((FLOAT,) * count, primitive, FLOAT),)
-    hypot3 = helper("hypot3_f64", math.hypot, 3, fails=False)
+    hypot3 = Primitive("hypot3_f64", math.hypot)
     table[math.hypot] += (Signature((FLOAT,) * 3, hypot3, FLOAT),)
     for name in _PREDICATES:
         function = getattr(math, name)
-        primitive = helper(f"{name}_f64", function, 1, fails=False)
-        table[function] = (Signature((FLOAT,), primitive, BOOL),)
-    table[math.log] += (
-        Signature((FLOAT, FLOAT), helper("logb_f64", _log_base, raises=True), FLOAT),
-    )
-    is_close = helper("isclose_f64", _is_close, 4, raises=True)
+        table[function] = (Signature((FLOAT,), Primitive(f"{name}_f64", function), BOOL),)
+    table[math.log] += (Signature((FLOAT, FLOAT), raising("logb_f64", math.log), FLOAT),)
+    is_close = raising("isclose_f64", _is_close)
     table[math.isclose] = (Signature((FLOAT,) * 4, is_close, BOOL),)
     for name in ("gcd", "lcm", "comb", "perm"):
         raises = name in ("comb", "perm")
-        primitive = helper(f"{name}_i64", _exact(getattr(math, name)), raises=raises)
+        primitive = checked(f"{name}_i64", exactly(getattr(math, name)), raises=raises)
         table[getattr(math, name)] = (Signature((INT, INT), primitive, INT),)
     for name in ("isqrt", "factorial"):
-        primitive = helper(f"{name}_i64", _exact(getattr(math, name)), 1, raises=True)
+        primitive = checked(f"{name}_i64", exactly(getattr(math, name)), raises=True)
         table[getattr(math, name)] = (Signature((INT,), primitive, INT),)
-    ldexp = helper("ldexp_f64", math.ldexp, raises=True)
-    table[math.ldexp] = (Signature((FLOAT, INT), ldexp, FLOAT),)
+    table[math.ldexp] = (Signature((FLOAT, INT), raising("ldexp_f64", math.ldexp), FLOAT),)
     return table
 
 
@@ -180,8 +173,8 @@ def sum_end(total: float, lost: float) -> float:
 
 
 _SUMS: Table = {
-    sum_lost: (Signature((FLOAT,) * 3, helper("sum_lost", sum_lost, 3, fails=False), FLOAT),),
-    sum_end: (Signature((FLOAT,) * 2, helper("sum_end", sum_end, fails=False), FLOAT),),
+    sum_lost: (Signature((FLOAT,) * 3, Primitive("sum_lost", sum_lost), FLOAT),),
+    sum_end: (Signature((FLOAT,) * 2, Primitive("sum_end", sum_end), FLOAT),),
 }
 """What ``sum`` is made of; no user can call these."""
 INTRINSICS: Table = {**_BUILTINS, **_math_functions()}
@@ -223,6 +216,6 @@ def spelling(function: object) -> str:
 
 
 __all__ = [
-    "COMPENSATED", "INLINED", "INTRINSICS", "NUMBER_METHODS", "Deoptimise", "known", "match",
-    "spelling", "sum_end", "sum_lost",
+    "COMPENSATED", "INLINED", "INTRINSICS", "NUMBER_METHODS", "PARTS", "POWER_MODULO", "known",
+    "match", "spelling", "sum_end", "sum_lost",
 ]  # fmt: skip

@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler.ops.operators import (
+from pydotcompute.compiler.ops.primitive import (
     COMPARISONS,
+    SAME,
     Deoptimise,
     Primitive,
     Signature,
+    cast_to,
     suffix,
 )
 from pydotcompute.compiler.types.types import BOOL, FLOAT, INT, NP_BOOL, WIDE, ScalarType, Type
@@ -30,10 +32,6 @@ _OPERATORS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "/": ("truediv", operator.truediv), "<<": ("lshift", operator.lshift),
     ">>": ("rshift", operator.rshift), "&": ("and", operator.and_), "|": ("or", operator.or_),
     "^": ("xor", operator.xor), "**": ("pow", operator.pow),
-}  # fmt: skip
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "<": operator.lt, "<=": operator.le, "==": operator.eq,
-    "!=": operator.ne, ">=": operator.ge, ">": operator.gt,
 }  # fmt: skip
 _PLAIN: dict[Type, Any] = {BOOL: True, INT: 1, WIDE: 1, FLOAT: 1.0}
 
@@ -67,25 +65,21 @@ def result_type(symbol: str, left: Type, right: Type) -> ScalarType | None:
 
 
 def cast(source: Type, target: ScalarType) -> Primitive | None:
-    """The conversion of an operand to the type the operation is done in."""
+    """The conversion of an operand to the type the operation is done in; a Python int that does
+    not fit raises ``OverflowError``, as in numpy."""
     if source == target:
         return None
-    c_type = suffix(target)
+    python = quietly(target.dtype.type)
     if source == INT and not target.is_float:
-        # A Python int must fit: numpy raises OverflowError.
-        return Primitive(f"{c_type}_of_i64", f"pdc_np_of_i64<{c_type}>({{e}}, {{0}})",
-                         quietly(target.dtype.type), raises=True)  # fmt: skip
+        return Primitive("np_of_i64", python, raises=True, given=(suffix(target),))
+    if source == WIDE and target.is_float:
+        return Primitive("np_float_of_wide", python, given=(suffix(target),))
     if source == WIDE:
-        if target.is_float:
-            text = f"({c_type})pdc_f64_of_wide({{0}})"
-            return Primitive(f"{c_type}_of_wide", text, quietly(target.dtype.type))
-        return Primitive(f"{c_type}_of_wide", f"pdc_np_of_wide<{c_type}>({{e}}, {{0}})",
-                         quietly(target.dtype.type), raises=True)  # fmt: skip
-    name = f"{c_type}_of_{suffix(source)}"
-    return Primitive(name, f"({c_type})({{0}})", quietly(target.dtype.type))
+        return Primitive("np_of_wide", python, raises=True, given=(suffix(target),))
+    return cast_to(target, python)
 
 
-def truncation(source: ScalarType, target: ScalarType) -> Primitive:
+def truncation(target: ScalarType) -> Primitive:
     """A float as an integer; what C leaves undefined, and numpy to the processor, deoptimises."""
     info = np.iinfo(target.dtype)
 
@@ -94,14 +88,13 @@ def truncation(source: ScalarType, target: ScalarType) -> Primitive:
             raise Deoptimise(f"{value} is no {target}")
         return target.dtype.type(int(value))
 
-    text = f"pdc_np_of_f64<{suffix(target)}>({{e}}, (f64)({{0}}))"
-    return Primitive(f"{suffix(target)}_of_{suffix(source)}", text, python)
+    return Primitive("np_of_f64", python, deoptimises=True, given=(suffix(target),))
 
 
 def field_cast(source: Type, target: ScalarType) -> Primitive | None:
     """The conversion of a Python number to a field; one out of range is the interpreter's."""
     if source == FLOAT and target.dtype.itemsize < 8:
-        return Primitive(f"{suffix(target)}_field_f64", "pdc_f32_field({e}, {0})", _finite)
+        return Primitive("f32_field", _finite, deoptimises=True)
     if source not in (INT, WIDE) or target.is_float:
         return cast(source, target)
     info = np.iinfo(target.dtype)
@@ -111,12 +104,10 @@ def field_cast(source: Type, target: ScalarType) -> Primitive | None:
             raise Deoptimise(f"int {value} does not fit {target.name}")
         return target.dtype.type(value)
 
-    c_type = suffix(target)
-    if source == WIDE:
-        text = ("pdc_u64_of_wide({e}, {0})" if c_type == "u64" else
-                f"pdc_np_field<{c_type}>({{e}}, pdc_i64_of_wide({{e}}, {{0}}))")  # fmt: skip
-        return Primitive(f"{c_type}_field_wide", text, fit)
-    return Primitive(f"{c_type}_field", f"pdc_np_field<{c_type}>({{e}}, {{0}})", fit)
+    name = "np_field" if source == INT else "np_field_of_wide"
+    if source == WIDE and target == ScalarType("uint64"):
+        name = "u64_of_wide"
+    return Primitive(name, fit, deoptimises=True, given=(suffix(target),))
 
 
 def _finite(value: float) -> Any:
@@ -126,12 +117,6 @@ def _finite(value: float) -> Any:
     return exact
 
 
-_INTEGER_TEXT = {
-    "<": "pdc_np_lt({0}, {1})", ">": "pdc_np_lt({1}, {0})", "<=": "(!pdc_np_lt({1}, {0}))",
-    ">=": "(!pdc_np_lt({0}, {1}))", "==": "pdc_np_eq({0}, {1})", "!=": "(!pdc_np_eq({0}, {1}))",
-}  # fmt: skip
-
-
 def _comparison(symbol: str, left: Type, right: Type) -> Signature | None:
     """Integers compare by value; floats in the type they promote to, Python floats being weak."""
     if None in (_sample(left), _sample(right)):
@@ -139,15 +124,13 @@ def _comparison(symbol: str, left: Type, right: Type) -> Signature | None:
     if WIDE in (left, right):
         return None
     floats = [t for t in (left, right) if t == FLOAT or (isinstance(t, ScalarType) and t.is_float)]
-    python = quietly(_COMPARE[symbol])
-    name = f"np_{symbol}_{suffix(left)}_{suffix(right)}"
+    name, python = COMPARISONS[symbol]
     if not floats:
-        return Signature((left, right), Primitive(name, _INTEGER_TEXT[symbol], python), NP_BOOL)
+        return Signature((left, right), Primitive(f"np_{name}", quietly(python)), NP_BOOL)
     operand = result_type("+", left, right)
     if operand is None:
         return None
-    primitive = Primitive(name, f"({{0}} {symbol} {{1}})", python)
-    return Signature((operand, operand), primitive, NP_BOOL)
+    return Signature((operand, operand), Primitive(name, quietly(python)), NP_BOOL)
 
 
 def depends_on_processor(symbol: str, left: Type, right: Type) -> bool:
@@ -168,21 +151,11 @@ def numpy_binary(symbol: str, left: Type, right: Type) -> Signature | None:
     operand = result
     if symbol == "**" and (result.dtype.kind == "b" or depends_on_processor(symbol, left, right)):
         return None
-    if symbol == "**":
-        power = Primitive(f"np_pow_{suffix(operand)}", "pdc_np_pow({e}, {0}, {1})",
-                          quietly(operator.pow), raises=True)  # fmt: skip
-        return Signature((operand, operand), power, result)
     name, python = _OPERATORS[symbol]
-    if result.dtype.kind == "b":
-        if symbol not in "&|^":
-            return None
-        primitive = Primitive(f"np_{name}_bool", f"({{0}} {symbol} {{1}})", python)
-        return Signature((operand, operand), primitive, result)
-    c_type = suffix(operand)
-    text = f"pdc_np_{name}({{0}}, {{1}})"
-    if symbol in "&|^":
-        text = f"({c_type})({{0}} {symbol} {{1}})"
-    primitive = Primitive(f"np_{name}_{c_type}", text, quietly(python))
+    if result.dtype.kind == "b" and symbol not in "&|^":
+        return None
+    scalar = "" if result.dtype.kind == "b" else "np_"
+    primitive = Primitive(f"{scalar}{name}", quietly(python), raises=symbol == "**")
     return Signature((operand, operand), primitive, result)
 
 
@@ -190,20 +163,66 @@ def numpy_unary(symbol: str, operand: ScalarType) -> Signature | None:
     """The signature of ``-x``, ``+x`` or ``~x``."""
     if operand.dtype.kind == "b" or (symbol == "~" and operand.is_float):
         return None
-    table: dict[str, Any] = {"-": operator.neg, "+": operator.pos, "~": operator.invert}
-    python = table[symbol]
     name = {"-": "neg", "+": "pos", "~": "invert"}[symbol]
-    text = "pdc_np_neg({0})" if symbol == "-" else f"({suffix(operand)})({symbol}{{0}})"
-    return Signature((operand,), Primitive(f"np_{name}_{suffix(operand)}", text, quietly(python)),
-                     operand)  # fmt: skip
+    primitive = Primitive(f"np_{name}", quietly(getattr(operator, name)))
+    return Signature((operand,), primitive, operand)
+
+
+BOOL_OF_NUMPY = Primitive("bool_of_np", bool)
+FLOAT_OF_NUMPY = Primitive("float_of_np", float)
+"""``np.float64`` is a subclass of Python's float."""
+WIDE_OF_WORD = Primitive("wide_u64", int)
 
 
 def to_python(source: ScalarType) -> Signature | None:
     """What ``int(x)``, ``float(x)`` and ``bool(x)`` make of a scalar that fits 64 bits."""
     if source.is_float:
-        primitive = Primitive(f"float_{suffix(source)}", "(f64)({0})", float)
-        return Signature((source,), primitive, FLOAT)
+        return Signature((source,), cast_to(FLOAT, float), FLOAT)
     if source == ScalarType("uint64"):
-        primitive = Primitive("wide_u64", "pdc_wide_u64({0})", int)
-        return Signature((source,), primitive, WIDE)
-    return Signature((source,), Primitive(f"int_{suffix(source)}", "(i64)({0})", int), INT)
+        return Signature((source,), WIDE_OF_WORD, WIDE)
+    return Signature((source,), cast_to(INT, int), INT)
+
+
+# --- functions of scalars --------------------------------------------------------------------
+
+
+def rounded(digits: int) -> Primitive:
+    """``round(x, digits)``: numpy multiplies, rounds and divides."""
+    return Primitive("np_round", quietly(lambda x: round(x, digits)), given=(digits,))
+
+
+ABS = Primitive("np_abs", quietly(abs))
+
+
+def _both_zeros(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(a: Any, b: Any) -> Any:
+        if a == b == 0 and np.signbit(a) != np.signbit(b):
+            raise Deoptimise("zeros of both signs")
+        return quietly(function)(a, b)
+
+    return call
+
+
+UFUNCS: dict[Any, Primitive] = {
+    function: Primitive(f"np_{name}", quietly(function))
+    for function, name in ((np.sqrt, "sqrt"), (np.fabs, "abs"), (np.absolute, "abs"),
+                           (np.floor, "floor"), (np.ceil, "ceil"), (np.trunc, "trunc"),
+                           (np.rint, "rint"), (np.sign, "sign"))
+} | {
+    function: Primitive(f"np_{function.__name__}", _both_zeros(function), deoptimises=True)
+    for function in (np.minimum, np.maximum)
+}  # fmt: skip
+"""Functions that are exact, of operands that have the type of the result."""
+
+TESTS: dict[Any, Primitive] = {
+    function: Primitive(f"np_{function.__name__}", quietly(function))
+    for function in (np.isnan, np.isinf, np.isfinite)
+}
+"""Of floats."""
+
+_FLOAT_ONLY = frozenset({np.floor, np.ceil, np.trunc, np.rint})
+
+
+def ufunc(function: Any, type_: ScalarType) -> Primitive:
+    """The operation of a function of numpy whose operands and result have one type."""
+    return SAME if function in _FLOAT_ONLY and not type_.is_float else UFUNCS[function]

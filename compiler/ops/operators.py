@@ -1,21 +1,39 @@
-"""Python's operators as tables: operand types -> conversion, result type, C text, meaning.
+"""Python's operators as tables: operand types -> conversion, result type, operation.
 
 ``binary("//", INT, FLOAT)`` gives the ``Signature`` that converts both operands to ``FLOAT`` and
-applies the primitive ``floordiv_f64``.  A primitive says three things about one operation: how it
-is spelled in C, what it means (a Python function, used by ``evaluate``), and whether it may raise.
-
-``int`` arithmetic is exact: a result beyond 64 bits is no error of the program but something that
-compiled code cannot represent, so it *deoptimises* (``Deoptimise`` here, a sticky code in C).
+applies the operation ``floordiv_f64``.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN, WIDE_MAX, WIDE_MIN
+import numpy as np
+
+from pydotcompute.compiler.ops.numpy_operators import (
+    BOOL_OF_NUMPY,
+    WIDE_OF_WORD,
+    numpy_binary,
+    numpy_unary,
+    quietly,
+)
+from pydotcompute.compiler.ops.primitive import (
+    COMPARISONS,
+    SAME,
+    Deoptimise,
+    Primitive,
+    Signature,
+    cast_to,
+    checked,
+    exact,
+    exact_wide,
+    exactly,
+    exactly_wide,
+    raising,
+    suffix,
+)
 from pydotcompute.compiler.types.types import (
     BOOL,
     FLOAT,
@@ -30,70 +48,6 @@ from pydotcompute.compiler.types.types import (
     ScalarType,
     Type,
 )
-
-
-class Deoptimise(Exception):
-    """What compiled code reports where Python's value has no 64-bit representation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Primitive:
-    """One operation on values of known types.
-
-    Args:
-        name: unique, as it appears in the printed IR.
-        c: its C text over ``{0}``, ``{1}``...; ``{e}`` is the error word it may set.
-        python: its meaning.
-        raises: whether it may raise a Python exception (and not merely deoptimise).
-    """
-
-    name: str
-    c: str
-    python: Callable[..., Any] = field(compare=False, repr=False)
-    raises: bool = False
-
-    @property
-    def fails(self) -> bool:
-        """Whether it may set the error word at all."""
-        return "{e}" in self.c or "pdc_t" in self.c
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """How an operation applies: convert the operands to ``operands``, then ``primitive``."""
-
-    operands: tuple[Type, ...]
-    primitive: Primitive
-    result: Type
-
-
-def exact(value: int) -> int:
-    """``value`` if it has 64 bits, as compiled code has."""
-    if INT_MIN <= value <= INT_MAX:
-        return value
-    raise Deoptimise(f"int {value} is outside 64 bits")
-
-
-def _exact(function: Callable[..., int]) -> Callable[..., int]:
-    return lambda *args: exact(function(*args))
-
-
-def exact_wide(value: int) -> int:
-    """``value`` if it has 128 bits."""
-    if WIDE_MIN <= value <= WIDE_MAX:
-        return value
-    raise Deoptimise("an int is outside 128 bits")
-
-
-def _exact_wide(function: Callable[..., int]) -> Callable[..., int]:
-    return lambda *args: exact_wide(function(*args))
-
-
-def helper(name: str, python: Callable[..., Any], args: int = 2, *, raises: bool = False,
-           fails: bool = True) -> Primitive:  # fmt: skip
-    """A primitive that is a named C helper, ``pdc_<name>``."""
-    inputs = ", ".join(f"{{{n}}}" for n in range(args))
-    return Primitive(name, f"pdc_{name}({'{e}, ' if fails else ''}{inputs})", python, raises)
 
 
 def _pow_int(base: int, exponent: int) -> int:
@@ -132,86 +86,94 @@ def _pow_float(base: float, exponent: float) -> float:
 
 
 _INT: dict[str, tuple[Primitive, Type]] = {
-    "+": (helper("add_i64", _exact(operator.add)), INT),
-    "-": (helper("sub_i64", _exact(operator.sub)), INT),
-    "*": (helper("mul_i64", _exact(operator.mul)), INT),
-    "//": (helper("floordiv_i64", _exact(operator.floordiv), raises=True), INT),
-    "%": (helper("mod_i64", operator.mod, raises=True), INT),
-    "/": (helper("truediv_i64", operator.truediv, raises=True), FLOAT),
-    "**": (helper("pow_i64", _pow_int), INT),
-    "<<": (helper("lshift_i64", _lshift, raises=True), INT),
-    ">>": (helper("rshift_i64", operator.rshift, raises=True), INT),
-    "&": (Primitive("and_i64", "({0} & {1})", operator.and_), INT),
-    "|": (Primitive("or_i64", "({0} | {1})", operator.or_), INT),
-    "^": (Primitive("xor_i64", "({0} ^ {1})", operator.xor), INT),
+    "+": (checked("add_i64", exactly(operator.add)), INT),
+    "-": (checked("sub_i64", exactly(operator.sub)), INT),
+    "*": (checked("mul_i64", exactly(operator.mul)), INT),
+    "//": (checked("floordiv_i64", exactly(operator.floordiv), raises=True), INT),
+    "%": (raising("mod_i64", operator.mod), INT),
+    "/": (raising("truediv_i64", operator.truediv), FLOAT),
+    "**": (checked("pow_i64", _pow_int), INT),
+    "<<": (checked("lshift_i64", _lshift, raises=True), INT),
+    ">>": (raising("rshift_i64", operator.rshift), INT),
+    "&": (Primitive("and", operator.and_), INT),
+    "|": (Primitive("or", operator.or_), INT),
+    "^": (Primitive("xor", operator.xor), INT),
 }
 _FLOAT: dict[str, tuple[Primitive, Type]] = {
-    "+": (Primitive("add_f64", "({0} + {1})", operator.add), FLOAT),
-    "-": (Primitive("sub_f64", "({0} - {1})", operator.sub), FLOAT),
-    "*": (Primitive("mul_f64", "({0} * {1})", operator.mul), FLOAT),
-    "/": (helper("truediv_f64", operator.truediv, raises=True), FLOAT),
-    "//": (helper("floordiv_f64", operator.floordiv, raises=True), FLOAT),
-    "%": (helper("mod_f64", operator.mod, raises=True), FLOAT),
-    "**": (helper("pow_f64", _pow_float, raises=True), FLOAT),
+    "+": (Primitive("add_f64", operator.add), FLOAT),
+    "-": (Primitive("sub_f64", operator.sub), FLOAT),
+    "*": (Primitive("mul_f64", operator.mul), FLOAT),
+    "/": (raising("truediv_f64", operator.truediv), FLOAT),
+    "//": (raising("floordiv_f64", operator.floordiv), FLOAT),
+    "%": (raising("mod_f64", operator.mod), FLOAT),
+    "**": (Primitive("pow_f64", _pow_float, raises=True, deoptimises=True), FLOAT),
 }
 _WIDE: dict[str, Signature] = {
-    "+": Signature((WIDE, WIDE), helper("add_wide", _exact_wide(operator.add)), WIDE),
-    "-": Signature((WIDE, WIDE), helper("sub_wide", _exact_wide(operator.sub)), WIDE),
-    "*": Signature((WIDE, WIDE), helper("mul_wide", _exact_wide(operator.mul)), WIDE),
-    "//": Signature(
-        (WIDE, WIDE), helper("floordiv_wide", _exact_wide(operator.floordiv), raises=True), WIDE
-    ),
-    "%": Signature((WIDE, WIDE), helper("mod_wide", operator.mod, raises=True), WIDE),
-    "/": Signature((WIDE, WIDE), helper("truediv_wide128", operator.truediv, raises=True), FLOAT),
-    "**": Signature((WIDE, INT), helper("pow_wide", _pow_wide), WIDE),
-    "<<": Signature((WIDE, INT), helper("lshift_wide", _lshift_wide, raises=True), WIDE),
-    ">>": Signature((WIDE, INT), helper("rshift_wide", operator.rshift, raises=True), WIDE),
-    "&": Signature((WIDE, WIDE), helper("and_wide", operator.and_, fails=False), WIDE),
-    "|": Signature((WIDE, WIDE), helper("or_wide", operator.or_, fails=False), WIDE),
-    "^": Signature((WIDE, WIDE), helper("xor_wide", operator.xor, fails=False), WIDE),
+    symbol: Signature((WIDE, second), primitive, result)
+    for symbol, second, primitive, result in (
+        ("+", WIDE, checked("add_wide", exactly_wide(operator.add)), WIDE),
+        ("-", WIDE, checked("sub_wide", exactly_wide(operator.sub)), WIDE),
+        ("*", WIDE, checked("mul_wide", exactly_wide(operator.mul)), WIDE),
+        ("//", WIDE, checked("floordiv_wide", exactly_wide(operator.floordiv), raises=True), WIDE),
+        ("%", WIDE, raising("mod_wide", operator.mod), WIDE),
+        ("/", WIDE, raising("truediv_wide128", operator.truediv), FLOAT),
+        ("**", INT, checked("pow_wide", _pow_wide), WIDE),
+        ("<<", INT, checked("lshift_wide", _lshift_wide, raises=True), WIDE),
+        (">>", INT, raising("rshift_wide", operator.rshift), WIDE),
+        ("&", WIDE, Primitive("and_wide", operator.and_), WIDE),
+        ("|", WIDE, Primitive("or_wide", operator.or_), WIDE),
+        ("^", WIDE, Primitive("xor_wide", operator.xor), WIDE),
+    )
 }
 """Of two ints of which one has 128 bits."""
 _WIDE_BY_INT: dict[str, Signature] = {
     "//": Signature(
-        (WIDE, INT), helper("floordiv_wide_i64", _exact_wide(operator.floordiv), raises=True), WIDE
+        (WIDE, INT), checked("floordiv_wide_i64", exactly_wide(operator.floordiv), raises=True),
+        WIDE,
     ),
-    "%": Signature((WIDE, INT), helper("mod_wide_i64", operator.mod, raises=True), INT),
-}
-_BOOL: dict[str, tuple[Primitive, Type]] = {
-    "&": (Primitive("and_bool", "({0} & {1})", operator.and_), BOOL),
-    "|": (Primitive("or_bool", "({0} | {1})", operator.or_), BOOL),
-    "^": (Primitive("xor_bool", "({0} ^ {1})", operator.xor), BOOL),
-}
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt, "<=": operator.le, "==": operator.eq,
-    "!=": operator.ne, ">=": operator.ge, ">": operator.gt,
+    "%": Signature((WIDE, INT), raising("mod_wide_i64", operator.mod), INT),
 }  # fmt: skip
-_COMPARE_NAME = {"<": "lt", "<=": "le", "==": "eq", "!=": "ne", ">=": "ge", ">": "gt"}
+AND_LOW = Primitive("and_low", operator.and_)
+"""Of an int of 128 bits and one of 64 that is not negative."""
+SHIFT_HIGH = Primitive("shift_high", operator.rshift)
+"""Of an int of 128 bits, by 64 or more."""
+PRODUCT = Primitive("mul_of_i64", operator.mul)
+"""Of two ints of 64 bits, in 128."""
 
-_MIRRORED = {"<": ">", "<=": ">=", "==": "==", "!=": "!=", ">=": "<=", ">": "<"}
+_BITS = {"&": "and", "|": "or", "^": "xor"}
+_BOOL: dict[str, tuple[Primitive, Type]] = {
+    symbol: (Primitive(name, getattr(operator, f"__{name}__")), BOOL)
+    for symbol, name in _BITS.items()
+}
+# --- words: the low 64 bits of ints ----------------------------------------------------------
 
-COMPARISONS = frozenset(_COMPARE)
+
+def low(value: int) -> Any:
+    """The low 64 bits of an int, as a ``np.uint64``."""
+    return np.uint64(value & (2**64 - 1))
 
 
-def suffix(type_: Type) -> str:
-    """The C name of a number type, as helper names end: ``i64``, ``f64``, ``u8``..."""
-    if isinstance(type_, ScalarType):
-        kind = {"b": "bool", "i": "i", "u": "u", "f": "f"}[type_.dtype.kind]
-        return kind if kind == "bool" else f"{kind}{type_.dtype.itemsize * 8}"
-    return {BOOL: "bool", INT: "i64", FLOAT: "f64", WIDE: "wide"}[type_]
+def _shift_word(word: Any, count: int) -> Any:
+    if count > 4096:
+        raise Deoptimise("Python may run out of memory")
+    return low(int(word) << count)
 
+
+LOW_WORD = {WIDE: Primitive("low_wide", low), INT: Primitive("low_i64", low),
+            BOOL: Primitive("low_i64", low)}  # fmt: skip
+LOW_SHIFT = Primitive("low_shl", quietly(_shift_word), raises=True, deoptimises=True)
 
 # --- conversions -----------------------------------------------------------------------------
 
 _CONVERT: dict[tuple[Type, Type], Primitive] = {
-    (BOOL, INT): Primitive("int_bool", "(i64)({0})", int),
-    (BOOL, FLOAT): Primitive("float_bool", "(f64)({0})", float),
-    (INT, FLOAT): Primitive("float_i64", "(f64)({0})", float),
-    (BOOL, WIDE): Primitive("wide_bool", "pdc_wide_u64({0})", int),
-    (INT, WIDE): Primitive("wide_i64", "pdc_wide_i64({0})", int),
-    (WIDE, FLOAT): helper("f64_of_wide", float, 1, fails=False),
+    (BOOL, INT): cast_to(INT, int),
+    (BOOL, FLOAT): cast_to(FLOAT, float),
+    (INT, FLOAT): cast_to(FLOAT, float),
+    (BOOL, WIDE): WIDE_OF_WORD,
+    (INT, WIDE): Primitive("wide_i64", int),
+    (WIDE, FLOAT): Primitive("f64_of_wide", float),
 }
-NARROW = helper("i64_of_wide", exact, 1)
+NARROW = checked("i64_of_wide", exact)
 """An int of 128 bits where one of 64 is wanted; a longer one deoptimises."""
 
 
@@ -220,24 +182,31 @@ def conversion(source: Type, target: Type) -> Primitive | None:
     return _CONVERT.get((source, target))
 
 
+ALWAYS = {answer: Primitive(f"always_{str(answer).lower()}", lambda *_, answer=answer: answer)
+          for answer in (True, False)}  # fmt: skip
+"""A comparison that is decided by the types of its operands, which are evaluated."""
+
+
+def _same_float(one: float, other: float) -> bool:
+    if one != one and other != other:
+        raise Deoptimise("whether two NaNs are one object")
+    return one == other
+
+
+SAME_FLOAT = Primitive("same_float", _same_float, deoptimises=True)
+"""``==`` of two items of tuples: an object is equal to itself there, even NaN."""
+
 # --- operators -------------------------------------------------------------------------------
 
 
 def _compare(symbol: str, operand: Type) -> Signature:
-    name = f"{_COMPARE_NAME[symbol]}_{suffix(operand)}"
-    primitive = Primitive(name, f"({{0}} {symbol} {{1}})", _COMPARE[symbol])
-    return Signature((operand, operand), primitive, BOOL)
+    return Signature((operand, operand), Primitive(*COMPARISONS[symbol]), BOOL)
 
 
 def _compare_mixed(symbol: str, left: Type, right: Type) -> Signature:
     """An int against a float: exact, as CPython compares them, without rounding the int."""
-    if left == FLOAT and right == WIDE:
-        mirrored = _MIRRORED[symbol]
-        name = f"{_COMPARE_NAME[mirrored]}_wide_f64"
-        primitive = Primitive(name, f"pdc_{name}({{1}}, {{0}})", _COMPARE[symbol])
-        return Signature((left, right), primitive, BOOL)
-    name = f"{_COMPARE_NAME[symbol]}_{suffix(left)}_{suffix(right)}"
-    primitive = helper(name, _COMPARE[symbol], fails=False)
+    name, python = COMPARISONS[symbol]
+    primitive = Primitive(f"{name}_{suffix(left)}_{suffix(right)}", python)
     return Signature((left, right), primitive, BOOL)
 
 
@@ -247,27 +216,19 @@ def _same_identity(symbol: str, left: Type, right: Type) -> Signature | None:
         return None
     if symbol.startswith("is") and left in (STR, UUID):
         return None  # two equal ones may be two objects, or one
-    equal = symbol in ("==", "is")
-    python = operator.eq if equal else operator.ne
-    text = f"({{0}} {'==' if equal else '!='} {{1}})"
-    if left == right and (left == STR or isinstance(left, (EnumType, ErrorType))):
-        name = "eq_id" if equal else "ne_id"
-        return Signature((left, right), Primitive(name, text, python), BOOL)
-    if left == right == UUID:
-        return Signature(
-            (left, right), helper("eq_uuid" if equal else "ne_uuid", python, fails=False), BOOL
-        )
+    name, python = COMPARISONS["==" if symbol in ("==", "is") else "!="]
     if left == right == NONE:
-        primitive = Primitive(f"none_{equal}", str(equal).lower(), python)
-        return Signature((left, right), primitive, BOOL)
-    return None
+        return Signature((left, right), ALWAYS[name == "eq"], BOOL)
+    if left == right == UUID:
+        name += "_uuid"
+    elif left != right or not (left == STR or isinstance(left, (EnumType, ErrorType))):
+        return None
+    return Signature((left, right), Primitive(name, python), BOOL)
 
 
 def binary(symbol: str, left: Type, right: Type) -> Signature | None:
     """The signature of ``left symbol right``, or None where Python raises ``TypeError``
     or compares by identity."""
-    from pydotcompute.compiler.ops.numpy_operators import numpy_binary
-
     if isinstance(left, ScalarType) or isinstance(right, ScalarType):
         return numpy_binary(symbol, left, right)
     if found := _same_identity(symbol, left, right):
@@ -296,22 +257,23 @@ def binary(symbol: str, left: Type, right: Type) -> Signature | None:
 
 
 _UNARY: dict[tuple[str, Type], Signature] = {
-    ("-", INT): Signature((INT,), helper("neg_i64", _exact(operator.neg), 1), INT),
-    ("+", INT): Signature((INT,), Primitive("pos_i64", "{0}", operator.pos), INT),
-    ("~", INT): Signature((INT,), Primitive("invert_i64", "(~{0})", operator.invert), INT),
-    ("-", WIDE): Signature((WIDE,), helper("neg_wide", _exact_wide(operator.neg), 1), WIDE),
-    ("+", WIDE): Signature((WIDE,), Primitive("pos_wide", "{0}", operator.pos), WIDE),
-    ("~", WIDE): Signature((WIDE,), helper("invert_wide", operator.invert, 1, fails=False), WIDE),
-    ("-", FLOAT): Signature((FLOAT,), Primitive("neg_f64", "(-{0})", operator.neg), FLOAT),
-    ("+", FLOAT): Signature((FLOAT,), Primitive("pos_f64", "{0}", operator.pos), FLOAT),
+    (symbol, type_): Signature((type_,), primitive, type_)
+    for symbol, type_, primitive in (
+        ("-", INT, checked("neg_i64", exactly(operator.neg))),
+        ("+", INT, SAME),
+        ("~", INT, Primitive("invert_i64", operator.invert)),
+        ("-", WIDE, checked("neg_wide", exactly_wide(operator.neg))),
+        ("+", WIDE, SAME),
+        ("~", WIDE, Primitive("invert_wide", operator.invert)),
+        ("-", FLOAT, Primitive("neg_f64", operator.neg)),
+        ("+", FLOAT, SAME),
+    )
 }
-NOT = Primitive("not", "(!{0})", operator.not_)
+NOT = Primitive("not", operator.not_)
 
 
 def unary(symbol: str, operand: Type) -> Signature | None:
     """The signature of ``symbol operand`` for ``-``, ``+`` and ``~``."""
-    from pydotcompute.compiler.ops.numpy_operators import numpy_unary
-
     if isinstance(operand, ScalarType):
         return numpy_unary(symbol, operand)
     return _UNARY.get((symbol, INT if operand == BOOL else operand))
@@ -342,18 +304,12 @@ def folded(symbol: str, left: object, right: object) -> int | None:
         return None
 
 
-ERROR_NAME = Primitive("error_name", "pdc_error_name(pdc_t, {0})", lambda e: type(e).__name__)
-"""``type(error).__name__``."""
-
-ERROR_TEXT = Primitive("error_text", "pdc_error_text(pdc_t, {0})", str)
-"""``str(error)``; one whose text depends on values deoptimises."""
-
-
 _TRUTH: dict[Type, Primitive] = {
-    INT: Primitive("truth_i64", "({0} != 0)", bool),
-    WIDE: Primitive("truth_wide", "({0} != pdc_wide_u64(0))", bool),
-    FLOAT: Primitive("truth_f64", "({0} != 0.0)", bool),
-    STR: Primitive("truth_str", "({0} != 0)", bool),
+    INT: Primitive("truth", bool),
+    STR: Primitive("truth", bool),
+    FLOAT: Primitive("truth_f64", bool),
+    WIDE: Primitive("truth_wide", bool),
+    NP_BOOL: BOOL_OF_NUMPY,
 }
 
 
@@ -362,8 +318,7 @@ def truth(operand: Type) -> Primitive | bool | None:
     if operand == NONE:
         return False
     if isinstance(operand, ScalarType):
-        text = "{0}" if operand == NP_BOOL else "({0} != 0)"
-        return Primitive(f"truth_{suffix(operand)}", text, bool)
+        return _TRUTH.get(operand, _TRUTH[INT])
     if isinstance(operand, (EnumType, ErrorType)) or operand == UUID:
         return True
     return _TRUTH.get(operand)

@@ -27,7 +27,7 @@ class Mutation:
 
 _INT, _FLOAT = "templates/library/pyops/int.h.j2", "templates/library/pyops/float.h.j2"
 _CONVERT, _ROUND = "templates/library/pyops/convert.h.j2", "templates/library/pyops/round.h.j2"
-_NUMPY, _OPERATORS = "templates/library/pyops/numpy.h.j2", "compiler/ops/operators.py"
+_NUMPY, _TEXTS = "templates/library/pyops/numpy.h.j2", "compiler/codegen/operation_text.py"
 _EXPRESSIONS = "compiler/codegen/expressions.py"
 _BURST, _TURN = "templates/actor/burst.h.j2", "templates/actor/turn.h.j2"
 _SCOPE, _STATEMENTS = "compiler/irbuild/core/scope.py", "compiler/codegen/statements.py"
@@ -101,14 +101,13 @@ HELPERS = (
 )  # fmt: skip
 
 TABLES = (
-    Mutation("<= for <", _OPERATORS, 'Primitive(name, f"({{0}} {symbol} {{1}})", _COMPARE[symbol])',
-             "Primitive(name, f\"({{0}} {'<=' if symbol == '<' else symbol} {{1}})\", "
-             "_COMPARE[symbol])"),
-    Mutation("the truth of a float is its sign", _OPERATORS, '"({0} != 0.0)"', '"({0} > 0.0)"'),
-    Mutation("negation subtracts from zero", _OPERATORS, '"(-{0})"', '"(0.0 - {0})"'),
-    Mutation("& is |", _OPERATORS, '"({0} & {1})", operator.and_), INT)',
-             '"({0} | {1})", operator.and_), INT)'),
-    Mutation("a bool is -1", _OPERATORS, '"(i64)({0})", int)', '"-(i64)({0})", int)'),
+    Mutation("<= for <", _TEXTS, '**{name: f"({{0}} {symbol} {{1}})" for',
+             "**{name: f\"({{0}} {'<=' if symbol == '<' else symbol} {{1}})\" for"),
+    Mutation("the truth of a float is its sign", _TEXTS, '"({0} != 0.0)"', '"({0} > 0.0)"'),
+    Mutation("negation subtracts from zero", _TEXTS, '"(-{0})"', '"(0.0 - {0})"'),
+    Mutation("& is |", _TEXTS, '"and": "({0} & {1})"', '"and": "({0} | {1})"'),
+    Mutation("a cast changes the sign", _TEXTS, '"cast": "({type})({0})"',
+             '"cast": "-({type})({0})"'),
     Mutation("max takes the last of equals", "compiler/irbuild/syntax/builtins.py",
              'max: _extreme(">")', 'max: _extreme(">=")'),
     Mutation("fast-math", "runtime/toolchain/host_cc.py", '"-fno-fast-math"', '"-ffast-math"'),

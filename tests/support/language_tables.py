@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from pydotcompute.compiler.codegen.operation_text import operation_text
 from pydotcompute.compiler.diagnostics.diagnostic import CODES
 from pydotcompute.compiler.frontend.unsupported import TABLE as UNSUPPORTED
 from pydotcompute.compiler.irbuild.containers.containers import METHODS as _METHODS
@@ -22,7 +23,8 @@ from pydotcompute.compiler.ops.error_codes import TABLE as ERRORS
 from pydotcompute.compiler.ops.error_codes import describe
 from pydotcompute.compiler.ops.functions import INTRINSICS, spelling
 from pydotcompute.compiler.ops.numpy_operators import result_type
-from pydotcompute.compiler.ops.operators import Deoptimise, Signature, binary, unary
+from pydotcompute.compiler.ops.operators import binary, unary
+from pydotcompute.compiler.ops.primitive import Deoptimise, Signature
 from pydotcompute.compiler.types.limits import (
     DICT_CAPACITY,
     GROWING_CAPACITY,
@@ -105,7 +107,7 @@ def operators(page: str) -> str:
 
 
 def _operator(text: str, signature: Signature, *names: str, few: bool = False) -> list[str]:
-    made = signature.primitive.c.format(*names, e="e").strip("()")
+    made = operation_text(signature.primitive, names, "", error="e").strip("()")
     made = made + ")" if made.count("(") > made.count(")") else made
     return [code(text), code(str(signature.result)), code(made), met(signature, few=few)]
 

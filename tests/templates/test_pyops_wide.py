@@ -13,17 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pydotcompute.compiler.codegen import helper_library as helpers
+from pydotcompute.compiler.codegen.operation_text import operation_text
 from pydotcompute.compiler.ops import error_codes
 from pydotcompute.compiler.ops.functions import INTRINSICS
-from pydotcompute.compiler.ops.operators import (
-    COMPARISONS,
-    Deoptimise,
-    Signature,
-    binary,
-    conversion,
-    truth,
-    unary,
-)
+from pydotcompute.compiler.ops.operators import binary, conversion, truth, unary
+from pydotcompute.compiler.ops.primitive import COMPARISONS, Deoptimise, Signature
 from pydotcompute.compiler.types.int_ranges import WIDE_MAX, WIDE_MIN
 from pydotcompute.compiler.types.types import BOOL, FLOAT, INT, WIDE, Type
 from pydotcompute.toolchain.build_cache import BuildCache
@@ -67,7 +61,7 @@ def _wrapper(name: str, signature: Signature) -> str:
     names = [f"a{n}" for n in range(len(signature.operands))]
     takes = [f"{_SPELT[t]} {n}" for t, n in zip(signature.operands, names, strict=True)]
     result = _SPELT[signature.result]
-    text = signature.primitive.c.format(*names, e="&e")
+    text = operation_text(signature.primitive, names, result, error="&e")
     return (f'extern "C" PDC_EXPORT i32 t_{name}({", ".join(takes)}, {result} *r) '
             f"{{ pdc_error e = {{0, 0}}; *r = {text}; return e.code; }}\n")  # fmt: skip
 

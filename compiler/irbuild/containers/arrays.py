@@ -29,9 +29,10 @@ from pydotcompute.compiler.irbuild.core.unit import Static
 from pydotcompute.compiler.irbuild.values.constant_tables import items, keep
 from pydotcompute.compiler.irbuild.values.operators import apply, cast_operand, compared
 from pydotcompute.compiler.irbuild.values.ufuncs import ufunc_of
+from pydotcompute.compiler.ops import arrays as a
 from pydotcompute.compiler.ops import containers as c
-from pydotcompute.compiler.ops.numpy_operators import quietly
-from pydotcompute.compiler.ops.operators import Deoptimise, Primitive, unary
+from pydotcompute.compiler.ops.operators import unary
+from pydotcompute.compiler.ops.primitive import Primitive
 from pydotcompute.compiler.types.types import (
     BOOL,
     FLOAT,
@@ -71,7 +72,7 @@ def made(b: Builder, node: ast.AST, shape: tuple[int, ...], item: Item,
     value, more = b.nested(lambda: cast_operand(b, value, scalar))
     target = replace(b.hole(loc, ArrayType(scalar, shape)), site=_site(node))
     b.block.append(ir.Fresh(loc, target))
-    body = (*block, *more, ir.Mutate(loc, None, c.SET_ITEM, (target, counter, value)))
+    body = (*block, *more, ir.Mutate(loc, None, a.SET_ITEM, (target, counter, value)))
     bounds = [ir.Const(loc, INT, n) for n in (0, size, 1)]
     b.block.append(ir.For(loc, counter, bounds[0], bounds[1], bounds[2], body, ()))
     b.effects = True
@@ -112,8 +113,8 @@ def elementwise(b: Builder, node: ast.AST, args: Sequence[ir.Expr],
         for arg in args:
             if isinstance(arg.type, ArrayType):
                 size, whole = _size(arg.type.shape), _size(shape)
-                place = at if size == whole else op(at.loc, INT, _modulo(size), at)
-                arg = op(at.loc, arg.type.item, c.ARRAY_ITEM, arg, place)
+                place = at if size == whole else op(at.loc, INT, a.modulo(size), at)
+                arg = op(at.loc, arg.type.item, a.ARRAY_ITEM, arg, place)
             parts.append(arg)
         return rule(parts)
 
@@ -133,10 +134,6 @@ def constant_array(b: Builder, node: ast.AST, value: Any) -> ir.Expr | None:
 
 
 Builder.CONSTANTS.append(constant_array)
-
-
-def _modulo(size: int) -> Primitive:
-    return Primitive(f"modulo_{size}", f"({{0}} % {size})", lambda at: at % size)
 
 
 def binary_arrays(b: Builder, node: ast.AST, symbol: str, left: ir.Expr,
@@ -185,7 +182,7 @@ def in_place(b: Builder, node: ast.AST, symbol: str, base: ir.Expr, value: ir.Ex
         if not np.can_cast(have.dtype, want.dtype, "same_kind"):
             raise OperandError(f"a {result.type} is not stored into a {base.type}")
         result = made(b, node, base.type.shape, lambda at: op(
-            at.loc, have, c.ARRAY_ITEM, result, at), want)  # fmt: skip
+            at.loc, have, a.ARRAY_ITEM, result, at), want)  # fmt: skip
     mutate(b, node, c.ASSIGN, base, result)
 
 
@@ -241,7 +238,7 @@ def _copied_part(b: Builder, node: ast.AST, base: ir.Expr, shape: tuple[int, ...
     place = _strided(shape, axes, [stride for _, stride in fixed])
     offsets = tuple(b.temporary(at) if not isinstance(at, ir.Const) else at for at, _ in fixed)
     result = made(b, node, shape, lambda at: op(
-        loc, item, c.ARRAY_ITEM, base, op(loc, INT, place, at, *offsets)))  # fmt: skip
+        loc, item, a.ARRAY_ITEM, base, op(loc, INT, place, at, *offsets)))  # fmt: skip
     assert isinstance(result, ir.Local)
     if not base.part:
         b.views.add(result.name)
@@ -251,19 +248,12 @@ def _copied_part(b: Builder, node: ast.AST, base: ir.Expr, shape: tuple[int, ...
 def _strided(shape: tuple[int, ...], axes: list[tuple[int, int, int]],
              strides: list[int]) -> Primitive:  # fmt: skip
     """From a flat place in a part to the one in the whole."""
-    terms, first = [], 0
+    terms, first = list[tuple[int, int, int]](), 0
     for n, (stride, start, step) in enumerate(axes):
         inner, size = _size(shape[n + 1 :]), shape[n]
         first += start * stride
         terms.append((inner, size, step * stride))
-    text = " + ".join(f"({{0}} / {inner} % {size}) * {by}" for inner, size, by in terms)
-    text += "".join(f" + {{{n + 1}}} * {stride}" for n, stride in enumerate(strides))
-
-    def python(at: int, *offsets: int) -> int:
-        place = first + sum(at // inner % size * by for inner, size, by in terms)
-        return place + sum(o * s for o, s in zip(offsets, strides, strict=True))
-
-    return Primitive(f"part{shape}{axes}{strides}", f"({text} + {first})", python)
+    return a.part(terms, strides, first)
 
 
 def _constant(b: Builder, node: ast.expr | None) -> int | None:
@@ -289,11 +279,9 @@ def _sum(b: Builder, node: ast.AST, base: ir.Expr) -> ir.Expr:
     if item.is_float:
         if item.dtype.itemsize < 4:
             raise OperandError(f"a sum of {item}")
-        return op(b.loc(node), item, c.ARRAY_SUM, base)
+        return op(b.loc(node), item, a.ARRAY_SUM, base)
     wide = _widened(item)
-    text = f"pdc_np_total<{'i64' if wide.is_signed else 'u64'}>({{0}})"
-    primitive = Primitive(f"array_total_{wide}", text, quietly(lambda xs: xs.sum()))
-    return op(b.loc(node), wide, primitive, base)
+    return op(b.loc(node), wide, a.ARRAY_TOTAL, base)
 
 
 def _as_floats(b: Builder, node: ast.AST, base: ir.Expr) -> ir.Expr:
@@ -303,7 +291,7 @@ def _as_floats(b: Builder, node: ast.AST, base: ir.Expr) -> ir.Expr:
         return base
     item = base.type.item
     return made(b, node, base.type.shape,
-                lambda at: op(at.loc, item, c.ARRAY_ITEM, base, at), F64)  # fmt: skip
+                lambda at: op(at.loc, item, a.ARRAY_ITEM, base, at), F64)  # fmt: skip
 
 
 def _mean(b: Builder, node: ast.AST, base: ir.Expr) -> ir.Expr:
@@ -332,29 +320,15 @@ def _std(b: Builder, node: ast.AST, base: ir.Expr, ddof: int = 0) -> ir.Expr:
 def _extreme(name: str) -> Callable[[Builder, ast.AST, ir.Expr], ir.Expr]:
     def rule(b: Builder, node: ast.AST, base: ir.Expr) -> ir.Expr:
         assert isinstance(base.type, ArrayType)
-        text = f"pdc_np_{name}({{e}}, {{0}})"
-        primitive = Primitive(f"array_{name}", text, lambda xs: same_zero(xs, name))
         result = I64 if name.startswith("arg") else base.type.item
-        return op(b.loc(node), result, primitive, base)
+        return op(b.loc(node), result, a.EXTREMES[name], base)
 
     return rule
 
 
-def same_zero(xs: Any, name: str) -> Any:
-    """Which of two zeros is the larger one is up to the processor."""
-    result = quietly(getattr(np, name))(xs)
-    if not name.startswith("arg") and xs.dtype.kind == "f" and result == 0:
-        zeros = xs[xs == 0]
-        if np.signbit(zeros).any() and not np.signbit(zeros).all():
-            raise Deoptimise("zeros of both signs")
-    return result
-
-
 def _truth(name: str) -> Callable[[Builder, ast.AST, ir.Expr], ir.Expr]:
     def rule(b: Builder, node: ast.AST, base: ir.Expr) -> ir.Expr:
-        primitive = Primitive(f"array_{name}", f"pdc_np_{name}({{0}})",
-                              lambda xs: getattr(xs, name)())  # fmt: skip
-        return op(b.loc(node), NP_BOOL, primitive, base)
+        return op(b.loc(node), NP_BOOL, a.ARRAY_ANY if name == "any" else a.ARRAY_ALL, base)
 
     return rule
 
@@ -364,22 +338,15 @@ def _cumsum(b: Builder, node: ast.AST, base: ir.Expr) -> ir.Expr:
     item = base.type.item if base.type.item.is_float else _widened(base.type.item)
     shape, loc = (_size(base.type.shape),), b.loc(node)
     result = made(b, node, shape,
-                  lambda at: op(loc, base.type.item, c.ARRAY_ITEM, base, at), item)  # type: ignore[attr-defined]  # fmt: skip
-    mutate(b, node, _ACCUMULATE, result)
+                  lambda at: op(loc, base.type.item, a.ARRAY_ITEM, base, at), item)  # type: ignore[attr-defined]  # fmt: skip
+    mutate(b, node, a.CUMSUM, result)
     return result
-
-
-def _accumulate(xs: Any) -> None:
-    xs[:] = quietly(np.cumsum)(xs)
-
-
-_ACCUMULATE = Primitive("cumsum", "pdc_np_cumsum(pdc_t, {0})", _accumulate)
 
 
 def _copy(b: Builder, node: ast.AST, base: ir.Expr) -> ir.Expr:
     assert isinstance(base.type, ArrayType)
     item = base.type.item
-    return made(b, node, base.type.shape, lambda at: op(at.loc, item, c.ARRAY_ITEM, base, at))
+    return made(b, node, base.type.shape, lambda at: op(at.loc, item, a.ARRAY_ITEM, base, at))
 
 
 def dtype_of(b: Builder, node: ast.Call, at: int) -> ScalarType:
@@ -403,13 +370,13 @@ def _astype(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     if item.is_float and not target.is_float:
         raise OperandError("floats as integers, which truncates")
     return made(b, node, base.type.shape,
-                lambda at: op(at.loc, item, c.ARRAY_ITEM, base, at), target)  # fmt: skip
+                lambda at: op(at.loc, item, a.ARRAY_ITEM, base, at), target)  # fmt: skip
 
 
 def _flat(b: Builder, node: ast.AST, base: ir.Expr) -> ir.Expr:
     assert isinstance(base.type, ArrayType)
     item, shape = base.type.item, (_size(base.type.shape),)
-    return made(b, node, shape, lambda at: op(at.loc, item, c.ARRAY_ITEM, base, at))
+    return made(b, node, shape, lambda at: op(at.loc, item, a.ARRAY_ITEM, base, at))
 
 
 REDUCTIONS: dict[str, Callable[..., ir.Expr]] = {

@@ -47,7 +47,8 @@ def loops_of(b: Builder, node: Any, inner: ast.stmt, until: ast.expr | None = No
         for test in reversed(generator_.ifs):
             body = [ast.If(test, body, [])]
         inner = ast.For(generator_.target, generator_.iter, body, [])
-    names = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+    names = dict.fromkeys(n.id for g in node.generators for n in ast.walk(g.target)
+                          if isinstance(n, ast.Name))  # fmt: skip
     renamed = Renamed({name: b.fresh_name(name) for name in names}).visit(copied(inner))
     result: ast.stmt = placed(renamed, node)
     b.adopt(result)
@@ -87,7 +88,7 @@ def lazy_loop(b: Builder, node: ast.For) -> ast.For | None:
         return None
     source = copied(source)
     loop = source.generators[0]
-    names = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+    names = dict.fromkeys(n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name))
     renamed = Renamed({name: b.fresh_name(name) for name in names})
     target, value = renamed.visit(loop.target), renamed.visit(source.elt)
     body: list[ast.stmt] = [ast.Assign([node.target], value), *node.body]

@@ -15,8 +15,9 @@ from pydotcompute.compiler.irbuild.core.convert import OperandError, plain_int, 
 from pydotcompute.compiler.irbuild.core.quasiquote import TAG, placed, tagged, unplaced
 from pydotcompute.compiler.irbuild.core.scope import Outgrown
 from pydotcompute.compiler.irbuild.values.operators import apply, cast_operand, negate
+from pydotcompute.compiler.ops import arrays as a
 from pydotcompute.compiler.ops import containers as c
-from pydotcompute.compiler.ops.operators import Primitive
+from pydotcompute.compiler.ops.primitive import Primitive
 from pydotcompute.compiler.types.limits import GROWING_CAPACITY, LOCAL_CAPACITY, is_key
 from pydotcompute.compiler.types.types import (
     BOOL,
@@ -97,7 +98,7 @@ def subscript(b: Builder, node: ast.Subscript, base: ir.Expr) -> ir.Expr:
     loc = b.loc(node)
     (base,), index = b.before([base], lambda: indices(b, node, base.type))
     if isinstance(base.type, ArrayType):
-        return op(loc, base.type.item, c.ARRAY_ITEM, base, array_place(b, node, base.type, index))
+        return op(loc, base.type.item, a.ARRAY_ITEM, base, array_place(b, node, base.type, index))
     if isinstance(base.type, DictType):
         if base.type.key == NEVER:
             return raising(loc, NEVER, "PDC_DEOPT_TYPE")  # nothing is ever put into it
@@ -142,7 +143,7 @@ def array_place(b: Builder, node: ast.AST, type_: ArrayType,
     place: ir.Expr | None = None
     for index, size in zip(found, type_.shape, strict=True):
         index = b.convert(plain_int(index), INT)
-        at = op(loc, INT, c.axis(size), index)
+        at = op(loc, INT, a.axis(size), index)
         if place is None:
             place = at
         else:
@@ -166,7 +167,7 @@ def store(b: Builder, target: ast.Subscript, value: ir.Expr) -> None:
         value = b.settled(value)
     if isinstance(base.type, ArrayType):
         place = array_place(b, target, base.type, index)
-        mutate(b, target, c.SET_ITEM, base, place, array_value(b, value, base.type.item))
+        mutate(b, target, a.SET_ITEM, base, place, array_value(b, value, base.type.item))
     elif isinstance(base.type, DictType):
         grown(b, base, value.type, index[0].type)
         key, item = key_in(b, index[0], base.type), b.convert(value, base.type.value)

@@ -25,8 +25,8 @@ from pydotcompute.compiler.irbuild.core.unit import Static
 from pydotcompute.compiler.irbuild.values.constant_tables import items, keep, rows_of
 from pydotcompute.compiler.irbuild.values.enum_members import all_members, is_enum
 from pydotcompute.compiler.irbuild.values.operators import apply, compare, items_of
+from pydotcompute.compiler.ops import arrays
 from pydotcompute.compiler.ops import containers as c
-from pydotcompute.compiler.ops.operators import Primitive
 from pydotcompute.compiler.types.types import (
     BOOL,
     INT,
@@ -251,15 +251,8 @@ def _reversed(b: Builder, node: ast.Call) -> Run:
 def _range(b: Builder, node: ast.Call) -> Run:
     start, stop, step = (b.stable(part) for part in range_bounds(b, node))
     loc = b.loc(node)
-    length = op(loc, INT, RANGE_LENGTH, start, stop, step)
-    return Run(b.temporary(length), lambda at: op(loc, INT, RANGE_ITEM, start, at, step))
-
-
-RANGE_LENGTH = Primitive("range_length", "(i64)pdc_range_length({e}, {0}, {1}, {2})",
-                         lambda *bounds: len(range(*bounds)), raises=True)  # fmt: skip
-
-RANGE_ITEM = Primitive("range_item", "(i64)((u64){0} + (u64){1} * (u64){2})",
-                       lambda start, at, step: start + at * step)  # fmt: skip
+    length = op(loc, INT, arrays.RANGE_LENGTH, start, stop, step)
+    return Run(b.temporary(length), lambda at: op(loc, INT, arrays.RANGE_ITEM, start, at, step))
 
 
 def is_range(b: Builder, node: ast.expr) -> bool:

@@ -21,7 +21,7 @@ from pydotcompute.compiler.irbuild.core.convert import raising
 from pydotcompute.compiler.irbuild.core.unit import Watch
 from pydotcompute.compiler.irbuild.values.operators import compare
 from pydotcompute.compiler.ops import containers as c
-from pydotcompute.compiler.ops.operators import Primitive
+from pydotcompute.compiler.ops.primitive import Primitive
 from pydotcompute.compiler.types.types import BOOL, INT, NEVER, ArrayType, DictType
 
 

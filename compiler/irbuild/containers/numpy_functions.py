@@ -17,7 +17,6 @@ from pydotcompute.compiler.irbuild.containers.arrays import (
     elementwise,
     made,
     options,
-    same_zero,
     scalar_type,
 )
 from pydotcompute.compiler.irbuild.containers.containers import mutate, op
@@ -25,9 +24,9 @@ from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.values.operators import apply, cast_operand
 from pydotcompute.compiler.irbuild.values.ufuncs import ufunc_of
+from pydotcompute.compiler.ops import arrays as a
 from pydotcompute.compiler.ops import containers as c
-from pydotcompute.compiler.ops.numpy_operators import quietly, result_type
-from pydotcompute.compiler.ops.operators import Primitive
+from pydotcompute.compiler.ops.numpy_operators import result_type
 from pydotcompute.compiler.types.types import (
     BOOL,
     FLOAT,
@@ -74,26 +73,8 @@ def _of_list(b: Builder, node: ast.Call, name: str, base: ir.Expr) -> ir.Expr:
     if name not in ("sum", "mean", "max", "min") or item not in (FLOAT, INT) or node.keywords:
         raise OperandError(f"`{ast.unparse(node.func)}` of a {base.type}")
     if name == "mean" or item == FLOAT:
-        primitive = Primitive(f"list_{name}", _OF_LISTS[name], lambda xs: _from_list(xs, name),
-                              raises=True)  # fmt: skip
-        return op(loc, F64, primitive, base)
+        return op(loc, F64, a.OF_LISTS[name], base)
     raise OperandError(f"`{ast.unparse(node.func)}` of a {base.type}; use `{name}`")
-
-
-_LIST_SUM = f"(pdc_list_sum({{e}}, {{0}}){c.ZERO_FIRST})"
-_OF_LISTS = {
-    "sum": _LIST_SUM,
-    "mean": f"pdc_list_mean({_LIST_SUM}, pdc_len({{0}}))",
-    "max": "pdc_list_max({e}, {0})",
-    "min": "pdc_list_min({e}, {0})",
-}
-
-
-def _from_list(xs: Any, name: str) -> Any:
-    array = np.array(list(xs), np.float64)
-    if name in ("max", "min"):
-        return same_zero(array, name)
-    return quietly(getattr(np, name))(array)
 
 
 def _shape_of(b: Builder, node: ast.expr) -> tuple[int, ...]:
@@ -141,7 +122,7 @@ def _array(b: Builder, node: ast.Call) -> ir.Expr:
     result = made(b, node, (len(values),), lambda at: ir.Const(loc, item, item.dtype.type(0)))
     for n, value in enumerate(values):
         cast = cast_operand(b, value, item)
-        mutate(b, node, c.SET_ITEM, result, ir.Const(loc, INT, n), cast)
+        mutate(b, node, a.SET_ITEM, result, ir.Const(loc, INT, n), cast)
     return result
 
 
@@ -169,14 +150,11 @@ def _diff(b: Builder, node: ast.Call) -> ir.Expr:
     base = base if isinstance(base, ir.Local) else b.temporary(base)
 
     def difference(at: ir.Expr) -> ir.Expr:
-        after = op(loc, INT, _NEXT, at)
-        high, low = (op(loc, item, c.ARRAY_ITEM, base, place) for place in (after, at))
+        after = op(loc, INT, a.NEXT, at)
+        high, low = (op(loc, item, a.ARRAY_ITEM, base, place) for place in (after, at))
         return apply(b, "-", high, low, loc)
 
     return made(b, node, (size - 1,), difference)
-
-
-_NEXT = Primitive("next", "({0} + 1)", lambda at: at + 1)
 
 
 def _roll(b: Builder, node: ast.Call) -> ir.Expr:
@@ -186,10 +164,8 @@ def _roll(b: Builder, node: ast.Call) -> ir.Expr:
     size, item, loc = base.type.shape[0], base.type.item, b.loc(node)
     turns = b.stable(b.convert(shift, INT))
     first = b.temporary(apply(b, "%", turns, ir.Const(loc, INT, size), loc))
-    place = Primitive(f"rolled_{size}", f"(({{0}} + {size} - {{1}}) % {size})",
-                      lambda at, by: (at + size - by) % size)  # fmt: skip
     return made(b, node, (size,), lambda at: op(
-        loc, item, c.ARRAY_ITEM, base, op(loc, INT, place, at, first)))  # fmt: skip
+        loc, item, a.ARRAY_ITEM, base, op(loc, INT, a.rolled(size), at, first)))  # fmt: skip
 
 
 _MAKERS: dict[Any, Callable[[Builder, ast.Call], ir.Expr]] = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.effects import may_raise
@@ -31,8 +30,8 @@ from pydotcompute.compiler.irbuild.core.quasiquote import (
     written,
 )
 from pydotcompute.compiler.irbuild.core.unit import Static
+from pydotcompute.compiler.ops.containers import SORT
 from pydotcompute.compiler.ops.functions import COMPENSATED
-from pydotcompute.compiler.ops.operators import Deoptimise, Primitive
 from pydotcompute.compiler.types.types import (
     BOOL,
     FLOAT,
@@ -282,7 +281,7 @@ def sort_list(b: Builder, node: ast.AST, out: str, key: ast.expr | None,
     if key is None and _is_number(place.type.item):
         order = ir.Const(b.loc(node), BOOL, False) if reverse is None else b.truth(
             b.expression(reverse))  # fmt: skip
-        mutate(b, node, _NUMBERS, place, order)
+        mutate(b, node, SORT, place, order)
         return
     names = {n: b.fresh_name(n) for n in "ijkv"} | {"out": out, "keys": out}
     if key is not None:
@@ -325,15 +324,6 @@ def has_float(type_: Type) -> bool:
 
 def _is_number(item: Type) -> bool:
     return item in (INT, WIDE, FLOAT, BOOL, NEVER) or isinstance(item, ScalarType)
-
-
-def _sort_exactly(values: list[Any], reverse: bool) -> None:
-    if any(value != value for value in values):
-        raise Deoptimise("NaN among sorted values")
-    values.sort(reverse=reverse)
-
-
-_NUMBERS = Primitive("sort", "pdc_sort(pdc_t, {0}, {1})", _sort_exactly)
 
 
 def as_list(b: Builder, node: ast.Call, source: ast.expr) -> ir.Expr:

@@ -16,8 +16,16 @@ from pydotcompute.compiler.diagnostics.diagnostic import Location
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.core.enum_values import as_base, base_of
 from pydotcompute.compiler.ops.containers import APPEND, ITEM, LENGTH, list_of
-from pydotcompute.compiler.ops.numpy_operators import field_cast, to_python
-from pydotcompute.compiler.ops.operators import NARROW, Deoptimise, Primitive, binary, conversion
+from pydotcompute.compiler.ops.error_codes import raise_
+from pydotcompute.compiler.ops.numpy_operators import (
+    BOOL_OF_NUMPY,
+    FLOAT_OF_NUMPY,
+    field_cast,
+    to_python,
+)
+from pydotcompute.compiler.ops.operators import NARROW, binary, conversion
+from pydotcompute.compiler.ops.primitive import Deoptimise
+from pydotcompute.compiler.ops.texts import TEXT_OF
 from pydotcompute.compiler.types.types import (
     BOOL,
     CONTAINERS,
@@ -202,7 +210,7 @@ class Converter:
         ):  # fmt: skip
             return self.convert(as_base(value), target)
         if source == STR and target == TEXT:
-            return ir.Op(value.loc, TEXT, Primitive("text_of", "{0}", str), (value,))
+            return ir.Op(value.loc, TEXT, TEXT_OF, (value,))
         if primitive := NARROW if (source, target) == (WIDE, INT) else conversion(source, target):
             if isinstance(value, ir.Const):
                 try:
@@ -212,9 +220,9 @@ class Converter:
             return ir.Op(value.loc, target, primitive, (value,))
         if source == ScalarType("float64") and target == FLOAT:
             # numpy's float64 is a subclass of Python's float.
-            return ir.Op(value.loc, FLOAT, Primitive("float_of_f64", "{0}", float), (value,))
+            return ir.Op(value.loc, FLOAT, FLOAT_OF_NUMPY, (value,))
         if source == NP_BOOL and target == BOOL:
-            return ir.Op(value.loc, BOOL, Primitive("bool_of_np", "{0}", bool), (value,))
+            return ir.Op(value.loc, BOOL, BOOL_OF_NUMPY, (value,))
         if isinstance(target, ScalarType):
             return self._into_scalar(value, target)
         if isinstance(source, ListType) and isinstance(target, ListType):
@@ -331,32 +339,13 @@ def plain_int(value: ir.Expr) -> ir.Expr:
     return value
 
 
-_RAISED: dict[str, type[Exception]] = {
-    "PDC_TYPE_NONE": TypeError,
-    "PDC_ATTRIBUTE_NONE": AttributeError,
-    "PDC_UNBOUND_LOCAL": UnboundLocalError,
-    "PDC_INDEX_TUPLE": IndexError,
-    "PDC_KEY_ERROR": KeyError,
-    "PDC_DEOPT_INT_OVERFLOW": Deoptimise,
-    "PDC_DEOPT_TYPE": Deoptimise,
-    "PDC_DEOPT_TRACEBACK": Deoptimise,
-    "PDC_DEOPT_ERROR": Deoptimise,
-    "PDC_DEOPT_CHANGED": Deoptimise,
-    "PDC_VALUE_ENUM": ValueError,
-}
-
-
 def code_of(value: ir.Expr) -> str:
     """Why a value never exists."""
-    name = value.primitive.name if isinstance(value, ir.Op) else ""
-    return name.removeprefix("raise_") if name.startswith("raise_") else "PDC_DEOPT_TYPE"
+    if isinstance(value, ir.Op) and value.primitive.name == "raise":
+        return str(value.primitive.given[0])
+    return "PDC_DEOPT_TYPE"
 
 
 def raising(loc: Location, type_: Type, code: str) -> ir.Expr:
     """An expression that raises instead of having a value."""
-
-    def python() -> None:
-        raise _RAISED[code]
-
-    primitive = Primitive(f"raise_{code}", f"pdc_raising<{{type}}>({{e}}, {code})", python, True)
-    return ir.Op(loc, type_, primitive, ())
+    return ir.Op(loc, type_, raise_(code), ())

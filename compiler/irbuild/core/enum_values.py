@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pydotcompute.compiler.ir import nodes as ir
-from pydotcompute.compiler.ops.operators import Primitive
+from pydotcompute.compiler.ops.primitive import member
 from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
 from pydotcompute.compiler.types.types import BOOL, FLOAT, INT, STR, EnumType, Type
 
@@ -75,5 +75,5 @@ def _mapped(value: ir.Expr, type_: Type, function: Callable[[Any], Any]) -> ir.E
     def index(member: Any) -> int:
         return members.index(member)
 
-    primitive = Primitive(f"member_{value.type.cls.__name__}", "(i64)({0})", index)
+    primitive = member(value.type.cls.__name__, index)
     return ir.Table(value.loc, type_, results, ir.Op(value.loc, INT, primitive, (value,)))

@@ -24,7 +24,7 @@ from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.quasiquote import placed
 from pydotcompute.compiler.irbuild.core.scope import Var
 from pydotcompute.compiler.irbuild.core.unit import Conversion, Read, Static, Unit, describe_static
-from pydotcompute.compiler.ops.operators import Primitive
+from pydotcompute.compiler.ops.texts import TEXT_ID
 from pydotcompute.compiler.types.message_schema import MESSAGE_MARK, is_message
 from pydotcompute.compiler.types.state_layout import is_exact
 from pydotcompute.compiler.types.types import (
@@ -145,7 +145,7 @@ def _field_value(b: Builder, node: ast.AST, value: ir.Expr, type_: Type) -> ir.E
 def _as_ids(b: Builder, value: ir.Expr) -> ir.Expr:
     """Strings that the host makes as the ids that it will put in their place."""
     if value.type == TEXT:
-        return ir.Op(value.loc, STR, Primitive("text_id", "{0}", str), (value,))
+        return ir.Op(value.loc, STR, TEXT_ID, (value,))
     if isinstance(value.type, ListType) and contains_text(value.type):
         target = ListType(STR, value.type.capacity)
 

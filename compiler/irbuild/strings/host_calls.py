@@ -24,7 +24,7 @@ from pydotcompute.compiler.irbuild.core.unit import Static
 from pydotcompute.compiler.irbuild.objects.functions import specialise
 from pydotcompute.compiler.irbuild.objects.messages import note_read
 from pydotcompute.compiler.irbuild.values.operators import items_of
-from pydotcompute.compiler.ops.operators import ERROR_TEXT, Deoptimise, Primitive
+from pydotcompute.compiler.ops.texts import ERROR_TEXT, length
 from pydotcompute.compiler.types.types import (
     BOOL,
     CONTAINERS,
@@ -254,15 +254,9 @@ def _is_generated(function: pytypes.FunctionType) -> bool:
 
 def short(b: Builder, value: ir.Expr, most: int) -> ir.Expr:
     """An int that says how long a text is to be; of others, the interpreter makes the text."""
-    def python(n: int) -> int:
-        if not 0 <= n <= most:
-            raise Deoptimise("the length of a text")
-        return n
-
     if isinstance(value, ir.Const) and 0 <= value.value <= most:
         return value
-    primitive = Primitive(f"length_{most}", f"pdc_length({{e}}, {{0}}, {most})", python)
-    return ir.Op(value.loc, INT, primitive, (value,))
+    return ir.Op(value.loc, INT, length(most), (value,))
 
 
 # --- print and logging -----------------------------------------------------------------------

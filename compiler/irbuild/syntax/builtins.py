@@ -12,7 +12,6 @@ import numpy as np
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.containers.float_sums import sum_step
 from pydotcompute.compiler.irbuild.containers.iteration import (
-    RANGE_LENGTH,
     dict_view,
     is_range,
     range_bounds,
@@ -35,9 +34,10 @@ from pydotcompute.compiler.irbuild.values.enum_members import is_enum
 from pydotcompute.compiler.irbuild.values.functions import apply_function, arguments, plain_number
 from pydotcompute.compiler.irbuild.values.operators import apply, compare, items_of
 from pydotcompute.compiler.irbuild.values.type_tests import is_instance
+from pydotcompute.compiler.ops.arrays import RANGE_LENGTH
 from pydotcompute.compiler.ops.containers import LENGTH
+from pydotcompute.compiler.ops.functions import PARTS, POWER_MODULO
 from pydotcompute.compiler.ops.numpy_operators import cast, truncation
-from pydotcompute.compiler.ops.operators import Primitive, helper
 from pydotcompute.compiler.types.types import (
     BOOL,
     CONTAINERS,
@@ -50,7 +50,6 @@ from pydotcompute.compiler.types.types import (
     ArrayType,
     ScalarType,
     TupleType,
-    Type,
     join,
 )
 
@@ -120,30 +119,22 @@ def _divmod(b: Builder, node: ast.Call) -> ir.Expr:
     return ir.Tuple(b.loc(node), TupleType(tuple(p.type for p in parts)), parts)
 
 
-def _parts(name: str, second: Type) -> Callable[[Builder, ast.Call], ir.Expr]:
+def _parts(name: str) -> Callable[[Builder, ast.Call], ir.Expr]:
     """``math.modf(x)`` and ``math.frexp(x)``: the two parts of a float."""
-    python: Callable[[float], tuple[float, float]] = getattr(math, name)
-
     def rule(b: Builder, node: ast.Call) -> ir.Expr:
         (value,) = arguments(b, node)
         value, loc = b.stable(b.convert(plain_number(b, value), FLOAT)), b.loc(node)
-        call = f"pdc_{name}_f64({{0}})"
-        one = Primitive(f"{name}_first", f"{call}.first", lambda x: python(x)[0])
-        other = Primitive(f"{name}_second", f"{call}.second", lambda x: python(x)[1])
-        parts = (ir.Op(loc, FLOAT, one, (value,)), ir.Op(loc, second, other, (value,)))
-        return ir.Tuple(loc, TupleType((FLOAT, second)), parts)
+        parts = tuple(ir.Op(loc, s.result, s.primitive, (value,)) for s in PARTS[name])
+        return ir.Tuple(loc, TupleType(tuple(part.type for part in parts)), parts)
 
     return rule
-
-
-_POWMOD = helper("powmod_i64", pow, 3, raises=True)
 
 
 def _pow(b: Builder, node: ast.Call) -> ir.Expr:
     args = arguments(b, node)
     if len(args) == 3:
         parts = tuple(b.convert(arg, INT) for arg in args)
-        return ir.Op(b.loc(node), INT, _POWMOD, parts)
+        return ir.Op(b.loc(node), INT, POWER_MODULO, parts)
     return apply(b, "**", args[0], args[1], b.loc(node))
 
 
@@ -172,7 +163,7 @@ def _scalar_class(cls: type) -> Callable[[Builder, ast.Call], ir.Expr]:
                 raise OperandError(f"{part.type} is no number")
             primitive = cast(part.type, target)
             if isinstance(part.type, ScalarType) and part.type.is_float and not target.is_float:
-                primitive = truncation(part.type, target)
+                primitive = truncation(target)
             assert primitive is not None
             return ir.Op(b.loc(node), target, primitive, (part,))
 
@@ -206,8 +197,8 @@ BUILTINS: dict[Any, Callable[[Builder, ast.Call], ir.Expr | Static]] = {
     next: next_of,
     list: _list,
     pow: _pow,
-    math.modf: _parts("modf", FLOAT),
-    math.frexp: _parts("frexp", INT),
+    math.modf: _parts("modf"),
+    math.frexp: _parts("frexp"),
     isinstance: is_instance,
     **_numpy_classes(),
 }

@@ -23,7 +23,7 @@ from pydotcompute.compiler.irbuild.core.convert import OperandError, plain_int, 
 from pydotcompute.compiler.irbuild.core.enum_values import as_base
 from pydotcompute.compiler.irbuild.core.unit import Static
 from pydotcompute.compiler.irbuild.values.operators import compare, items_of
-from pydotcompute.compiler.ops.operators import Primitive
+from pydotcompute.compiler.ops import arrays
 from pydotcompute.compiler.types.types import (
     BOOL,
     FLOAT,
@@ -154,15 +154,10 @@ def _choose(b: Builder, values: list[ir.Expr], at: ir.Expr, first: int) -> ir.Ex
 
 def place(b: Builder, index: ir.Expr, size: int, code: str) -> ir.Expr:
     """An index as Python counts, checked."""
-
-    def python(index: int) -> int:
-        return range(size)[index]
-
     index = b.convert(plain_int(as_base(index)), INT)
     if isinstance(index, ir.Const) and -size <= index.value < size:
         return ir.Const(index.loc, INT, index.value % size)
-    primitive = Primitive(f"place_{size}", f"pdc_index({{e}}, {{0}}, {size}, {code})", python, True)
-    return b.stable(ir.Op(index.loc, INT, primitive, (index,)))
+    return b.stable(ir.Op(index.loc, INT, arrays.place(size, code), (index,)))
 
 
 def indexed(b: Builder, node: ast.Subscript, table: Any) -> ir.Expr:
@@ -195,8 +190,7 @@ def _of_array(b: Builder, node: ast.Subscript, table: np.ndarray[Any, Any]) -> i
 def _flat(row: ir.Expr, size: int, column: ir.Expr) -> ir.Expr:
     if isinstance(row, ir.Const) and row.value == 0:
         return column
-    primitive = Primitive(f"flat_{size}", f"({{0}} * {size} + {{1}})", lambda r, c: r * size + c)
-    return ir.Op(row.loc, INT, primitive, (row, column))
+    return ir.Op(row.loc, INT, arrays.flat(size), (row, column))
 
 
 def chained(b: Builder, node: ast.Subscript, table: Any, row: ast.expr) -> ir.Expr | None:

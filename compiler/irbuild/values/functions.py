@@ -12,8 +12,7 @@ from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.enum_values import as_base
 from pydotcompute.compiler.ops.functions import match, spelling
-from pydotcompute.compiler.ops.numpy_operators import quietly, to_python
-from pydotcompute.compiler.ops.operators import Primitive, suffix
+from pydotcompute.compiler.ops.numpy_operators import ABS, rounded, to_python
 from pydotcompute.compiler.types.types import FLOAT, INT, NONE, NP_BOOL, ScalarType, UnionType
 
 
@@ -116,8 +115,7 @@ def _of_scalar(b: Builder, function: Callable[..., Any], args: list[ir.Expr],
     value, *rest = args
     type_ = args[0].type
     if function is abs:
-        primitive = Primitive(f"np_abs_{suffix(type_)}", "pdc_np_abs({0})", quietly(abs))
-        return ir.Op(value.loc, type_, primitive, (value,))
+        return ir.Op(value.loc, type_, ABS, (value,))
     if (function is round and type_ == NP_BOOL) or (
         function is math.trunc and type_ != ScalarType("float64")
     ):  # fmt: skip
@@ -137,12 +135,7 @@ def _rounded(value: ir.Expr, digits: ir.Expr, type_: ScalarType) -> ir.Expr:
         raise OperandError(f"a {type_} is rounded to a constant number of digits, from 0 to 22")
     if not type_.is_float:
         return value
-    name, factor = suffix(type_), f"({suffix(type_)})1e{digits.value}"
-    primitive = Primitive(
-        f"np_round_{name}_{digits.value}", f"pdc_np_round({{0}}, {factor})",
-        quietly(lambda x: round(x, digits.value)),
-    )  # fmt: skip
-    return ir.Op(value.loc, type_, primitive, (value,))
+    return ir.Op(value.loc, type_, rounded(digits.value), (value,))
 
 
 def plain_number(b: Builder, value: ir.Expr) -> ir.Expr:

@@ -19,7 +19,15 @@ from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import NoneOperandError, OperandError, raising
 from pydotcompute.compiler.irbuild.core.enum_values import as_base, base_of, has_operators
 from pydotcompute.compiler.ops.numpy_operators import cast, depends_on_processor
-from pydotcompute.compiler.ops.operators import NOT, Deoptimise, Primitive, binary, folded
+from pydotcompute.compiler.ops.operators import (
+    ALWAYS,
+    AND_LOW,
+    NOT,
+    SAME_FLOAT,
+    SHIFT_HIGH,
+    binary,
+    folded,
+)
 from pydotcompute.compiler.types.int_ranges import int_type
 from pydotcompute.compiler.types.types import (
     BOOL,
@@ -72,10 +80,6 @@ def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> i
     return ir.Op(loc, signature.result, signature.primitive, args)
 
 
-_AND_LOW = Primitive("and_low", "(i64)({0}.lo & (u64){1})", operator.and_)
-_SHIFT_HIGH = Primitive("shift_high", "({0}.hi >> ({1} - 64))", operator.rshift)
-
-
 def _short(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> ir.Expr | None:
     """Operators on constants, and those whose result has 64 bits for certain."""
     if isinstance(left, ir.Const) and isinstance(right, ir.Const):
@@ -88,9 +92,9 @@ def _short(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> 
         swapped = symbol == "&" and isinstance(left, ir.Const) and left.type == INT
         return _short(b, symbol, right, left, loc) if swapped and right.type == WIDE else None
     if symbol == "&" and right.type == INT and right.value >= 0:
-        return ir.Op(loc, INT, _AND_LOW, (left, right))
+        return ir.Op(loc, INT, AND_LOW, (left, right))
     if symbol == ">>" and left.type == WIDE and right.type == INT and 64 <= right.value < 128:
-        return ir.Op(loc, INT, _SHIFT_HIGH, (left, right))
+        return ir.Op(loc, INT, SHIFT_HIGH, (left, right))
     return None
 
 
@@ -192,9 +196,7 @@ def _unlike(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     plain = (ir.Const, ir.Local, ir.As)
     if isinstance(left, plain) and isinstance(right, plain):
         return ir.Const(left.loc, BOOL, answer)
-    text = f"((void){{0}}, (void){{1}}, {str(answer).lower()})"
-    primitive = Primitive(f"always_{answer}", text, lambda *_: answer)
-    return ir.Op(left.loc, BOOL, primitive, (left, right))
+    return ir.Op(left.loc, BOOL, ALWAYS[answer], (left, right))
 
 
 def _has_operators(type_: Type) -> bool:
@@ -253,18 +255,11 @@ def _same_item(b: Builder, one: ir.Expr, other: ir.Expr) -> ir.Expr:
     if isinstance(other.type, UnionType):
         return b.split(other, lambda part: _same_item(b, one, part))
     if one.type == other.type and one.type in (FLOAT, *_SCALAR_FLOATS):
-        return ir.Op(one.loc, BOOL, _SAME_FLOAT, (one, other))
+        return ir.Op(one.loc, BOOL, SAME_FLOAT, (one, other))
     return compare(b, "==", one, other)
 
 
-def _same_float(one: float, other: float) -> bool:
-    if one != one and other != other:
-        raise Deoptimise("whether two NaNs are one object")
-    return one == other
-
-
 _SCALAR_FLOATS = (ScalarType("float64"), ScalarType("float32"))
-_SAME_FLOAT = Primitive("same_float", "pdc_same_float({e}, {0}, {1})", _same_float)
 
 
 def _order(b: Builder, symbol: str, left: list[ir.Expr], right: list[ir.Expr],

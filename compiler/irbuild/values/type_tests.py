@@ -14,7 +14,7 @@ from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.unit import Static
-from pydotcompute.compiler.ops.operators import ERROR_NAME
+from pydotcompute.compiler.ops.texts import ERROR_NAME
 from pydotcompute.compiler.types.types import (
     BOOL,
     ERROR,

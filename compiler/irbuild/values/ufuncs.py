@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,48 +18,19 @@ from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.enum_values import as_base
 from pydotcompute.compiler.irbuild.values.operators import apply, cast_operand
-from pydotcompute.compiler.ops.numpy_operators import quietly
-from pydotcompute.compiler.ops.operators import Deoptimise, Primitive, suffix, unary
+from pydotcompute.compiler.ops.numpy_operators import TESTS, UFUNCS, quietly, ufunc
+from pydotcompute.compiler.ops.operators import unary
 from pydotcompute.compiler.types.types import BOOL, FLOAT, INT, NP_BOOL, ScalarType, Type, UnionType
 
 _SAMPLES: dict[Type, Any] = {BOOL: True, INT: 1, FLOAT: 1.0}
 
 
-def _both_zeros(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(a: Any, b: Any) -> Any:
-        if a == b == 0 and np.signbit(a) != np.signbit(b):
-            raise Deoptimise("zeros of both signs")
-        return quietly(function)(a, b)
 
-    return call
-
-
-_EXACT: dict[Any, tuple[str, Callable[..., Any]]] = {
-    np.sqrt: ("pdc_np_sqrt({0})", np.sqrt),
-    np.fabs: ("pdc_np_abs({0})", np.fabs),
-    np.absolute: ("pdc_np_abs({0})", np.absolute),
-    np.floor: ("pdc_np_floor({0})", np.floor),
-    np.ceil: ("pdc_np_ceil({0})", np.ceil),
-    np.trunc: ("pdc_np_trunc({0})", np.trunc),
-    np.rint: ("pdc_np_rint({0})", np.rint),
-    np.sign: ("pdc_np_sign({0})", np.sign),
-    np.minimum: ("pdc_np_minimum({e}, {0}, {1})", _both_zeros(np.minimum)),
-    np.maximum: ("pdc_np_maximum({e}, {0}, {1})", _both_zeros(np.maximum)),
-}
-"""C text and meaning, of operands that have the type of the result."""
-
-_FLOAT_ONLY = frozenset({np.floor, np.ceil, np.trunc, np.rint})
 _OPERATORS: dict[Any, str] = {
     np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.floor_divide: "//",
     np.remainder: "%", np.bitwise_and: "&", np.bitwise_or: "|", np.bitwise_xor: "^",
     np.left_shift: "<<", np.right_shift: ">>",
 }  # fmt: skip
-_TESTS: dict[Any, str] = {
-    np.isnan: "({0} != {0})", np.isinf: "pdc_isinf((f64){0})",
-    np.isfinite: "pdc_isfinite((f64){0})",
-}  # fmt: skip
-
-
 def ufunc_of(b: Builder, function: Any, args: Sequence[ir.Expr], node: ast.AST) -> ir.Expr:
     """A function of numpy, of scalars.
 
@@ -89,18 +60,13 @@ def ufunc_of(b: Builder, function: Any, args: Sequence[ir.Expr], node: ast.AST) 
     if function is np.square:
         value = b.stable(cast_operand(b, args[0], result))
         return apply(b, "*", value, value, loc)
-    if function in _TESTS:
+    if function in TESTS:
         value = b.stable(cast_operand(b, args[0], _float_of(args[0].type)))
-        primitive = Primitive(function.__name__, _TESTS[function], quietly(function))
-        return ir.Op(loc, NP_BOOL, primitive, (value,))
-    text, python = _EXACT[function]
-    if function in _FLOAT_ONLY and not result.is_float:
-        text, python = "{0}", lambda value: value
+        return ir.Op(loc, NP_BOOL, TESTS[function], (value,))
     if result.dtype.itemsize < 4 and result.is_float:
         raise OperandError(f"`np.{function.__name__}` of a {args[0].type} is a {result}")
     parts = tuple(cast_operand(b, arg, result) for arg in args)
-    name = f"np_{function.__name__}_{suffix(result)}"
-    return ir.Op(loc, result, Primitive(name, text, quietly(python)), parts)
+    return ir.Op(loc, result, ufunc(function, result), parts)
 
 
 def _scalars(args: Sequence[ir.Expr]) -> bool:
@@ -118,7 +84,7 @@ def _float_of(type_: Type) -> ScalarType:
 
 
 def _result(function: Any, args: Sequence[ir.Expr]) -> ScalarType:
-    known = (*_EXACT, *_OPERATORS, *_TESTS, np.negative, np.positive, np.square)
+    known = (*UFUNCS, *_OPERATORS, *TESTS, np.negative, np.positive, np.square)
     name = getattr(function, "__name__", "?")
     if function not in known:
         raise OperandError(

@@ -8,9 +8,7 @@ remains of ints beyond 64 bits is of type ``WIDE``, as the tables of ``operators
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -20,8 +18,9 @@ from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.enum_values import as_base
 from pydotcompute.compiler.irbuild.values.operators import apply, cast_operand
-from pydotcompute.compiler.ops.numpy_operators import numpy_binary, quietly
-from pydotcompute.compiler.ops.operators import Deoptimise, Primitive
+from pydotcompute.compiler.ops.numpy_operators import WIDE_OF_WORD, numpy_binary
+from pydotcompute.compiler.ops.operators import LOW_SHIFT, LOW_WORD, PRODUCT, low
+from pydotcompute.compiler.ops.primitive import cast_to
 from pydotcompute.compiler.types.int_ranges import INT_MAX
 from pydotcompute.compiler.types.types import BOOL, INT, WIDE, ScalarType, UnionType
 
@@ -131,18 +130,13 @@ def _int(b: Builder, node: ast.expr) -> ir.Expr:
     return value
 
 
-def _low(value: int) -> Any:
-    return np.uint64(value & _ALL)
-
-
 def _word(value: ir.Expr) -> ir.Expr:
     """The low 64 bits of an int."""
     if value.type == WORD:
         return value
     if isinstance(value, ir.Const):
-        return ir.Const(value.loc, WORD, _low(int(value.value)))
-    text = "{0}.lo" if value.type == WIDE else "(u64)({0})"
-    return ir.Op(value.loc, WORD, Primitive(f"low_{value.type}", text, _low), (value,))
+        return ir.Const(value.loc, WORD, low(int(value.value)))
+    return ir.Op(value.loc, WORD, LOW_WORD[value.type], (value,))
 
 
 def _masked(b: Builder, node: ast.BinOp, side: ast.expr, mask: int) -> ir.Expr:
@@ -150,23 +144,14 @@ def _masked(b: Builder, node: ast.BinOp, side: ast.expr, mask: int) -> ir.Expr:
     if mask != _ALL:
         word = _combined("&", word, ir.Const(loc, WORD, np.uint64(mask)))
     if mask <= INT_MAX:
-        return ir.Op(loc, INT, Primitive("int_of_word", "(i64)({0})", int), (word,))
-    return ir.Op(loc, WIDE, Primitive("wide_of_word", "pdc_wide_u64({0})", int), (word,))
+        return ir.Op(loc, INT, cast_to(INT, int), (word,))
+    return ir.Op(loc, WIDE, WIDE_OF_WORD, (word,))
 
 
 def _combined(symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     signature = numpy_binary(symbol, WORD, WORD)
     assert signature is not None
     return ir.Op(left.loc, WORD, signature.primitive, (left, right))
-
-
-def _shift_word(word: Any, count: int) -> Any:
-    if count > 4096:
-        raise Deoptimise("Python may run out of memory")
-    return _low(int(word) << count)
-
-
-_SHIFT = Primitive("low_shl", "pdc_low_shl({e}, {0}, {1})", quietly(_shift_word), raises=True)
 
 
 def _words(b: Builder, node: ast.expr) -> ir.Expr:
@@ -180,7 +165,7 @@ def _words(b: Builder, node: ast.expr) -> ir.Expr:
             node.right: lambda: _int(b, node.right),
         }
         left, right = b.sequence((node.left, node.right), lambda part: parts[part]())
-        return ir.Op(b.loc(node), WORD, _SHIFT, (left, b.convert(right, INT)))
+        return ir.Op(b.loc(node), WORD, LOW_SHIFT, (left, b.convert(right, INT)))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         zero = ir.Const(b.loc(node), WORD, np.uint64(0))
         return _combined("-", zero, _words(b, node.operand))
@@ -212,7 +197,6 @@ def _reduced(b: Builder, node: ast.BinOp) -> ir.Expr:
     return b.convert(result, INT) if all(short) and right.type != WIDE else result
 
 
-_PRODUCT = Primitive("mul_of_i64", "pdc_mul_of_i64({0}, {1})", operator.mul)
 _TERMS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
 
 
@@ -225,7 +209,7 @@ def _all_bits(b: Builder, node: ast.expr, short: list[bool]) -> ir.Expr:
     left, right = b.sequence((node.left, node.right), lambda part: _all_bits(b, part, short))
     symbol, loc = _TERMS[type(node.op)], b.loc(node)
     if symbol == "*" and WIDE not in (left.type, right.type):
-        return ir.Op(loc, WIDE, _PRODUCT, (b.convert(left, INT), b.convert(right, INT)))
+        return ir.Op(loc, WIDE, PRODUCT, (b.convert(left, INT), b.convert(right, INT)))
     return apply(b, symbol, cast_operand(b, left, WIDE), right, loc)
 
 
