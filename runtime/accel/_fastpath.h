@@ -152,6 +152,10 @@ enum outcome layout_pack(const Layout *layout, PyObject *message, char *record);
 /* Build the message of a record: a new reference, or NULL. */
 PyObject *layout_unpack(const Layout *layout, const char *record);
 
+/* The record of a message for a ring: YES, UNUSUAL or FAILED.  Python code may run. */
+enum outcome ring_pack(Ring *ring, PyObject *message, char *record);
+/* Publish such a record; as ring_put.  Python code runs only after it is published. */
+enum outcome ring_publish(Ring *ring, const char *record, int gated);
 /* Put a message; NO if the ring is full.  With `gated`, UNUSUAL if the put gate is up. */
 enum outcome ring_put(Ring *ring, PyObject *message, int gated);
 /* Take the oldest message into *message; NO if there is none. */
@@ -176,7 +180,8 @@ typedef struct {
 /* Put a message and let it be answered at once.  YES: there is a reply, and it only remains to
    say that room was made (`took`) if the status is FULL.  UNUSUAL: nothing was done.  NO: the
    message was put and a burst run, but there is no reply yet: NativeEngine.after comes next. */
-enum outcome engine_request(Engine *engine, Ring *in, PyObject *message, Answer *answer);
+enum outcome engine_request(Engine *engine, Ring *in, Ring *out, PyObject *message,
+                            Answer *answer);
 enum { STATUS_FULL = 2 };  /* of abi.Status */
 
 /* Whether this is the thread of the kernel's event loop. */

@@ -53,10 +53,14 @@ find_kernel(Call *call)
 {
     PyObject *kernels = member(call->target, world.kernels), *kernel = NULL;
     if (kernels != NULL && PyDict_CheckExact(kernels)) {
+        Py_INCREF(kernels);  /* an __eq__ of the id may run any code */
         kernel = PyDict_GetItemWithError(kernels, call->id);
         Py_XINCREF(kernel);
+        Py_DECREF(kernels);
     }
     if (kernel == NULL) {
+        if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
+            return -1;
         PyErr_Clear();
         kernel = PyObject_CallMethodOneArg(call->target, name_get, call->id);  /* says why */
         if (kernel == NULL)
@@ -119,6 +123,7 @@ call_step(PyObject *self, PyObject *value, PyObject **result)
                             "can't send non-None value to a just-started coroutine");
             return PYGEN_ERROR;
         }
+        call->state = RUNNING;  /* an __eq__ of the id may come back here */
         if (call->id != NULL && find_kernel(call))
             goto failed;
         if (!is_home(call->target)) {

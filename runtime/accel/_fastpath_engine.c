@@ -57,6 +57,8 @@ sampled(Engine *engine)
         PyObject *clock = PyObject_CallNoArgs(world.clock);
         if (clock == NULL)
             return FAILED;
+        if (engine->samples >= MOST_SAMPLES)  /* `settle` came back here */
+            engine->samples = 0;
         engine->sample[engine->samples++] = PyFloat_AsDouble(clock) - began;
         Py_DECREF(clock);
         if (engine->samples == MOST_SAMPLES) {
@@ -91,6 +93,7 @@ account(Engine *engine, uint64_t tail, double seconds, int timed)
 {
     Ring *in = engine->in, *out = engine->out;
     unsigned long long done = tail - engine->taken, held = in->head - tail + done;
+    enum outcome outcome = YES;
     engine->inline_busy += seconds;
     if (!done)
         return YES;
@@ -101,9 +104,18 @@ account(Engine *engine, uint64_t tail, double seconds, int timed)
     held = out->seen - out->tail;
     if (held > out->peak)
         out->peak = out->drop_oldest && held > out->bound ? out->bound : held;
-    if (timed && handled(engine, done, seconds) == FAILED)
-        return FAILED;
-    return tail > in->sample_at ? sampled(engine) : YES;
+    if (timed)
+        outcome = handled(engine, done, seconds);
+    /* Python code may have detached the engine */
+    if (outcome != FAILED && engine->in == in && tail > in->sample_at)
+        outcome = sampled(engine);
+    return outcome;
+}
+
+static int
+is_exact(PyObject *value, PyTypeObject *type)
+{
+    return value != NULL && Py_IS_TYPE(value, type);
 }
 
 /* Whether a burst may be run here and now: YES, NO, or UNUSUAL if NativeEngine has to see to it. */
@@ -113,6 +125,8 @@ ready(const Engine *engine)
     const Ring *in = engine->in, *out = engine->out;
     PyObject *pace = engine->pace;
     if (engine->burst == NULL || pace == NULL || !Py_IS_TYPE(pace, world.pace)
+        || !is_exact(member(pace, world.cost), &PyFloat_Type)
+        || !is_exact(member(pace, world.limit), &PyLong_Type)
         || in->words.buf == NULL || out->words.buf == NULL)
         return UNUSUAL;
     if (engine->gate || member(pace, world.too_long) == Py_True)
@@ -171,34 +185,37 @@ engine_pull(Engine *engine)
 
 /* The caller holds references to the engine and the ring. */
 enum outcome
-engine_request(Engine *engine, Ring *in, PyObject *message, Answer *answer)
+engine_request(Engine *engine, Ring *in, Ring *out, PyObject *message, Answer *answer)
 {
-    Ring *out = engine->out;
-    unsigned long long armed = in->armed, ordinal = in->head;
-    enum outcome outcome;
+    unsigned long long armed, ordinal;
+    char record[MOST_BYTES];
+    enum outcome outcome = ring_pack(in, message, record);
     int timed;
+    if (outcome != YES)
+        return outcome;
+    armed = in->armed;
+    ordinal = in->head;
     /* both queues are empty, so the first output is the reply; and a reply takes no room, which
        only shows where the queue, when full, does something other than wait */
-    if (engine->in != in || ready(engine) != YES || ordinal != engine->taken
+    if (engine->in != in || engine->out != out || ready(engine) != YES || ordinal != engine->taken
         || out->tail != acquire(out, WORD_HEAD) || acquire(out, WORD_POLICY) != 0
         || out->layout == NULL || !Py_IS_TYPE(out->layout, &LayoutType))
         return UNUSUAL;
     in->armed = 1;  /* the burst is run here: nobody needs to be woken */
-    outcome = ring_put(in, message, 1);
+    outcome = ring_publish(in, record, 1);
     in->armed = armed;
     if (outcome != YES)
         return outcome == FAILED ? FAILED : UNUSUAL;
-    Py_INCREF(out);
     answer->reply = NULL;
     answer->ordinal = ordinal;
     answer->status = burst(engine, 1, &answer->seconds, &timed);
     outcome = NO;
     if (acquire(in, WORD_TAIL) == ordinal + 1)
         outcome = ring_get(out, &answer->reply);
-    Py_DECREF(out);
     if (outcome != YES)
         return outcome == FAILED ? FAILED : NO;
-    outcome = answer->status > MORE
+    outcome = engine->burst == NULL ? YES  /* making the reply has detached the engine */
+        : answer->status > MORE
         ? run_with((PyObject *)engine, name_after, (unsigned)answer->status, answer->seconds)
         : settle(engine, answer->seconds, timed);
     if (outcome == FAILED)
@@ -216,6 +233,8 @@ engine_attach(PyObject *object, PyObject *args)
     if (!PyArg_ParseTuple(args, "OO!O!KK:attach", &block, &RingType, &in, &RingType, &out,
                           &actor, &burst))
         return NULL;
+    if (self->out != NULL)
+        Py_CLEAR(self->out->engine);
     Py_XSETREF(self->block, Py_NewRef(block));
     Py_XSETREF(self->in, (Ring *)Py_NewRef(in));
     Py_XSETREF(self->out, (Ring *)Py_NewRef(out));

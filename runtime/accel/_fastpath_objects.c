@@ -41,10 +41,12 @@ accepted(PyObject *port, PyObject *message)
     copiers = member(values, world.copiers);
     if (copiers == NULL || !PyDict_CheckExact(copiers))
         return NULL;
+    Py_INCREF(copiers);  /* the __eq__ of a metaclass may run any code */
     copier = PyDict_GetItemWithError(copiers, (PyObject *)Py_TYPE(message));
+    Py_XINCREF(copier);
+    Py_DECREF(copiers);
     if (copier == NULL)
         return NULL;
-    Py_INCREF(copier);
     copy = PyObject_CallOneArg(copier, message);
     Py_DECREF(copier);
     return copy;
@@ -58,7 +60,7 @@ sample(PyObject *port, unsigned long long head)
     unsigned long long at;
     if (number(port, PORT_SAMPLE_AT, &at))
         return -1;
-    if (head < at || PyObject_IsTrue(*time))
+    if (head < at || *time == NULL || !PyFloat_CheckExact(*time) || PyFloat_AS_DOUBLE(*time) != 0.0)
         return 0;
     now = PyObject_CallNoArgs(world.clock);
     if (now == NULL)
@@ -90,7 +92,9 @@ object_put(PyObject *port, PyObject *message)
         Py_DECREF(copy);
         goto unusual;
     }
+    Py_INCREF(items);
     done = PyObject_CallMethodOneArg(items, name_append, copy);
+    Py_DECREF(items);
     Py_DECREF(copy);
     if (done == NULL)
         return FAILED;

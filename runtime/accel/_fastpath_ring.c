@@ -16,29 +16,37 @@ layout_of(const Ring *ring)
 static inline char *
 slot(const Ring *ring, const Layout *layout, unsigned long long ordinal)
 {
-    unsigned long long at = (ordinal & ring->mask) * ring->size;
+    unsigned long long index = ordinal & ring->mask, at = index * ring->size;
     if (ring->buffer.buf == NULL || ring->size != (unsigned long long)layout->size
+        || index > UINT32_MAX  /* so that nothing here overflows */
         || at + ring->size > (unsigned long long)ring->buffer.len)
         return NULL;
     return (char *)ring->buffer.buf + at;
 }
 
 enum outcome
-ring_put(Ring *ring, PyObject *message, int gated)
+ring_pack(Ring *ring, PyObject *message, char *record)
 {
     Layout *layout = layout_of(ring);
-    char record[MOST_BYTES], *to;
-    unsigned long long head;
     enum outcome packed;
-    PyObject *done;
-    if (layout == NULL || !Py_IS_TYPE(message, layout->cls) || ring->words.buf == NULL)
+    if (layout == NULL || !Py_IS_TYPE(message, layout->cls))
         return UNUSUAL;
+    Py_INCREF(layout);  /* a property of the message may take it from the ring */
     packed = layout_pack(layout, message, record);
-    if (packed != YES)
-        return packed;
-    /* reading the fields may have run any code: from here to the release nothing else runs */
-    head = ring->head;
-    if (gated && ring->put_gate)
+    if (packed == YES && (PyObject *)layout != ring->layout)
+        packed = UNUSUAL;
+    Py_DECREF(layout);
+    return packed;
+}
+
+enum outcome
+ring_publish(Ring *ring, const char *record, int gated)
+{
+    Layout *layout = layout_of(ring);
+    unsigned long long head = ring->head;
+    PyObject *done, *wake = ring->wake;
+    char *to;
+    if (layout == NULL || ring->words.buf == NULL || wake == NULL || (gated && ring->put_gate))
         return UNUSUAL;
     if (head - ring->seen >= ring->bound && !ring->drop_oldest) {
         ring->seen = acquire(ring, WORD_TAIL);
@@ -63,11 +71,19 @@ ring_put(Ring *ring, PyObject *message, int gated)
         __atomic_thread_fence(__ATOMIC_RELEASE);
     if (ring->armed)
         return YES;
-    done = PyObject_CallNoArgs(ring->wake);
-    if (done == NULL)
-        return FAILED;
-    Py_DECREF(done);
-    return YES;
+    Py_INCREF(wake);
+    done = PyObject_CallNoArgs(wake);
+    Py_DECREF(wake);
+    Py_XDECREF(done);
+    return done == NULL ? FAILED : YES;
+}
+
+enum outcome
+ring_put(Ring *ring, PyObject *message, int gated)
+{
+    char record[MOST_BYTES];
+    enum outcome packed = ring_pack(ring, message, record);
+    return packed == YES ? ring_publish(ring, record, gated) : packed;
 }
 
 enum outcome
@@ -75,13 +91,15 @@ ring_get(Ring *ring, PyObject **message)
 {
     Layout *layout = layout_of(ring);
     unsigned long long tail = ring->tail;
-    char *from;
+    char *from, record[MOST_BYTES];
     if (layout == NULL || ring->words.buf == NULL || ring->drop_oldest)
         return UNUSUAL;
     if (world.spill) {
         PyObject *spill = member((PyObject *)ring, world.spill);
-        if (spill == NULL || PyObject_Size(spill) != 0)
+        if (spill == NULL || PyObject_Size(spill) != 0) {
+            PyErr_Clear();
             return UNUSUAL;
+        }
     }
     if (tail == ring->seen) {
         ring->seen = acquire(ring, WORD_HEAD);
@@ -91,15 +109,24 @@ ring_get(Ring *ring, PyObject **message)
     from = slot(ring, layout, tail);
     if (from == NULL)
         return UNUSUAL;
-    *message = layout_unpack(layout, from);
-    if (*message == NULL) {  /* an error is reported by the Python method */
-        if (!PyErr_ExceptionMatches(PyExc_Exception))
+    /* Making the message may run any code (a descriptor, the garbage collector), which may take
+       the next message or the memory away: so this message is copied and counted first. */
+    memcpy(record, from, layout->size);
+    ring->tail = tail + 1;
+    Py_INCREF(layout);
+    *message = layout_unpack(layout, record);
+    Py_DECREF(layout);
+    if (*message == NULL) {
+        int back = ring->tail == tail + 1;
+        if (back)
+            ring->tail = tail;
+        if (!back || !PyErr_ExceptionMatches(PyExc_Exception))
             return FAILED;
-        PyErr_Clear();
+        PyErr_Clear();  /* an error is reported by the Python method */
         return UNUSUAL;
     }
-    ring->tail = tail + 1;
-    release(ring, WORD_TAIL, tail + 1);
+    if (ring->words.buf != NULL)
+        release(ring, WORD_TAIL, ring->tail);
     return YES;
 }
 
@@ -143,16 +170,16 @@ get_view(Py_buffer *view, const char *name)
 static void
 drop_view(Py_buffer *view)
 {
-    PyBuffer_Release(view);
-    view->buf = NULL;
-    view->len = 0;
+    Py_buffer old = *view;
+    memset(view, 0, sizeof(*view));  /* first: releasing it may run any code */
+    PyBuffer_Release(&old);
 }
 
 /* Takes a memoryview; the memory stays where it is for as long as the ring holds it. */
 static int
 set_view(Py_buffer *view, PyObject *value, Py_ssize_t least)
 {
-    Py_buffer fresh;
+    Py_buffer fresh, old;
     if (value == NULL) {
         PyErr_SetString(PyExc_AttributeError, "the memory of a ring cannot be deleted");
         return -1;
@@ -170,8 +197,9 @@ set_view(Py_buffer *view, PyObject *value, Py_ssize_t least)
         PyErr_SetString(PyExc_TypeError, "the memory of a ring is given as a memoryview");
         return -1;
     }
-    drop_view(view);
+    old = *view;
     *view = fresh;
+    PyBuffer_Release(&old);
     return 0;
 }
 

@@ -17,7 +17,9 @@ enum outcome
 must_yield(PyObject *kernel)
 {
     PyObject **credit = (PyObject **)((char *)kernel + world.credit);
-    long left = *credit != NULL && PyLong_CheckExact(*credit) ? PyLong_AsLong(*credit) - 1 : 0;
+    int overflow = 0;
+    long left = *credit != NULL && PyLong_CheckExact(*credit)
+        ? PyLong_AsLongAndOverflow(*credit, &overflow) - 1 : 0;
     PyObject *now = PyLong_FromLong(left > 0 ? left : world.calls);
     if (now == NULL)
         return FAILED;
@@ -171,7 +173,7 @@ request_now(PyObject *kernel, PyObject *message, PyObject *timeout, PyObject **r
     else if (Py_IS_TYPE(in, world.inring) && Py_IS_TYPE(out, world.outring)
              && ((Ring *)out)->engine != NULL) {
         engine = Py_NewRef((PyObject *)((Ring *)out)->engine);
-        outcome = engine_request((Engine *)engine, (Ring *)in, message, &answer);
+        outcome = engine_request((Engine *)engine, (Ring *)in, (Ring *)out, message, &answer);
     }
     if (outcome == NO) {
         *waiting = PyObject_CallFunction(world.begun, "OOOKOid", kernel, message, timeout,
@@ -180,8 +182,13 @@ request_now(PyObject *kernel, PyObject *message, PyObject *timeout, PyObject **r
             outcome = FAILED;
     }
     else if (outcome == YES) {
-        if (answer.status == STATUS_FULL)
-            done = PyObject_CallMethodNoArgs(member(kernel, world.outbox), name_took);
+        if (answer.status == STATUS_FULL) {
+            PyObject *channel = Py_XNewRef(member(kernel, world.outbox));
+            done = channel == NULL ? NULL : PyObject_CallMethodNoArgs(channel, name_took);
+            if (channel == NULL)
+                PyErr_SetString(PyExc_AttributeError, "_outbox");
+            Py_XDECREF(channel);
+        }
         if (answer.status != STATUS_FULL || done != NULL)
             Py_XSETREF(done, PyObject_CallFunctionObjArgs(world.correlate, answer.reply, message,
                                                           NULL));

@@ -14,20 +14,20 @@ from pathlib import Path
 import pytest
 
 from pydotcompute import message
-from pydotcompute.kernels import accelerate
+from pydotcompute.accel import storage
 
-needs_extension = pytest.mark.skipif(accelerate.extension is None, reason="not built")
+needs_extension = pytest.mark.skipif(storage.extension is None, reason="not built")
 ROOT = Path(__file__).parents[3]
 
 COMPUTED_NAMES = """
 import dataclasses, gc
 from pydotcompute import message
-from pydotcompute.kernels import accelerate
+from pydotcompute.accel import storage
 
 for n in range(2000):
     fields = [(f"field_{n}_{k}", int) for k in range(4)]
     cls = message(dataclasses.make_dataclass(f"Made{n}", fields))
-    layout = accelerate.layout_of(cls)
+    layout = storage.layout_of(cls)
     values = cls(*range(4))
     assert layout.message(layout.record(values)) == values
     del cls, layout, values, fields
@@ -58,7 +58,7 @@ def test_layout_makes_no_instance() -> None:
         def __del__(self) -> None:
             unmade.append(hasattr(self, "value"))
 
-    layout = accelerate.layout_of(Closing)
+    layout = storage.layout_of(Closing)
     assert layout is not None
     assert unmade == []
     assert layout.message(layout.record(Closing(5))).value == 5
@@ -78,9 +78,9 @@ def test_a_record_that_fails_leaves_no_half_built_message() -> None:
         def __del__(self) -> None:
             unmade.append(hasattr(self, "value"))
 
-    layout = accelerate.layout_of(Named)
+    layout = storage.layout_of(Named)
     record = bytearray(layout.record(Named(1, "")))
-    record[8:12] = b"\xff" * 4
+    record[8:16] = b"\xff" * 8
     unmade.clear()
     with pytest.raises(IndexError, match="index out of range"):
         layout.message(record)
@@ -102,4 +102,4 @@ def test_classes_that_object_new_does_not_make_are_for_the_codec() -> None:
 
     for cls in (Number, int, Own, Abstract):
         with pytest.raises(TypeError, match=r"object\.__new__"):
-            accelerate.extension.Layout(cls, 8, ())
+            storage.extension.Layout(cls, 8, ())
