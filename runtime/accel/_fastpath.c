@@ -198,9 +198,18 @@ uninstall(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
     Py_RETURN_NONE;
 }
 
+/* For the Python code of rings, which has no atomic accesses: see queues/memory_order.py. */
+static PyObject *
+fence(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef module_methods[] = {
     {"install", (PyCFunction)(void (*)(void))install, METH_VARARGS | METH_KEYWORDS,
      "Put the C operations in place of the Python ones."},
+    {"fence", fence, METH_NOARGS, "Order the memory accesses before it and after it."},
     {"uninstall", uninstall, METH_NOARGS, "Put the Python operations back."},
     {NULL},
 };

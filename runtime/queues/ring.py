@@ -20,11 +20,7 @@ from pydotcompute.errors import InternalError
 from pydotcompute.messages.codec import FieldError, wrap_field_error
 from pydotcompute.messages.slots import RecordSlots, take_batch
 from pydotcompute.queues.port import EMPTY, no_batch, nothing
-
-HEAD, TAIL, CLAIMED = 0, 8, 9
-SLOTS, MASK, BOUND, SOURCE, POLICY, CAPACITY = 16, 17, 18, 19, 20, 21
-"""Indices of the words of ``abi.PORT`` in a memoryview of 64-bit words."""
-
+from pydotcompute.queues.port_words import BOUND, HEAD, MASK, TAIL
 
 log = logging.getLogger("pydotcompute.queues.ring")
 

@@ -29,7 +29,7 @@ import numpy as np  # noqa: E402
 
 from pydotcompute import KernelContext, RingKernelRuntime, message  # noqa: E402
 from pydotcompute.backends.cuda import device_selection as devices  # noqa: E402
-from pydotcompute.queues.ring import HEAD, TAIL  # noqa: E402
+from pydotcompute.queues.port_words import HEAD, TAIL  # noqa: E402
 from tests.support.contract import decorated  # noqa: E402
 
 ACTORS = (1, 8, 132)

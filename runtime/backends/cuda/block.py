@@ -10,7 +10,7 @@ from pydotcompute.backends.device import Arena, Piece
 from pydotcompute.backends.native.block import Block, Bytes
 from pydotcompute.backends.program import NativeProgram
 from pydotcompute.compiler.abi import ACTOR, PORT, SEAT, Leave, Policy
-from pydotcompute.queues.ring import MASK
+from pydotcompute.queues.port_words import MASK
 
 BURST = 256
 """Messages handled between two looks at the host's words."""

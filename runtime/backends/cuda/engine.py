@@ -32,7 +32,8 @@ from pydotcompute.backends.program import NativeProgram
 from pydotcompute.compiler.abi import Leave, Policy
 from pydotcompute.errors import BackendUnavailableError, QueueTimeoutError
 from pydotcompute.queues.port import nothing
-from pydotcompute.queues.ring import HEAD, TAIL, InputRing, OutputRing
+from pydotcompute.queues.port_words import HEAD, TAIL
+from pydotcompute.queues.ring import InputRing, OutputRing
 from pydotcompute.support.worker_pool import Pool
 
 PULL_SECONDS = 30e-6

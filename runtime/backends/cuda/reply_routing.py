@@ -14,7 +14,8 @@ from pydotcompute.backends.native import block as words
 from pydotcompute.backends.native.reply_routing import Carry
 from pydotcompute.compiler.abi import Policy
 from pydotcompute.queues.port import EMPTY, nothing
-from pydotcompute.queues.ring import HEAD, TAIL, OutputRing
+from pydotcompute.queues.port_words import HEAD, TAIL
+from pydotcompute.queues.ring import OutputRing
 
 
 class LiveCarry(Carry):

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import platform
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -22,7 +20,7 @@ from pydotcompute.backends.program import NativeProgram
 from pydotcompute.compiler.abi import ACTOR, CACHE_LINE, PORT, Policy
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.errors import BuildError
-from pydotcompute.queues.ring import BOUND, CAPACITY, HEAD, MASK, POLICY, SLOTS, SOURCE, TAIL
+from pydotcompute.queues.port_words import BOUND, CAPACITY, HEAD, MASK, POLICY, SLOTS, SOURCE, TAIL
 
 ABI_VERSION = 3
 UNBOUNDED_SENDS = 64
@@ -53,17 +51,6 @@ PRODUCED, LOG_USED = map(_index, ("produced", "log_used"))
 PROCESSED, SENT, REJECTED, TIMEOUTS, SKIPPED = map(
     _index, ("processed", "sent", "rejected", "timeouts", "skipped")
 )
-
-STRONG: Final = platform.machine().lower() in ("x86_64", "amd64", "i686", "x86")
-"""Whether the processor keeps the order of stores and of loads, so that no fence is needed."""
-_barrier = threading.Lock()
-
-
-def fence() -> None:
-    """Order this thread's memory accesses: taking a lock is a full barrier on every processor."""
-    with _barrier:
-        pass
-
 
 @functools.lru_cache(maxsize=1024)
 def load(library: Path) -> tuple[Callable[..., int], Callable[..., int], int]:

@@ -43,7 +43,8 @@ from pydotcompute.compiler.abi import Event, Status
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.errors import InternalError
 from pydotcompute.queues.channel import ROOM, SPECIAL
-from pydotcompute.queues.ring import BOUND, HEAD, TAIL, InputRing, OutputRing
+from pydotcompute.queues.port_words import BOUND, HEAD, TAIL
+from pydotcompute.queues.ring import InputRing, OutputRing
 from pydotcompute.support.metrics import next_sample
 from pydotcompute.support.worker_pool import Pool, tell
 

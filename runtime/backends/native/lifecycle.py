@@ -24,7 +24,8 @@ from pydotcompute.compiler.ops.error_codes import BY_NAME
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.errors import InternalError
 from pydotcompute.messages.slots import ForeignMessage
-from pydotcompute.queues.ring import MASK, InputRing, OutputRing
+from pydotcompute.queues.port_words import MASK
+from pydotcompute.queues.ring import InputRing, OutputRing
 
 log = logging.getLogger("pydotcompute.kernel")
 

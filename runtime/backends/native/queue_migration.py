@@ -7,8 +7,9 @@ same messages under the same ordinals.
 from __future__ import annotations
 
 from pydotcompute.backends.base import Host
-from pydotcompute.backends.native.block import PRODUCED, STRONG, Block, fence
+from pydotcompute.backends.native.block import PRODUCED, Block
 from pydotcompute.messages.header_slots import HeadedSlots, slots_for, token_at
+from pydotcompute.queues.memory_order import fence_of
 from pydotcompute.queues.port import ObjectPort
 from pydotcompute.queues.ring import InputRing, OutputRing
 
@@ -30,7 +31,7 @@ def take_over(
     assert isinstance(inport, ObjectPort)
     assert isinstance(outport, ObjectPort)
     program, drop = block.program, inport.drop_oldest
-    fenced = None if STRONG else fence
+    fenced = fence_of()
     block.start_at(inport.tail, outport.head)
     make = slots_for(host.kernel_id, program, block.bound)
     slots = make(program.input_types, program.input_slot, "takes", declared=host.declares_input)

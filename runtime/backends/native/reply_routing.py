@@ -15,8 +15,9 @@ from __future__ import annotations
 from pydotcompute.backends.native import block as words
 from pydotcompute.backends.native.block import Block
 from pydotcompute.compiler.abi import Policy
+from pydotcompute.queues.port_words import BOUND, HEAD, POLICY, TAIL
 from pydotcompute.queues.replies import Replies
-from pydotcompute.queues.ring import BOUND, HEAD, POLICY, TAIL, InputRing, OutputRing
+from pydotcompute.queues.ring import InputRing, OutputRing
 
 
 class Carry:

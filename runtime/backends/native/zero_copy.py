@@ -23,19 +23,9 @@ from pydotcompute.backends.native.burst_sizing import Pace
 from pydotcompute.compiler.abi import PORT, Policy
 from pydotcompute.messages.string_batches import as_string_batch
 from pydotcompute.queues.channel import PARKED, ROOM, SPECIAL
+from pydotcompute.queues.port_words import BOUND, CAPACITY, HEAD, MASK, POLICY, SLOTS, SOURCE, TAIL
 from pydotcompute.queues.putters import PutBatch
-from pydotcompute.queues.ring import (
-    BOUND,
-    CAPACITY,
-    HEAD,
-    MASK,
-    POLICY,
-    SLOTS,
-    SOURCE,
-    TAIL,
-    InputRing,
-    OutputRing,
-)
+from pydotcompute.queues.ring import InputRing, OutputRing
 
 ALL: Final = (1 << 64) - 1
 SECONDS = 2e-3

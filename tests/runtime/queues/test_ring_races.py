@@ -15,7 +15,8 @@ from pydotcompute.backends.native.engine import NativeEngine
 from pydotcompute.compiler.abi import PORT, Policy
 from pydotcompute.compiler.kernel_source import slot_dtype
 from pydotcompute.messages.slots import RecordSlots
-from pydotcompute.queues.ring import BOUND, HEAD, MASK, InputRing, OutputRing
+from pydotcompute.queues.port_words import BOUND, HEAD, MASK
+from pydotcompute.queues.ring import InputRing, OutputRing
 from tests.support.native_actor import kit as native_kit
 from tests.support.native_actor.kit import SEND, SEVERAL, Result, Task
 
