@@ -107,7 +107,7 @@ read_world(PyObject *args, PyObject *kwargs)
         "kernel", "runtime", "channel", "inring", "outring", "pace", "object_port",
         "values", "empty", "foreign",
         "clock", "correlate", "begun", "calls", "fuel", "inline_seconds", "overhead", "dense",
-        "sparse", "fuel_at", "carry_at", NULL,
+        "sparse", NULL,
     };
     static const char *const port_slots[PORT_SLOTS] = {
         "armed", "bound", "get_gate", "head", "items", "peak", "put_gate", "sample_at",
@@ -116,12 +116,11 @@ read_world(PyObject *args, PyObject *kwargs)
     World w;
     memset(&w, 0, sizeof(w));
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "$O!O!O!O!O!O!O!O!OOOOOlLddKKnn:install", names, &PyType_Type, &w.kernel,
+            args, kwargs, "$O!O!O!O!O!O!O!O!OOOOOlLddKK:install", names, &PyType_Type, &w.kernel,
             &PyType_Type, &w.runtime, &PyType_Type, &w.channel, &PyType_Type, &w.inring,
             &PyType_Type, &w.outring, &PyType_Type, &w.pace, &PyType_Type,
             &w.object_port, &PyType_Type, &w.values, &w.empty, &w.foreign, &w.clock,
-            &w.correlate, &w.begun, &w.calls, &w.fuel, &w.inline_seconds, &w.overhead, &w.dense, &w.sparse,
-            &w.fuel_at, &w.carry_at))
+            &w.correlate, &w.begun, &w.calls, &w.fuel, &w.inline_seconds, &w.overhead, &w.dense, &w.sparse))
         return -1;
     if (!PyType_IsSubtype(w.inring, &RingType) || !PyType_IsSubtype(w.outring, &RingType)) {
         PyErr_SetString(PyExc_TypeError, "the rings do not inherit from Ring");
@@ -275,7 +274,7 @@ PyInit__fastpath(void)
     for (size_t n = 0; n < Py_ARRAY_LENGTH(types); n++)
         if (PyModule_AddObjectRef(self, types[n].name, (PyObject *)types[n].type) < 0)
             goto failed;
-    if (PyModule_AddIntConstant(self, "VERSION", 4) < 0)
+    if (PyModule_AddIntConstant(self, "VERSION", ABI_VERSION) < 0)
         goto failed;
     return self;
 failed:

@@ -1,6 +1,7 @@
 /* pydotcompute.accel._fastpath: the hot operations of a native kernel, in C.
 
    What belongs here: what its files share.
+     _abi.h               constants, generated from compiler/abi.py by abi_header.py
      _fastpath_layout.c   messages of scalars to records and back
      _fastpath_ring.c     the two rings of a native kernel: storage, try_put, try_get
      _fastpath_objects.c  the queues of an interpreted actor: try_put, try_get
@@ -22,6 +23,8 @@
 #ifdef __linux__
 #include <pthread.h>
 #endif
+
+#include "_abi.h"
 
 #if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "records are little-endian: on this machine the Python code does the work"
@@ -102,7 +105,6 @@ typedef struct {
     long long fuel;                     /* of a burst run inline */
     double inline_seconds, overhead;    /* pace.INLINE_SECONDS, pace.OVERHEAD */
     unsigned long long dense, sparse;   /* telemetry.DENSE, telemetry.SPARSE */
-    Py_ssize_t fuel_at, carry_at;       /* offsets in abi.ACTOR */
     PyObject *originals[6];             /* send, receive, request: of kernels, of runtimes */
 } World;
 
@@ -145,8 +147,6 @@ release(const Ring *ring, int word, uint64_t value)
     __atomic_store_n((uint64_t *)ring->words.buf + word, value, __ATOMIC_RELEASE);
 }
 
-enum { WORD_HEAD = 0, WORD_TAIL = 8, WORD_POLICY = 20, LEAST_WORDS = 22 };  /* of abi.PORT */
-
 /* Check a message and write its record: YES, UNUSUAL or FAILED. */
 enum outcome layout_pack(const Layout *layout, PyObject *message, char *record);
 /* Build the message of a record: a new reference, or NULL. */
@@ -182,7 +182,6 @@ typedef struct {
    message was put and a burst run, but there is no reply yet: NativeEngine.after comes next. */
 enum outcome engine_request(Engine *engine, Ring *in, Ring *out, PyObject *message,
                             Answer *answer);
-enum { STATUS_FULL = 2 };  /* of abi.Status */
 
 /* Whether this is the thread of the kernel's event loop. */
 int is_home(PyObject *kernel);

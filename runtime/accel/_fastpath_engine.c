@@ -8,7 +8,6 @@
 
 #include <time.h>
 
-enum { IDLE = 0, MORE = 1 };  /* abi.Status */
 /* Bursts for fewer messages than SHORT are timed one time in SAMPLED, while messages are cheap:
    reading the clock twice costs more than they do. */
 enum { SHORT = 8, SAMPLED = 16 };
@@ -100,7 +99,7 @@ account(Engine *engine, uint64_t tail, double seconds, int timed)
     engine->taken = in->seen = tail;
     if (held > in->peak)
         in->peak = held < in->bound ? held : in->bound;
-    out->seen = acquire(out, WORD_HEAD);
+    out->seen = acquire(out, ABI_PORT_WORD_HEAD);
     held = out->seen - out->tail;
     if (held > out->peak)
         out->peak = out->drop_oldest && held > out->bound ? out->bound : held;
@@ -132,7 +131,7 @@ ready(const Engine *engine)
     if (engine->gate || member(pace, world.too_long) == Py_True)
         return NO;
     if (engine->staged || engine->prints || in->put_gate || out->get_gate
-        || *(uint32_t *)(engine->actor + world.carry_at))
+        || *(uint32_t *)(engine->actor + ABI_ACTOR_CARRY_OFFSET))
         return UNUSUAL;
     return YES;
 }
@@ -145,12 +144,12 @@ burst(Engine *engine, unsigned long long limit, double *seconds, int *timed)
     int status;
     *timed = cost > CHEAP_SECONDS || engine->in->head - engine->taken >= SHORT
         || ++engine->tick % SAMPLED == 0;
-    *(int64_t *)(engine->actor + world.fuel_at) = world.fuel;
+    *(int64_t *)(engine->actor + ABI_ACTOR_FUEL_OFFSET) = world.fuel;
     if (*timed)
         began = now();
     status = engine->burst(engine->actor, limit);
     *seconds = *timed ? now() - began
-        : cost * (double)(acquire(engine->in, WORD_TAIL) - engine->taken);
+        : cost * (double)(acquire(engine->in, ABI_PORT_WORD_TAIL) - engine->taken);
     return status;
 }
 
@@ -158,7 +157,7 @@ burst(Engine *engine, unsigned long long limit, double *seconds, int *timed)
 static enum outcome
 settle(Engine *engine, double seconds, int timed)
 {
-    if (account(engine, acquire(engine->in, WORD_TAIL), seconds, timed) == FAILED)
+    if (account(engine, acquire(engine->in, ABI_PORT_WORD_TAIL), seconds, timed) == FAILED)
         return FAILED;
     return engine->waits ? run((PyObject *)engine, name_idle, NULL, NULL) : YES;
 }
@@ -178,7 +177,7 @@ engine_pull(Engine *engine)
         return outcome;
     status = burst(engine, PyLong_AsUnsignedLongLong(member(engine->pace, world.limit)),
                    &seconds, &timed);
-    if (status > MORE || in->head != acquire(in, WORD_TAIL))
+    if (status > ABI_STATUS_MORE || in->head != acquire(in, ABI_PORT_WORD_TAIL))
         return run_with((PyObject *)engine, name_after, (unsigned)status, seconds);
     return settle(engine, seconds, timed);
 }
@@ -198,7 +197,7 @@ engine_request(Engine *engine, Ring *in, Ring *out, PyObject *message, Answer *a
     /* both queues are empty, so the first output is the reply; and a reply takes no room, which
        only shows where the queue, when full, does something other than wait */
     if (engine->in != in || engine->out != out || ready(engine) != YES || ordinal != engine->taken
-        || out->tail != acquire(out, WORD_HEAD) || acquire(out, WORD_POLICY) != 0
+        || out->tail != acquire(out, ABI_PORT_WORD_HEAD) || acquire(out, ABI_PORT_WORD_POLICY) != ABI_POLICY_BLOCK
         || out->layout == NULL || !Py_IS_TYPE(out->layout, &LayoutType))
         return UNUSUAL;
     in->armed = 1;  /* the burst is run here: nobody needs to be woken */
@@ -210,12 +209,12 @@ engine_request(Engine *engine, Ring *in, Ring *out, PyObject *message, Answer *a
     answer->ordinal = ordinal;
     answer->status = burst(engine, 1, &answer->seconds, &timed);
     outcome = NO;
-    if (acquire(in, WORD_TAIL) == ordinal + 1)
+    if (acquire(in, ABI_PORT_WORD_TAIL) == ordinal + 1)
         outcome = ring_get(out, &answer->reply);
     if (outcome != YES)
         return outcome == FAILED ? FAILED : NO;
     outcome = engine->burst == NULL ? YES  /* making the reply has detached the engine */
-        : answer->status > MORE
+        : answer->status > ABI_STATUS_MORE
         ? run_with((PyObject *)engine, name_after, (unsigned)answer->status, answer->seconds)
         : settle(engine, answer->seconds, timed);
     if (outcome == FAILED)

@@ -49,7 +49,7 @@ ring_publish(Ring *ring, const char *record, int gated)
     if (layout == NULL || ring->words.buf == NULL || wake == NULL || (gated && ring->put_gate))
         return UNUSUAL;
     if (head - ring->seen >= ring->bound && !ring->drop_oldest) {
-        ring->seen = acquire(ring, WORD_TAIL);
+        ring->seen = acquire(ring, ABI_PORT_WORD_TAIL);
         if (head - ring->seen >= ring->bound)
             return NO;
     }
@@ -66,7 +66,7 @@ ring_publish(Ring *ring, const char *record, int gated)
     }
     memcpy(to, record, layout->size);
     ring->head = head + 1;
-    release(ring, WORD_HEAD, head + 1);
+    release(ring, ABI_PORT_WORD_HEAD, head + 1);
     if (ring->drop_oldest)  /* the next record overwrites one that must be seen to be overtaken */
         __atomic_thread_fence(__ATOMIC_RELEASE);
     if (ring->armed)
@@ -102,7 +102,7 @@ ring_get(Ring *ring, PyObject **message)
         }
     }
     if (tail == ring->seen) {
-        ring->seen = acquire(ring, WORD_HEAD);
+        ring->seen = acquire(ring, ABI_PORT_WORD_HEAD);
         if (tail == ring->seen)
             return NO;
     }
@@ -126,7 +126,7 @@ ring_get(Ring *ring, PyObject **message)
         return UNUSUAL;
     }
     if (ring->words.buf != NULL)
-        release(ring, WORD_TAIL, ring->tail);
+        release(ring, ABI_PORT_WORD_TAIL, ring->tail);
     return YES;
 }
 
@@ -212,7 +212,7 @@ get_words(PyObject *ring, void *Py_UNUSED(closure))
 static int
 set_words(PyObject *ring, PyObject *value, void *Py_UNUSED(closure))
 {
-    return set_view(&((Ring *)ring)->words, value, LEAST_WORDS * 8);
+    return set_view(&((Ring *)ring)->words, value, ABI_PORT_WORDS * 8);
 }
 
 static PyObject *

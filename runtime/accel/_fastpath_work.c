@@ -182,14 +182,14 @@ request_now(PyObject *kernel, PyObject *message, PyObject *timeout, PyObject **r
             outcome = FAILED;
     }
     else if (outcome == YES) {
-        if (answer.status == STATUS_FULL) {
+        if (answer.status == ABI_STATUS_FULL) {
             PyObject *channel = Py_XNewRef(member(kernel, world.outbox));
             done = channel == NULL ? NULL : PyObject_CallMethodNoArgs(channel, name_took);
             if (channel == NULL)
                 PyErr_SetString(PyExc_AttributeError, "_outbox");
             Py_XDECREF(channel);
         }
-        if (answer.status != STATUS_FULL || done != NULL)
+        if (answer.status != ABI_STATUS_FULL || done != NULL)
             Py_XSETREF(done, PyObject_CallFunctionObjArgs(world.correlate, answer.reply, message,
                                                           NULL));
         *reply = answer.reply;

@@ -16,8 +16,8 @@ from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import Type
 from pydotcompute.errors import SchemaError
 
-VERSION: Final = 4
-"""What ``_fastpath`` and this package have agreed upon."""
+VERSION: Final = 5
+"""The version of the interface to ``_fastpath``; C has it from ``_abi.h`` (``abi_header``)."""
 
 extension: Any = None
 """The module, or None."""

@@ -15,7 +15,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from pydotcompute.accel.storage import extension
-from pydotcompute.compiler.abi import ACTOR
 from pydotcompute.queues.replies import Request
 
 if TYPE_CHECKING:
@@ -73,14 +72,11 @@ def use(fast: bool = True) -> bool:
     from pydotcompute.queues.ring import InputRing, OutputRing
     from pydotcompute.support.metrics import DENSE, SPARSE
 
-    places = ACTOR.fields
-    assert places is not None
     extension.install(
         kernel=RingKernel, runtime=RingKernelRuntime, channel=Channel, inring=InputRing,
         outring=OutputRing, pace=Pace, object_port=ObjectPort, values=Values, empty=EMPTY,
         foreign=ForeignMessage, clock=perf_counter,
         correlate=correlate, begun=_request_begun, calls=FAIR, fuel=FUEL,
         inline_seconds=INLINE_SECONDS, overhead=OVERHEAD, dense=DENSE, sparse=SPARSE,
-        fuel_at=places["fuel"][1], carry_at=places["carry"][1],
     )  # fmt: skip
     return True
