@@ -35,9 +35,9 @@ from pydotcompute.backends.native.lifecycle import (
     NativeLife,
     abandoned,
 )
-from pydotcompute.backends.native.receive_timer import Alarm
+from pydotcompute.backends.native.receive_timer import ReceiveTimer
 from pydotcompute.backends.native.reply_routing import Carry
-from pydotcompute.backends.native.zero_copy import Direct
+from pydotcompute.backends.native.zero_copy import ZeroCopyBatches
 from pydotcompute.backends.program import NativeProgram
 from pydotcompute.compiler.abi import Event, Status
 from pydotcompute.compiler.types.string_table import STRINGS
@@ -67,7 +67,7 @@ class NativeEngine(NativeLife):
         self.pace = Pace()
         self._taken = self._done = 0
         self._staged = self._prints = False
-        self._alarm = Alarm(host.loop, self._late)
+        self._timer = ReceiveTimer(host.loop, self._late)
         self._after = {
             Status.LEFT: self._finish, Status.RETURNED: self._returned,
             Status.STOPPED: self._stopped, Status.PREEMPTED: self._preempted,
@@ -83,7 +83,7 @@ class NativeEngine(NativeLife):
         """What this kind of engine needs, before the first burst."""
         self._carry = Carry(block, ring, out, self.host.replies)
         self._argument = words.pointer(block.address)
-        out.pull_batch = Direct(self).receive
+        out.pull_batch = ZeroCopyBatches(self).receive
         self.attach(block, ring, out, block.address, block.burst_address)
 
     def _begin(self, block: Any, ring: InputRing, out: OutputRing) -> None:
@@ -265,7 +265,7 @@ class NativeEngine(NativeLife):
         self._stop()
 
     def _stop(self) -> None:
-        self._alarm.cancel()
+        self._timer.cancel()
         self.detach()
 
     def _idle(self) -> None:
@@ -276,7 +276,7 @@ class NativeEngine(NativeLife):
             if self._exit == DRAIN:
                 self._drained()
             else:
-                self._alarm.set(block.f8[words.TIMEOUT])
+                self._timer.set(block.f8[words.TIMEOUT])
         except Exception as error:
             self.host.crashed(error)
 
@@ -292,8 +292,8 @@ class NativeEngine(NativeLife):
         if self._carry.on and not self.gate & BUSY:
             self._carry.sort(False)
 
-    def _unveil(self) -> None:
-        self._carry.unveil()
+    def _restore_view(self) -> None:
+        self._carry.restore_view()
 
     # --- long work -------------------------------------------------------------------------
 
@@ -333,7 +333,7 @@ class NativeEngine(NativeLife):
     def _worked(self, block: Block, status: int, seconds: float) -> None:
         if block in abandoned:
             abandoned.remove(block)
-        self._carry.unveil()
+        self._carry.restore_view()
         if self.block is not block or self.gate & AWAY:
             return
         self.gate &= ~BUSY

@@ -72,7 +72,7 @@ class NativeLife(EngineStorage):
         self.block: Any = None
         self._inner: PythonEngine | None = None
         self._exit, self._flushed, self._recompiled = STAY, False, False
-        self._biding = False
+        self._waiting_interpreted = False
         self._waits = False
         self._surrender: str | None = None
         self._settled = (0, 0, 0, 0)
@@ -107,7 +107,7 @@ class NativeLife(EngineStorage):
         """Give the replies among the outputs to their callers."""
         raise self._abstract()
 
-    def _unveil(self) -> None:
+    def _restore_view(self) -> None:
         """Let clients see all outputs, those of a burst under way included."""
         raise self._abstract()
 
@@ -145,7 +145,7 @@ class NativeLife(EngineStorage):
         if self.known_state is None or self.block is not None:
             return
         plan, anatomy = self.host.plan, self.host.anatomy
-        if self._biding:
+        if self._waiting_interpreted:
             return
         if plan.backend == "python":
             self.host.hand_over(self.known_state, plan.reason or "", failing=False, told=True)
@@ -156,21 +156,21 @@ class NativeLife(EngineStorage):
         elif self._exit != STAY:
             self._interpret_rest(self.known_state)
         elif not anatomy.silent_timeout and anatomy.receives_first:
-            self._bide(self.known_state)
+            self._wait_interpreted(self.known_state)
 
-    def _bide(self, state: dict[str, Any]) -> None:
+    def _wait_interpreted(self, state: dict[str, Any]) -> None:
         """Let the interpreter wait for the first message: its time-outs are to be seen."""
-        self._biding, self._inner = True, PythonEngine(self.host)
+        self._waiting_interpreted, self._inner = True, PythonEngine(self.host)
         self._inner.resume(state)
 
     @guarded
     def expect(self) -> None:
         """The first message is about to be put: it is for compiled code."""
-        if self._biding and self._inner is not None:
-            self._inner.relieve(self._relieved)
+        if self._waiting_interpreted and self._inner is not None:
+            self._inner.hand_back(self._handed_back)
 
-    def _relieved(self, state: dict[str, Any]) -> None:
-        self._biding, self._inner, self.known_state = False, None, state
+    def _handed_back(self, state: dict[str, Any]) -> None:
+        self._waiting_interpreted, self._inner, self.known_state = False, None, state
         if self.host.plan.backend != "pending":
             self.compiled()
 
@@ -310,7 +310,8 @@ class NativeLife(EngineStorage):
         if not drain:
             self.hurry()
         elif self._inner is not None:
-            self._inner.begin_exit(drain=self._biding or not self.host.inbox.port.depth())
+            empty = not self.host.inbox.port.depth()
+            self._inner.begin_exit(drain=self._waiting_interpreted or empty)
         elif self.block is None:
             self.compiled()
         elif not self.gate:
@@ -376,7 +377,7 @@ class NativeLife(EngineStorage):
             if self.gate & BUSY:
                 block.u4[words.STOP] = 1
                 abandoned.append(block)
-                self._unveil()
+                self._restore_view()
             self.gate |= AWAY
 
     def abandon(self, error: Exception) -> Failure:

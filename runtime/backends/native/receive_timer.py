@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 
 
-class Alarm:
+class ReceiveTimer:
     """One timer.
 
     Args:

@@ -7,7 +7,7 @@ While requests are under way the compiled code is shown another bound than the q
 takes no room in the queue, and what is in ``spill`` does.
 
 A worker's burst always says what its outputs answer, since a request may come while it runs; and
-until they are sorted clients see the queue as it was before (``unveil``).
+until they are sorted clients see the queue as it was before (``restore_view``).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Carry:
     """
 
     __slots__ = (
-        "_block", "_first", "_handled", "_inport", "_outport", "_replies", "_since", "_veiled",
+        "_block", "_first", "_frozen", "_handled", "_inport", "_outport", "_replies", "_since",
         "on",
     )  # fmt: skip
 
@@ -43,7 +43,7 @@ class Carry:
         self.on = False
         self._since = 0  # outputs before this one do not say what they answer
         self._first = self._handled = 0
-        self._veiled = False
+        self._frozen = False
 
     def open(self, limit: int, *, worker: bool = False) -> int:
         """Before a burst: show the compiled code the room there is.
@@ -57,7 +57,7 @@ class Carry:
         """
         pending, spill = self._replies.pending, self._outport.spill
         if worker:
-            self._veil()
+            self._freeze_view()
         elif not pending and not spill:
             if self.on:
                 self._close()
@@ -86,17 +86,17 @@ class Carry:
         out = self._block.output_words
         out[BOUND], out[POLICY] = self._block.bound, int(self._block.policy)
 
-    def _veil(self) -> None:
-        """Show clients what is in the ring now, until ``unveil``."""
+    def _freeze_view(self) -> None:
+        """Show clients what is in the ring now, until ``restore_view``."""
         port = self._outport
-        if not self._veiled:
-            self._veiled = True
+        if not self._frozen:
+            self._frozen = True
             port.words = memoryview(bytearray(port.words)).cast("Q")
 
-    def unveil(self) -> None:
+    def restore_view(self) -> None:
         """Show clients the ring itself again."""
-        if self._veiled:
-            self._veiled = False
+        if self._frozen:
+            self._frozen = False
             port, words_ = self._outport, self._block.output_words
             port.words = words_
             words_[TAIL] = port.tail

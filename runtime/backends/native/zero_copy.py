@@ -49,7 +49,7 @@ class Bursts(Protocol):
         ...
 
 
-class Direct:
+class ZeroCopyBatches:
     """The two ports over arrays of one actor.
 
     Args:

@@ -56,7 +56,7 @@ class PythonEngine:
         self._names = host.anatomy.state_names
         self._silent = host.anatomy.silent_timeout
         self._done: Callable[[Any], None] | None = None
-        self._relief: Callable[[dict[str, Any]], None] | None = None
+        self._hand_back: Callable[[dict[str, Any]], None] | None = None
         self._reached = False
         self.on_survival: Callable[[], None] | None = None
         self._coroutine: Coroutine[Any, Any, Any] | None = None
@@ -132,13 +132,13 @@ class PythonEngine:
         self._done = done
         self._run(parts.prologue(PythonContext(self)))
 
-    def relieve(self, done: Callable[[dict[str, Any]], None]) -> None:
+    def hand_back(self, done: Callable[[dict[str, Any]], None]) -> None:
         """Another engine takes over, where this one next waits for a message.
 
         Args:
             done: told the actor's variables there.
         """
-        self._relief, self.usual = done, False
+        self._hand_back, self.usual = done, False
         self.host.inbox.interrupt()
 
     async def _main(self, driver: Driver) -> None:
@@ -171,7 +171,7 @@ class PythonEngine:
             self.finish()
         if completed and self._done is not None:
             self._done(driver.result)
-        elif completed or self._relief is None:
+        elif completed or self._hand_back is None:
             self.host.ended()
 
     def _fail(self, error: BaseException) -> None:
@@ -219,7 +219,7 @@ class PythonEngine:
     def unpause(self) -> None:
         """Go on."""
         self.paused = False
-        self.usual = self._exit == _STAY and self._relief is None
+        self.usual = self._exit == _STAY and self._hand_back is None
         if self._driver is not None:
             self._driver.thaw()
         self._notify()
@@ -347,8 +347,8 @@ class PythonEngine:
             self._leave_if_told(timeout)
             if self._exits_raised > self._limit:
                 await self._park()
-            if self._relief is not None and self._exit == _STAY:
-                self._relief(snapshot(self._locals(), self._names))
+            if self._hand_back is not None and self._exit == _STAY:
+                self._hand_back(snapshot(self._locals(), self._names))
                 await self._park()
             if self.paused:
                 await self.wait_active()

@@ -304,9 +304,9 @@ def test_the_timer_of_a_receive(compiled: str) -> None:
         async with launched(compiled, ticking) as kernel:
             await kernel.request(Job(1))
             engine = engine_of(kernel)
-            await until(lambda: not engine.gate and engine._alarm._timer is not None)
+            await until(lambda: not engine.gate and engine._timer._timer is not None)
             put_fault(engine, "_step")
-            engine._alarm.set(0.0)  # the wait is over now
+            engine._timer.set(0.0)  # the wait is over now
             await fails(kernel.receive())
             assert kernel.state is KernelState.FAILED
 
