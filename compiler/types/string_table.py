@@ -27,7 +27,7 @@ import secrets
 import threading
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import compress
 from typing import Any, Final, Protocol
@@ -84,7 +84,7 @@ class StringTable:
         self._marks: np.ndarray[Any, Any] | None = None  # by slot, while a collection is open
         self._roots: weakref.WeakSet[Any] = weakref.WeakSet()
         self._waiting: list[weakref.ref[Any]] = []
-        self._arrays: dict[int, weakref.ref[Any]] = {}
+        self._arrays: dict[int, weakref.KeyedRef[int, Words]] = {}
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
@@ -164,9 +164,12 @@ class StringTable:
         """Look through the memory of an array, as long as the array that owns it exists."""
         while isinstance(batch.base, np.ndarray):
             batch = batch.base
-        key, arrays = id(batch), self._arrays
-        if key not in arrays:
-            arrays[key] = weakref.ref(batch, lambda _: arrays.pop(key, None))
+        key = id(batch)
+        if key not in self._arrays:
+            self._arrays[key] = weakref.KeyedRef(batch, self._gone, key)
+
+    def _gone(self, reference: weakref.KeyedRef[int, Words]) -> None:
+        self._arrays.pop(reference.key, None)
 
     def valid(self, ids: Words) -> Words:
         """Which values of an array are ids of strings; these are in use from now on.
@@ -182,6 +185,16 @@ class StringTable:
                 if self._marks is not None:
                     self._mark(slots[found])
         return good
+
+    def all_valid(self, ids: Words, all_known: Callable[[Words, Any], bool]) -> bool:
+        """As ``valid(ids).all()``, but it may say False of ids that are valid.
+
+        Args:
+            ids: ``uint64``, of one axis.
+            all_known: looks at ids and at the ids of all slots.
+        """
+        with self._lock:
+            return self._marks is None and all_known(ids, self._current)
 
     def _find(self, words: Words) -> tuple[Words, Words]:
         """The slot that each word names if it is an id, and whether it is one."""

@@ -156,6 +156,8 @@ PyObject *layout_unpack(const Layout *layout, const char *record);
 enum outcome ring_pack(Ring *ring, PyObject *message, char *record);
 /* Publish such a record; as ring_put.  Python code runs only after it is published. */
 enum outcome ring_publish(Ring *ring, const char *record, int gated);
+PyObject *all_known(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
 /* Put a message; NO if the ring is full.  With `gated`, UNUSUAL if the put gate is up. */
 enum outcome ring_put(Ring *ring, PyObject *message, int gated);
 /* Take the oldest message into *message; NO if there is none. */

@@ -439,6 +439,45 @@ layout_message(PyObject *object, PyObject *record)
     return message;
 }
 
+/* all_known(ids, current): whether each of `ids` (64 bits, one axis, any stride) stands in `current`
+   (64 bits) at the place that its lower half says. */
+PyObject *
+all_known(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    Py_buffer ids, current;
+    int known = 1;
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "all_known takes two buffers");
+        return NULL;
+    }
+    if (PyObject_GetBuffer(args[0], &ids, PyBUF_STRIDED_RO))
+        return NULL;
+    if (PyObject_GetBuffer(args[1], &current, PyBUF_SIMPLE)) {
+        PyBuffer_Release(&ids);
+        return NULL;
+    }
+    if (ids.ndim == 1 && ids.itemsize == 8) {
+        const uint64_t slots = (uint64_t)current.len / 8;
+        const char *at = ids.buf;
+        for (Py_ssize_t n = 0; known && n < ids.shape[0]; n++, at += ids.strides[0]) {
+            uint64_t id, found;
+            memcpy(&id, at, 8);
+            if ((uint32_t)id < slots)
+                memcpy(&found, (const char *)current.buf + 8 * (size_t)(uint32_t)id, 8);
+            else
+                found = ~id;
+            known = found == id;
+        }
+    }
+    else {
+        known = -1;
+        PyErr_SetString(PyExc_ValueError, "ids have 64 bits and one axis");
+    }
+    PyBuffer_Release(&current);
+    PyBuffer_Release(&ids);
+    return known < 0 ? NULL : PyBool_FromLong(known);
+}
+
 static PyMethodDef layout_methods[] = {
     {"record", layout_record, METH_O, "The bytes of a message, or None if the codec must do it."},
     {"message", layout_message, METH_O, "The message of the bytes of a record."},

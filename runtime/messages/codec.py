@@ -16,9 +16,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler.types.message_schema import Schema, schema_of
-from pydotcompute.compiler.types.storage import holds_strings
 from pydotcompute.compiler.types.string_table import STRINGS
-from pydotcompute.compiler.types.types import MessageType
 from pydotcompute.errors import SchemaError, given
 from pydotcompute.messages.codec_pack import SWEEP_AFTER, SWEEP_BEFORE, pack_fields
 from pydotcompute.messages.codec_unpack import copy_message, unpack_message
@@ -34,6 +32,7 @@ from pydotcompute.messages.field_rules import convert_message, loose_copier
 from pydotcompute.messages.header import given as given_header
 from pydotcompute.messages.header import received, share_header
 from pydotcompute.messages.record_checks import bytes_of, check_records, wrong_batch
+from pydotcompute.messages.string_batches import has_strings
 from pydotcompute.support.generated_code import define
 
 __all__ = [
@@ -70,7 +69,7 @@ class Codec:
     """
 
     __slots__ = (
-        "_holds_strings", "cls", "copy", "give", "pack_into", "pack_many", "record_size", "schema",
+        "cls", "copy", "give", "pack_into", "pack_many", "record_size", "schema",
         "source", "unpack_from", "unpack_many",
     )  # fmt: skip
 
@@ -78,7 +77,6 @@ class Codec:
         self.cls = schema.cls
         self.schema = schema
         self.record_size = schema.dtype.itemsize
-        self._holds_strings = holds_strings(MessageType(schema.cls))
         space = new_space()
         space |= {"Message": schema.cls, "slow_pack": self._slow_pack, "slow_copy": self._slow_copy}
         space["received"] = received
@@ -117,7 +115,7 @@ class Codec:
             raise wrong_batch(self.cls, given(batch))
         messages = batch if isinstance(batch, (list, tuple)) else list(batch)
         records = np.zeros(len(messages), self.schema.dtype)
-        if self._holds_strings:
+        if has_strings(self.cls):
             STRINGS.track(records)
         if messages:
             self.pack_many(bytes_of(records), messages)
@@ -229,7 +227,7 @@ def _generate(schema: Schema, space: dict[str, Any]) -> str:
         loop = f"for offset in range_(0, count * {size}, {size}):"
         body = ["    " + line for line in head] + body
     before, after = "", ""
-    if holds_strings(MessageType(schema.cls)):
+    if has_strings(schema.cls):
         before, after = SWEEP_BEFORE, SWEEP_AFTER.format("pack_into(buffer, offset, v, again)")
     return "\n\n".join(
         [

@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from pydotcompute.accel.storage import extension
 from pydotcompute.compiler.types import types
 from pydotcompute.compiler.types.message_schema import Schema, schema_of
-from pydotcompute.compiler.types.storage import holds_strings
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import Type
 from pydotcompute.errors import describe
 from pydotcompute.messages.field_errors import FieldTypeError, FieldValueError
 from pydotcompute.messages.field_rules import expected
+from pydotcompute.messages.string_batches import has_strings
 
 Array = np.ndarray[Any, Any]
 
@@ -37,7 +38,7 @@ def bytes_of(records: Array) -> memoryview:
 
 
 def check_records(schema: Schema, batch: Array) -> Array:
-    """A user's array of records, checked; the same object if it is contiguous.
+    """A user's array of records, checked; the same memory if it is contiguous.
 
     Args:
         schema: of the message class.
@@ -53,8 +54,10 @@ def check_records(schema: Schema, batch: Array) -> Array:
         raise wrong_batch(schema.cls, f"an array of shape {batch.shape}")
     # aligned as well: compiled code reads the words of a record where they lie
     records = np.require(batch, requirements=["C", "A"])
-    if holds_strings(types.MessageType(schema.cls)):
+    if has_strings(schema.cls):
         STRINGS.track(records)
+        if type(records) is not np.ndarray:  # a subclass is slow, and not needed inside
+            records = records.view(np.ndarray)
     for field in schema.fields:
         if restricted(field.type):
             rows = np.arange(len(records))
@@ -107,7 +110,8 @@ def _check(cls: type, path: str, t: Type, values: Any, rows: Any) -> None:
         case types.ArrayType():
             refuse(_is_flag(values).all(axis=tuple(range(1, values.ndim))))
         case types.StrType():
-            refuse(STRINGS.valid(values), _NO_STRING)
+            if extension is None or not STRINGS.all_valid(values, extension.all_known):
+                refuse(STRINGS.valid(values), _NO_STRING)
         case types.EnumType():
             refuse(values < len(t.members))
         case types.LiteralType():

@@ -13,6 +13,7 @@ refused there.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,12 @@ class StringBatch(Array):
         return found
 
 
+@functools.lru_cache(1024)
+def has_strings(cls: type) -> bool:
+    """Whether a field of a message class may hold a string."""
+    return holds_strings(MessageType(cls))
+
+
 def as_string_batch(cls: type, records: Array) -> Array:
     """Records of a message class as users get them; those without strings come back as they are."""
-    if not holds_strings(MessageType(cls)):
-        return records
-    STRINGS.track(records)
-    return records.view(StringBatch)
+    return records.view(StringBatch) if has_strings(cls) else records
