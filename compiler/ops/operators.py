@@ -117,7 +117,7 @@ _WIDE: dict[str, Signature] = {
         ("//", WIDE, checked("floordiv_wide", exactly_wide(operator.floordiv), raises=True), WIDE),
         ("%", WIDE, raising("mod_wide", operator.mod), WIDE),
         ("/", WIDE, raising("truediv_wide128", operator.truediv), FLOAT),
-        ("**", INT, checked("pow_wide", _pow_wide), WIDE),
+        ("**", INT, checked("pow_wide", _pow_wide, raises=True), WIDE),
         ("<<", INT, checked("lshift_wide", _lshift_wide, raises=True), WIDE),
         (">>", INT, raising("rshift_wide", operator.rshift), WIDE),
         ("&", WIDE, Primitive("and_wide", operator.and_), WIDE),

@@ -20,6 +20,7 @@ from tests.corpus import (
     numbers,
     numpy_classes,
     numpy_scalars,
+    operations,
     printing,
     sequences,
     states,
@@ -31,5 +32,6 @@ from tests.corpus.case import CASES, Case
 __all__ = [
     "CASES", "Case", "arrays", "beginnings", "classes", "containers", "control", "dropped",
     "errors", "fields", "filters", "finance", "hashing", "lent", "messages", "numbers",
-    "numpy_classes", "numpy_scalars", "printing", "sequences", "states", "wide", "words",
+    "numpy_classes", "numpy_scalars", "operations", "printing", "sequences", "states", "wide",
+    "words",
 ]  # fmt: skip
