@@ -19,6 +19,7 @@ from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import contains_text
 from pydotcompute.compiler.irbuild.core.builder import MAX_PASSES, Builder, build_until_stable
 from pydotcompute.compiler.irbuild.core.convert import OperandError
+from pydotcompute.compiler.irbuild.core.facts import ActorFacts, Facts
 from pydotcompute.compiler.irbuild.core.scope import FORGOTTEN, Env, Var, view_of
 from pydotcompute.compiler.irbuild.core.unit import Conversion, TurnFrame, Unit
 from pydotcompute.compiler.irbuild.objects.messages import read_back
@@ -56,24 +57,28 @@ def build_kernel(
         DiagnosticError: everything that keeps the actor from being lowered.
     """
     diagnostics = Diagnostics(shape.source)
-    unit = Unit(diagnostics, inputs, outputs, signals, state=frozenset(shape.state_names),
+    unit = Unit(diagnostics, inputs, outputs, signals, ActorFacts(),
+                state=frozenset(shape.state_names),
                 shrinking=shrinking_names(shape.loop.body))
     unit.converted.update({key: Conversion(False, exact)
                            for key, exact in (converted or {}).items()})  # fmt: skip
-    unit.shared.update(_shared_before(shape))
-    builder = Builder(unit, shape.source, shape.ctx)
-    builder.needed.update(shape.state_names)
+    shared = unit.facts.shared
+    shared.update(_shared_before(shape))
+    facts = Facts(union_names=set(shape.state_names))
     types: dict[str, Type] = {n: state.get(n, UNBOUND) for n in shape.state_names}
     final = False
     for _ in range(MAX_PASSES):
         mark = diagnostics.mark()
         unit.settled = final
         ends: list[Env] = []
-        build_until_stable(builder, lambda: _turn(builder, shape, types, final, ends))  # noqa: B023
-        types.update(unit.containers)
+        builder = build_until_stable(
+            lambda: Builder(unit, shape.source, facts, shape.ctx),
+            lambda builder: _turn(builder, shape, types, final, ends),  # noqa: B023
+        )
+        types.update(unit.facts.containers)
         if final:
             break
-        wide, shared = dict(types), len(unit.shared)
+        wide, shared_before = dict(types), len(shared)
         for end in ends:
             for variable, before in types.items():
                 if end.get(variable) is FORGOTTEN:
@@ -81,8 +86,8 @@ def build_kernel(
                 if not isinstance(before, CONTAINERS):
                     wide[variable] = join(wide[variable], view_of(end.get(variable)))
                 if not getattr(end.get(variable), "sole", False):
-                    unit.shared.add(variable)
-        final = wide == types and len(unit.shared) == shared
+                    shared.add(variable)
+        final = wide == types and len(shared) == shared_before
         if final and diagnostics:
             break
         # What did not lower, of `prev = None`, may do so of what later turns make of it.
@@ -96,7 +101,7 @@ def build_kernel(
     variables = tuple(builder.local(n, t, loc) for n, t in types.items() if t != UNBOUND)
     return ir.Kernel(
         loc, name, variables, inputs, outputs if outputs is not None else tuple(unit.sent),
-        tuple(builder.block), tuple(unit.functions.values()),
+        tuple(builder.block), tuple(callee.function for callee in unit.functions.values()),
         tuple((code, cls, text) for (cls, text), code in unit.raised.items()),
         tuple(unit.prints), tuple(unit.headers), tuple(unit.constants),
     )  # fmt: skip
@@ -150,11 +155,11 @@ def _turn(builder: Builder, shape: ActorShape, types: Mapping[str, Type], final:
     """One round: the loop's condition, then its body."""
     loc = builder.loc(shape.loop)
     head: Env = {}
-    for name, type_ in {**types, **builder.unit.containers}.items():
+    for name, type_ in {**types, **builder.unit.facts.containers}.items():
         local = builder.local(name, type_, loc)
         if isinstance(type_, CONTAINERS):
             local = replace(local, origin=name)
-        head[name] = Var(local, type_, name not in builder.unit.shared)
+        head[name] = Var(local, type_, name not in builder.unit.facts.shared)
     frame = TurnFrame(head, final)
     ends.clear()
     frame.ends = ends

@@ -357,7 +357,7 @@ def make_list(b: Builder, node: ast.AST, values: Sequence[ir.Expr]) -> ir.Expr:
     for value in values:
         item = join(item, value.type)
     site = (getattr(node, "lineno", 0), getattr(node, "col_offset", 0), getattr(node, TAG, ""))
-    item = join(item, b.list_items.get(site, NEVER))
+    item = join(item, b.facts.list_items.get(site, NEVER))
     values = [b.stable(value) for value in values]
     capacity = max(LOCAL_CAPACITY, len(values))
     target = b.hole(b.loc(node), ListType(item, capacity))

@@ -27,7 +27,7 @@ def compensated(b: Builder, node: ast.Call, total: str,
 
     That there are floats shows only when the loop is built; until then it is as of ints.
     """
-    if _site(node) not in b.float_sums:
+    if _site(node) not in b.facts.float_sums:
         return written(f"{total} = _step_({total}, {item})", node, step=_function(sum_step)), []
     lost = b.fresh_name("lost")
     b.statements(written(f"{lost} = 0.0", node))

@@ -78,7 +78,7 @@ def changes_by_call(b: Builder, call: ir.Call) -> Iterator[tuple[ir.Expr, Change
 def _changed(b: Builder, name: str,
              args: Sequence[ir.Expr]) -> Iterator[tuple[ir.Expr, Primitive]]:  # fmt: skip
     """Arguments whose containers a function changes, and how."""
-    callee = next(f for f in b.unit.functions.values() if f.name == name)
+    callee = b.unit.callee(name).function
     given = {own.name: arg for arg, own in zip(args, callee.parameters, strict=True)}
     for node in ir.walk(*callee.body):
         if isinstance(node, ir.Mutate):
@@ -94,7 +94,8 @@ def _may_be(b: Builder, one: ir.Local, other: ir.Local) -> bool:
     """Whether two places may be one container: parameters may be given the same one."""
     if one.name == other.name:
         return True
-    return b.ctx is None and one.type == other.type and {one.name, other.name} <= b.parameters
+    both = {one.name, other.name}
+    return b.ctx is None and one.type == other.type and both <= b.parameters.keys()
 
 
 def look(b: Builder, watches: Sequence[Watch], node: ast.AST) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import enum
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Literal, NoReturn
 
@@ -28,6 +28,7 @@ from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.core import enum_values as build_enums
 from pydotcompute.compiler.irbuild.core.convert import NoneOperandError, OperandError, raising
 from pydotcompute.compiler.irbuild.core.evaluation_order import Ordered
+from pydotcompute.compiler.irbuild.core.facts import Facts
 from pydotcompute.compiler.irbuild.core.scope import FORGOTTEN, Dropped, Restart
 from pydotcompute.compiler.irbuild.core.unit import (
     LoopFrame,
@@ -76,12 +77,17 @@ class Poisoned(Exception):
 
 
 class Builder(Ordered):
-    """Builds the body of one function.
+    """One attempt to build the body of one function.
+
+    It is made new for each attempt, so that nothing that an attempt has learnt can outlive it:
+    the next one has only the ``facts``.
 
     Args:
-        unit: the kernel it belongs to.
+        unit: the attempt to build the kernel it belongs to.
         source: the function's AST, names and positions.
+        facts: what earlier attempts have taught.
         ctx: the name of the context parameter, in the actor itself.
+        statics: parameters that are no values of compiled code: functions, classes.
     """
 
     EXPRESSIONS: ClassVar[dict[type[ast.expr], Callable[[Builder, Any], ir.Expr | Static]]] = {}
@@ -92,8 +98,10 @@ class Builder(Ordered):
     FUSIONS: ClassVar[list[Callable[[Builder, Sequence[ast.stmt]], Sequence[ast.stmt]]]] = []
     """What makes one statement of two that belong together; ``build_statements`` fills it."""
 
-    def __init__(self, unit: Unit, source: FunctionSource, ctx: str | None = None) -> None:
-        super().__init__()
+    def __init__(self, unit: Unit, source: FunctionSource, facts: Facts,
+                 ctx: str | None = None,
+                 statics: Mapping[str, Any] | None = None) -> None:  # fmt: skip
+        super().__init__(facts)
         self.unit = unit
         self.source = source
         self.ctx = ctx
@@ -101,16 +109,14 @@ class Builder(Ordered):
         self.bound = source.local_names
         self.watches: list[Watch] = []
         """The containers that the loops around the place being built run over."""
-        self.parameters: set[str] = set()
-        """Names of the locals that hold a function's parameters."""
-        self.result: Type | None = None
+        self.parameters: dict[str, ir.Local] = {}
+        """The locals that hold a function's parameters, by name."""
         self.returns: list[Type] = []
         self.effects = False
         self.nevers = 0
         """How many expressions were built that raise for certain."""
-        self.statics: dict[str, Any] = {}
-        """Parameters that are no values of compiled code: functions, classes."""
-        self.looked = looked_at(source.node)
+        self.statics = statics or {}
+        self.looked = set(looked_at(source.node))
         self._adopted: list[ast.AST] = []
         self.changing = changing(source.node)
         self.lent: dict[str, ir.Local] = {}
@@ -130,14 +136,9 @@ class Builder(Ordered):
         self.cleanups: list[list[ast.stmt]] = []
         """The ``finally`` clauses around the place being built, outermost first."""
 
-    def reset(self) -> None:
-        """Forgets everything but what restarts teach."""
-        super().reset()
-        self.loops, self.cleanups, self.returns, self.watches = [], [], [], []
-
     def widen_container(self, name: str, type_: Type) -> None:
         """A container of the state takes items of more types: the actor is built again."""
-        self.unit.containers[name] = type_
+        self.unit.facts.containers[name] = type_
         raise Restart
 
     # --- places and problems -------------------------------------------------------------------
@@ -230,7 +231,7 @@ class Builder(Ordered):
         if var is None and node.id in self.statics:
             return self.constant(self.statics[node.id], self.loc(node))
         local = node.id in self.bound or node.id in self.synthetic
-        if var is None and local and node.id in self.needed:
+        if var is None and local and node.id in self.facts.union_names:
             return raising(self.loc(node), NEVER, "PDC_UNBOUND_LOCAL")
         if isinstance(var, Dropped) or (var is None and local):
             self.require(node.id)
@@ -270,7 +271,9 @@ class Builder(Ordered):
         if isinstance(value, ir.Local):
             return value.name in self.made
         made_by = value.function if isinstance(value, ir.Call) else None
-        return super().is_made(value) or made_by in self.unit.makers
+        if made_by is not None and self.unit.callee(made_by).returns_fresh:
+            return True
+        return super().is_made(value)
 
     def settled(self, value: ir.Expr) -> ir.Expr:
         """``value``; what it raises, it raises here."""
@@ -281,10 +284,9 @@ class Builder(Ordered):
 
     def changes(self, node: ir.Node, message: ir.Local) -> bool:
         """Whether a node of the IR changes the message in a local, itself or by a call."""
-        callee = next((f for f in self.unit.functions.values()
-                       if isinstance(node, ir.Call) and f.name == node.function), None)  # fmt: skip
-        if callee is None or not isinstance(node, ir.Call):
+        if not isinstance(node, ir.Call):
             return super().changes(node, message)
+        callee = self.unit.callee(node.function).function
         return any(own.name in callee.changes and message in (arg, getattr(arg, "base", None))
                    for arg, own in zip(node.args, callee.parameters, strict=True))  # fmt: skip
 
@@ -364,15 +366,20 @@ class Builder(Ordered):
             self.fail("PDC109", node, str(error))
 
 
-def build_until_stable(builder: Builder, build: Callable[[], None]) -> None:
-    """Repeats ``build`` until no name asks for a union local."""
+def build_until_stable(make: Callable[[], Builder], build: Callable[[Builder], None]) -> Builder:
+    """Repeats ``build``, each time with a new builder, until no attempt asks for another.
+
+    Args:
+        make: makes the builder of an attempt.
+        build: builds the function with it.
+    """
     for _ in range(MAX_RESTARTS):
-        builder.reset()
+        builder = make()
         mark = builder.unit.diagnostics.mark()
         try:
-            build()
+            build(builder)
         except Restart:
             builder.unit.diagnostics.rewind(mark)
             continue
-        return
-    raise AssertionError(f"restarts without end: {builder.needed}, {builder.try_types}")
+        return builder
+    raise AssertionError(f"restarts without end: {builder.facts}")

@@ -302,14 +302,13 @@ class Converter:
         assert isinstance(value.type, ListType)
         loc, made = value.loc, self.hole(value.loc, in_body(target))
         source = value if isinstance(value, ir.Local) else self.temporary(value)
-        at, mark, outer = self.hole(loc, INT), self._temporaries, self.block
+        at, outer = self.hole(loc, INT), self.block
         self.block = []
         try:
             item = self.temporary(ir.Op(loc, value.type.item, ITEM, (source, at)))
             self.block.append(ir.Mutate(loc, None, APPEND, (made, function(item))))
             body = tuple(self.block)
         except OperandError:
-            self._temporaries = mark
             raise OperandError(f"{value.type} is no {target}") from None
         finally:
             self.block = outer

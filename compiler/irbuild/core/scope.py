@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pydotcompute.compiler.diagnostics.diagnostic import Location
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.core.convert import Converter, OperandError
+from pydotcompute.compiler.irbuild.core.facts import Facts, Site
 from pydotcompute.compiler.ops.containers import ASSIGN, item_type, with_item
 from pydotcompute.compiler.types.types import (
     CONTAINERS,
@@ -34,7 +35,7 @@ from pydotcompute.compiler.types.types import (
 
 
 class Restart(Exception):
-    """The function must be built again: what was learned is in the scope."""
+    """The function must be built again: what was learned is in its ``Facts``."""
 
 
 class Outgrown(Exception):
@@ -112,11 +113,10 @@ def _flags(found: list[Var | Dropped | None]) -> tuple[bool, bool]:
 class Scope(Converter):
     """The variables of one function while its body is built."""
 
-    def __init__(self) -> None:
+    def __init__(self, facts: Facts) -> None:
         super().__init__()
+        self.facts = facts
         self.env: Env | None = {}
-        self.needed: set[str] = set()
-        self.try_types: dict[tuple[tuple[int, int], str], Type] = {}
         self.tries: list[TryFrame] = []
         self._made_up = 0
         self.synthetic: set[str] = set()
@@ -133,16 +133,6 @@ class Scope(Converter):
         """Temporaries that are copies of containers of variables, in Python one of the same."""
         self.received: set[str] = set()
         """Names of the temporaries that hold the message in hand."""
-        self.list_items: dict[tuple[int, int, str], Type] = {}
-        """Item types of the lists made in this function, by place, as far as they have grown."""
-        self.float_sums: set[tuple[int, int]] = set()
-        """Places of calls of ``sum`` that add floats."""
-
-    def reset(self) -> None:
-        """Forgets everything but what restarts teach."""
-        self.env, self.block, self.tries, self._temporaries = {}, [], [], 0
-        self._names = {}
-        self._made_up, self.ending, self.left = 0, "", None
 
     def fresh_name(self, base: str) -> str:
         """A Python name that no user can have written."""
@@ -221,7 +211,7 @@ class Scope(Converter):
         for frame in self.tries:
             if shadow := frame.shadows.get(name):
                 if (wider := join(shadow.view, var.view)) != shadow.view:
-                    self.try_types[frame.key, name] = wider
+                    self.facts.try_types[frame.key, name] = wider
                     raise Restart
                 wide = self.widen(self.read(var, var.local.loc), shadow.view)
                 self.block.append(ir.Assign(var.local.loc, shadow.local, wide))
@@ -256,8 +246,8 @@ class Scope(Converter):
 
     def require(self, name: str) -> None:
         """Asks for a union local of a dropped name, by building again."""
-        if name not in self.needed:
-            self.needed.add(name)
+        if name not in self.facts.union_names:
+            self.facts.union_names.add(name)
             raise Restart
         raise OperandError(f"{name!r} may be of types here that one variable cannot hold, such as "
                            "a list and None; use two names")  # fmt: skip
@@ -306,7 +296,7 @@ class Scope(Converter):
         types = tuple(dict.fromkeys(view_of(var) for var in found))
         if any(isinstance(var, Dropped) for var in found):
             return Dropped(types)
-        if len(types) > 1 and name not in self.needed:
+        if len(types) > 1 and name not in self.facts.union_names:
             return Dropped(types)
         merged = types[0]
         for other in types[1:]:
@@ -356,14 +346,15 @@ class Scope(Converter):
         """A container of the state takes items of more types: the actor is built again."""
         raise AssertionError("only the builder of an actor has state")
 
-    def widen_list(self, site: tuple[int, int, str], item: Type) -> None:
+    def widen_list(self, site: Site, item: Type) -> None:
         """A list made at ``site`` takes items of more types: the function is built again."""
-        self.list_items[site] = join(self.list_items.get(site, NEVER), item)
+        known = self.facts.list_items.get(site, NEVER)
+        self.facts.list_items[site] = join(known, item)
         raise Restart
 
     def sum_floats(self, site: tuple[int, int]) -> None:
         """The ``sum`` at ``site`` adds floats: the function is built again."""
-        self.float_sums.add(site)
+        self.facts.float_sums.add(site)
         raise Restart
 
     def adapt(self, target: Env, loc: Location) -> None:

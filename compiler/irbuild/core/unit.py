@@ -15,8 +15,8 @@ from pydotcompute.compiler.diagnostics.diagnostic import Diagnostics
 from pydotcompute.compiler.frontend.source import FunctionSource
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import Site
+from pydotcompute.compiler.irbuild.core.facts import ActorFacts
 from pydotcompute.compiler.irbuild.core.scope import Env
-from pydotcompute.compiler.types.types import Type
 
 FIRST_USER_CODE = 400
 """Codes from here on are the exception classes that the kernel's own ``raise`` names."""
@@ -56,23 +56,53 @@ class Read:
     node: ast.AST
 
 
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A function that the actor calls, and what its callers must know of it.
+
+    Args:
+        function: its IR.
+        returns_fresh: each result is a message that it made, and has not kept.
+        returns_alias: its result may be a container that it was given.
+        never_returns: it always raises.
+        keeps: the parameters that it keeps, or makes part of something.
+    """
+
+    function: ir.Function
+    returns_fresh: bool
+    returns_alias: bool
+    never_returns: bool
+    keeps: frozenset[str]
+
+
 @dataclass
 class Unit:
-    """What the functions of one kernel share.
+    """What the functions of one kernel share, however often its turn is built.
+
+    It only ever widens: classes that are sent, functions that are called and calls that the host
+    makes keep their numbers from attempt to attempt.  A helper function is built once.
 
     Args:
         diagnostics: where problems go.
         inputs: the message classes that may arrive.
         outputs: the declared classes, or None to take what the actor sends.
         signals: the runtime's exceptions by code name (``PDC_QUEUE_TIMEOUT``...).
+        facts: what earlier attempts have taught.
+        settled: the types of the state stand still, so that what does not lower now never does.
+        state: names of the variables that live between turns.
+        shrinking: names of the state's containers that the actor also makes shorter.
     """
 
     diagnostics: Diagnostics
     inputs: tuple[type, ...]
     outputs: tuple[type, ...] | None
     signals: Mapping[str, type[BaseException]]
+    facts: ActorFacts
+    settled: bool = False
+    state: frozenset[str] = frozenset()
+    shrinking: frozenset[str] = frozenset()
     sent: dict[type, None] = field(default_factory=dict)
-    functions: dict[tuple[Any, ...], ir.Function] = field(default_factory=dict)
+    functions: dict[tuple[Any, ...], Lowered] = field(default_factory=dict)
     building: list[Any] = field(default_factory=list)
     raised: dict[tuple[type[BaseException], str | None], int] = field(default_factory=dict)
     prints: list[Site] = field(default_factory=list)
@@ -84,28 +114,14 @@ class Unit:
     of them."""
     compared: dict[int, Read] = field(default_factory=dict)
     """Those of ``read`` where an int does as well as the float that it is equal to."""
-    settled: bool = False
-    """Whether the types of the state stand still, so that what does not lower now never does."""
-    shared: set[str] = field(default_factory=set)
-    """Variables of the state whose message has other names, too, at the end of some turn."""
-    makers: set[str] = field(default_factory=set)
-    """Functions whose result is a message that they made."""
-    lending: set[str] = field(default_factory=set)
-    """Functions whose result may be a container that they were given."""
-    endless: set[str] = field(default_factory=set)
-    """Functions that never return: they always raise."""
-    kept: set[tuple[str, str]] = field(default_factory=set)
-    """Functions and those of their parameters that they keep, or make part of something."""
-    state: frozenset[str] = frozenset()
-    """Names of the variables that live between turns."""
-    shrinking: frozenset[str] = frozenset()
-    """Names of the state's containers that the actor also makes shorter."""
-    containers: dict[str, Type] = field(default_factory=dict)
-    """Types of the state's containers, where they grew beyond what the prologue put in."""
     tables: set[int] = field(default_factory=set)
     """Containers of modules, by ``id``, that ``constants`` has a copy of."""
     constants: list[tuple[Callable[[], Any], Any]] = field(default_factory=list)
     """What was read from modules and closures: how to read it again, and what it was."""
+
+    def callee(self, name: str) -> Lowered:
+        """A function that was built for this kernel, by its name in the IR."""
+        return next(f for f in self.functions.values() if f.function.name == name)
 
     def code_of(self, cls: type[BaseException], text: str | None) -> int:
         """The code of an exception that ``raise`` names; ``text`` if it is always the same."""

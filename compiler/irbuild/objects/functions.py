@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pydotcompute.compiler.diagnostics.diagnostic import DiagnosticError
-from pydotcompute.compiler.frontend.source import read_source
+from pydotcompute.compiler.frontend.source import FunctionSource, read_source
 from pydotcompute.compiler.frontend.unsupported import scan
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.containers.containers import grown
 from pydotcompute.compiler.irbuild.containers.mutation_guards import after_change, changes_by_call
 from pydotcompute.compiler.irbuild.core.builder import Builder, build_until_stable
 from pydotcompute.compiler.irbuild.core.convert import OperandError, raising
+from pydotcompute.compiler.irbuild.core.facts import Facts
 from pydotcompute.compiler.irbuild.core.scope import Outgrown, Var
-from pydotcompute.compiler.irbuild.core.unit import Static
+from pydotcompute.compiler.irbuild.core.unit import Lowered, Static
 from pydotcompute.compiler.irbuild.objects.messages import note_change
 from pydotcompute.compiler.types.types import (
     CONTAINERS,
@@ -75,29 +76,28 @@ def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType,
     if any(isinstance(arg, ir.Local) and arg.name in b.views for arg in args):
         raise OperandError("a part of an array shares its memory; write `.copy()` to pass it")
     try:
-        lowered = specialise(b, node, function, tuple(arg.type for arg in args), statics)
+        callee = specialise(b, node, function, tuple(arg.type for arg in args), statics)
     except Outgrown as more:
         place = args[names.index(more.name)]
         if not isinstance(place, ir.Local) or place.part:
             raise OperandError("a container that is part of a message does not change") from None
         grown(b, place, more.item, more.key)
         raise AssertionError("a container that has grown has a new type") from None
-    nodes = [slots.get(name, node) for name in names]
+    nodes, lowered = [slots.get(name, node) for name in names], callee.function
     args = _lent(b, lowered, args, nodes)
-    returned = holds_message(lowered.result) and lowered.name not in b.unit.makers
+    returned = holds_message(lowered.result) and not callee.returns_fresh
     for name, part in zip(names, nodes, strict=True):
-        if isinstance(part, ast.Name) and (returned or (lowered.name, name) in b.unit.kept):
+        if isinstance(part, ast.Name) and (returned or name in callee.keeps):
             b.share(part.id)
     result = ir.Call(b.loc(node), lowered.result, lowered.name, tuple(args))
     changed = list(changes_by_call(b, result)) if b.watches else []
-    if lowered.name in b.unit.endless:
+    if callee.never_returns:
         b.block.append(ir.Evaluate(result.loc, result))
         return raising(result.loc, NEVER, "PDC_DEOPT_TYPE")
-    shared = lowered.name in b.unit.lending
-    if not lowered.effects and not lowered.changes and not shared:
+    if not lowered.effects and not lowered.changes and not callee.returns_alias:
         return result
     made = b.temporary(result)
-    if shared:
+    if callee.returns_alias:
         held = [arg for arg in args if isinstance(arg, ir.Local) and b.is_held(arg)]
         b.doubles[made.name] = (*held, *(place for arg in args for place in b.doubled(arg)))
     for place, change in changed:
@@ -167,7 +167,7 @@ def _refuse(b: Builder, callee: ir.Function, node: ast.expr) -> NoReturn:
 
 
 def specialise(b: Builder, node: ast.Call, function: pytypes.FunctionType,
-               types: tuple[Type, ...], statics: Mapping[str, Static]) -> ir.Function:  # fmt: skip
+               types: tuple[Type, ...], statics: Mapping[str, Static]) -> Lowered:  # fmt: skip
     """The function lowered for these parameter types and objects, built once a kernel."""
     unit = b.unit
     key = (function, types, tuple((name, id(found.value)) for name, found in statics.items()))
@@ -211,56 +211,53 @@ def is_library(function: pytypes.FunctionType) -> bool:
 
 
 def _build_function(b: Builder, function: pytypes.FunctionType, types: tuple[Type, ...],
-                    statics: Mapping[str, Static]) -> ir.Function:  # fmt: skip
+                    statics: Mapping[str, Static]) -> Lowered:  # fmt: skip
     unit = b.unit
     source = read_source(function)
     problems = scan(source.node.body, source)
     if problems:
         raise DiagnosticError(*problems)
-    inner = Builder(unit, source)
-    inner.statics = {name: found.value for name, found in statics.items()}
-    declared = source.node.args
+    facts = Facts()
+    statics_of = {name: found.value for name, found in statics.items()}
+
+    def make() -> Builder:
+        return Builder(unit, source, facts, statics=statics_of)
+
+    def build(inner: Builder) -> None:
+        _build_body(inner, source, types)
+
+    inner = build_until_stable(make, build)
+    while inner.returns and facts.result != (wide := _widest(inner.returns)):
+        facts.result = wide
+        inner = build_until_stable(make, build)
+    name = _unique(function.__name__, {f.function.name for f in unit.functions.values()})
+    returns_alias = any(isinstance(node, ir.Return) and _is_lent(inner, node.value)
+                        for node in ir.walk(*inner.block))  # fmt: skip
+    parameters = tuple(inner.parameters.values())
+    built = ir.Function(inner.loc(source.node), name, function.__qualname__, parameters,
+                        facts.result or NONE, tuple(inner.block), inner.effects,
+                        tuple(_changes(inner, parameters)))  # fmt: skip
+    return Lowered(built, inner.made_all, returns_alias, not inner.returns, frozenset(inner.kept))
+
+
+def _build_body(inner: Builder, source: FunctionSource, types: tuple[Type, ...]) -> None:
+    """Builds a function's body for parameters of some types."""
+    loc, declared = inner.loc(source.node), source.node.args
     names = [arg.arg for arg in [*declared.posonlyargs, *declared.args, *declared.kwonlyargs]
-             if arg.arg not in statics]  # fmt: skip
-    parameters: tuple[ir.Local, ...] = ()
-
-    def build() -> None:
-        nonlocal parameters
-        loc = inner.loc(source.node)
-        parameters = tuple(inner.local(name, type_, loc)
-                           for name, type_ in zip(names, types, strict=True))  # fmt: skip
-        inner.parameters = {local.name for local in parameters}
-        inner.env = {name: Var(local, local.type, sole=True)
-                     for name, local in zip(names, parameters, strict=True)}  # fmt: skip
-        inner.lent = {name: local for name, local in zip(names, parameters, strict=True)
-                      if isinstance(local.type, MessageType)}  # fmt: skip
-        inner.borrowed = {local.name: name for name, local in zip(names, parameters, strict=True)
-                          if isinstance(local.type, CONTAINERS)}  # fmt: skip
-        inner.returns, inner.made_all = [], True
-        inner.statements(source.node.body)
-        if inner.env is not None:
-            inner.returns.append(NONE)
-            value = ir.none(loc)
-            if inner.result is not None:
-                value = inner.convert(value, inner.result)  # type: ignore[assignment]
-            inner.block.append(ir.Return(loc, value))
-
-    build_until_stable(inner, build)
-    while inner.returns and inner.result != (wide := _widest(inner.returns)):
-        inner.result = wide
-        build_until_stable(inner, build)
-    name = _unique(function.__name__, {f.name for f in unit.functions.values()})
-    if inner.made_all:
-        unit.makers.add(name)
-    if not inner.returns:
-        unit.endless.add(name)
-    if any(isinstance(node, ir.Return) and _is_lent(inner, node.value)
-           for node in ir.walk(*inner.block)):  # fmt: skip
-        unit.lending.add(name)
-    unit.kept |= {(name, kept) for kept in inner.kept}
-    return ir.Function(inner.loc(source.node), name, function.__qualname__, parameters,
-                       inner.result or NONE, tuple(inner.block), inner.effects,
-                       tuple(_changes(inner, parameters)))  # fmt: skip
+             if arg.arg not in inner.statics]  # fmt: skip
+    found = {name: inner.local(name, type_, loc) for name, type_ in zip(names, types, strict=True)}
+    inner.parameters = {local.name: local for local in found.values()}
+    inner.env = {name: Var(local, local.type, sole=True) for name, local in found.items()}
+    inner.lent = {n: local for n, local in found.items() if isinstance(local.type, MessageType)}
+    inner.borrowed = {local.name: name for name, local in found.items()
+                      if isinstance(local.type, CONTAINERS)}  # fmt: skip
+    inner.statements(source.node.body)
+    if inner.env is not None:
+        inner.returns.append(NONE)
+        value: ir.Expr = ir.none(loc)
+        if inner.facts.result is not None:
+            value = inner.convert(value, inner.facts.result)
+        inner.block.append(ir.Return(loc, value))
 
 
 def _is_lent(inner: Builder, value: ir.Expr | None) -> bool:
@@ -276,12 +273,11 @@ def _is_lent(inner: Builder, value: ir.Expr | None) -> bool:
 def _changes(inner: Builder, parameters: tuple[ir.Local, ...]) -> Iterator[str]:
     """Names of the parameters that are changed, here or by a function that is called."""
     changed = {inner.lent[name].name for name in inner.changed}
-    functions = {f.name: f for f in inner.unit.functions.values()}
     for node in ir.walk(*inner.block):
         if isinstance(node, ir.Mutate) and isinstance(node.args[0], ir.Local):
             changed.add(node.args[0].name)
         elif isinstance(node, ir.Call):
-            callee = functions[node.function]
+            callee = inner.unit.callee(node.function).function
             changed |= {arg.name for arg, own in zip(node.args, callee.parameters, strict=True)
                         if own.name in callee.changes and isinstance(arg, ir.Local)}  # fmt: skip
     return (local.name for local in parameters if local.name in changed)

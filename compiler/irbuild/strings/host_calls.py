@@ -237,7 +237,7 @@ def _check_shown(b: Builder, node: ast.expr, value: ir.Expr, type_: MessageType)
             call = ast.copy_location(ast.Call(ast.Name(name, ast.Load()), [node], []), node)
             extra = () if name != "__format__" else (STR,)
             before = dict(b.unit.functions)
-            lowered = specialise(b, call, found, (type_, *extra), {})
+            lowered = specialise(b, call, found, (type_, *extra), {}).function
             b.unit.functions = before
             if any(isinstance(n, ir.Raise) or (isinstance(n, ir.Expr) and may_fail(n))
                    for n in ir.walk(*lowered.body)):  # fmt: skip

@@ -145,11 +145,11 @@ def _protected(b: Builder, node: ast.Try, body: list[ast.stmt],
 def _shadows(b: Builder, key: tuple[int, int], loc: Any) -> dict[str, Var]:
     """Union locals for the names whose type changes in the body, set to the value before it."""
     shadows = {}
-    for (owner, name), type_ in list(b.try_types.items()):
+    for (owner, name), type_ in list(b.facts.try_types.items()):
         if owner == key:
             wide = join(type_, view_of((b.env or {}).get(name)))
             if wide != type_:
-                b.try_types[key, name] = wide
+                b.facts.try_types[key, name] = wide
                 raise Restart
             local = b.local(name, type_, loc)
             saved = dict(b.env or {})
@@ -171,11 +171,11 @@ def _at_any_point(b: Builder, entry: Env, frame: TryFrame) -> Env:
             continue
         if name in frame.shadows:
             env[name] = frame.shadows[name]
-        elif name in b.needed:
+        elif name in b.facts.union_names:
             wide = types[0]
             for other in types[1:]:
                 wide = join(wide, other)
-            b.try_types[frame.key, name] = wide
+            b.facts.try_types[frame.key, name] = wide
             raise Restart
         else:
             env[name] = Dropped(types if len(types) > 1 else (*types, *types))

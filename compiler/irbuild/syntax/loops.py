@@ -246,9 +246,9 @@ def return_statement(b: Builder, node: ast.Return) -> None:
         return
     b.returns.append(value.type)
     b.made_all = b.made_all and _is_made(b, node.value, value)
-    if b.result is not None:
+    if b.facts.result is not None:
         b.ending = "return"
-        value = b.convert(value, b.result)
+        value = b.convert(value, b.facts.result)
         b.ending = ""
     b.block.append(ir.Return(b.loc(node), value))
     b.env = None
