@@ -20,6 +20,8 @@ import numpy as np
 
 CACHE_LINE = 64
 """Bytes; words with different writers never share a line."""
+MAX_LINES = 1 << 20
+"""Lines of a Python file.  A reported line is ``file * MAX_LINES + line``; file 0 has the actor."""
 
 
 class Status(IntEnum):

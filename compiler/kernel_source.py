@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler.abi import Lanes
+from pydotcompute.compiler.abi import MAX_LINES, Lanes
 from pydotcompute.compiler.codegen.signature import signature
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import Site, Texts, resolve
@@ -102,16 +102,23 @@ class KernelSource:
         values = slots["value"] if self.ir.headers else slots
         resolve(self.output_types, values, Texts(self.ir.prints, log))
 
-    def why(self, code: int, line: int) -> str:
-        """What a report of the compiled code means: ``an int beyond 64 bits, line 12``."""
+    def why(self, code: int, place: int) -> str:
+        """What a report of the compiled code means: ``an int beyond 64 bits (actors.py:12)``.
+
+        Args:
+            code: of an exception, or of a reason to leave compiled code.
+            place: the number of a file of the kernel, times ``MAX_LINES``, plus a line.
+        """
+        number, line = divmod(place, MAX_LINES)
+        file = ir.files(self.ir)[number]
         if code in self.codes:
             what = f"{self.codes[code].__name__}"
         else:
             reason = describe(code)
             what = reason.text or "a value that compiled code cannot represent"
             if reason.name == "PDC_DEOPT_CAPACITY":
-                what = self.state.overfull(linecache.getline(self.ir.loc.file, line)) or what
-        return f"{what} ({self.ir.loc.file}:{line})"
+                what = self.state.overfull(linecache.getline(file, line)) or what
+        return f"{what} ({file}:{line})"
 
     @property
     def input_slot(self) -> np.dtype[Any]:

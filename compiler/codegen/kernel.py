@@ -62,7 +62,9 @@ def emit(
     if kernel.headers:
         input_slot = _with_header(c_types, input_slot, "pdc_headed_input")
         output_slot = _with_header(c_types, output_slot, "pdc_headed_output")
-    functions = [_function(c_types, strings, f, python, codes) for f in kernel.functions]
+    files = ir.files(kernel)
+    functions = [_function(c_types, strings, f, python, codes, files.index(f.loc.file))
+                 for f in kernel.functions]  # fmt: skip
     body = StatementEmitter(c_types, strings, lambda n: python(kernel.loc.file, n), codes,
                             kernel.loc.file, kernel)  # fmt: skip
     body.depth = 2
@@ -120,9 +122,10 @@ def _with_header(c_types: CTypes, slot: str, name: str) -> str:
 
 def _function(c_types: CTypes, strings: dict[str, int], function: ir.Function,
               python: Callable[[str, int], str],
-              codes: Mapping[int, type[BaseException]]) -> str:  # fmt: skip
+              codes: Mapping[int, type[BaseException]], file_number: int) -> str:  # fmt: skip
     file = function.loc.file
-    body = StatementEmitter(c_types, strings, lambda n: python(file, n), codes, file, None)
+    body = StatementEmitter(c_types, strings, lambda n: python(file, n), codes, file, None,
+                            file_number)  # fmt: skip
     places = {p.name for p in function.parameters if isinstance(p.type, CONTAINERS)}
     places.update(function.changes)
     parameters = [

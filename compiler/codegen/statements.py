@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import singledispatchmethod
 
+from pydotcompute.compiler.abi import MAX_LINES
 from pydotcompute.compiler.codegen.c_types import CTypes, comment, file_name, identifier
 from pydotcompute.compiler.codegen.expressions import ExpressionEmitter
 from pydotcompute.compiler.codegen.operation_text import operation_text
@@ -33,12 +34,15 @@ class StatementEmitter(ExpressionEmitter):
         python: the text of a Python line by number.
         codes: exception class of every code of the kernel.
         file: the Python file, as ``#line`` names it.
+        kernel: of the actor's own turn; None in a function that it calls.
+        file_number: which of the kernel's files it is, in the lines that are reported.
     """
 
     def __init__(self, c_types: CTypes, strings: dict[str, int], python: Lines,
                  codes: Mapping[int, type[BaseException]], file: str,
-                 kernel: ir.Kernel | None) -> None:  # fmt: skip
+                 kernel: ir.Kernel | None, file_number: int = 0) -> None:  # fmt: skip
         super().__init__(c_types, strings, codes)
+        self._first_line = file_number * MAX_LINES
         self.python = python
         self.file = file_name(file)
         self.kernel = kernel
@@ -106,9 +110,13 @@ class StatementEmitter(ExpressionEmitter):
         _, lines = self.captured(run)
         return found, lines
 
+    def place(self, node: ir.Node) -> int:
+        """File and line of a node, as compiled code reports them."""
+        return self._first_line + node.loc.line
+
     def check(self, node: ir.Node) -> None:
         """Jumps to the handlers if an error is set."""
-        self.write(f"PDC_CHECK({node.loc.line}, {self.handlers[-1]});")
+        self.write(f"PDC_CHECK({self.place(node)}, {self.handlers[-1]});")
 
     def label(self, kind: str) -> str:
         """A new label."""
@@ -246,7 +254,7 @@ class StatementEmitter(ExpressionEmitter):
         self.loops.pop()
         self.at(node)
         self.write(f"{again}:;")
-        self.write(f"PDC_BACK_EDGE({node.loc.line}, pdc_raised);")
+        self.write(f"PDC_BACK_EDGE({self.place(node)}, pdc_raised);")
 
     @stmt.register
     def _break_stmt(self, node: ir.Break) -> None:
@@ -335,7 +343,7 @@ class StatementEmitter(ExpressionEmitter):
             if may_fail(node.timeout):
                 self.check(node.timeout)
         has_limit = "1" if node.timeout is not None else "0"
-        self.write(f"PDC_RECEIVE({limit}, {has_limit}, {node.loc.line}, {self.handlers[-1]});")
+        self.write(f"PDC_RECEIVE({limit}, {has_limit}, {self.place(node)}, {self.handlers[-1]});")
         name = self.name(node.target)
         assert self.kernel is not None
         message = "pdc_message.value" if self.kernel.headers else "pdc_message"
@@ -358,7 +366,7 @@ class StatementEmitter(ExpressionEmitter):
         text = self.settled(node.value, may_fail(node.value))
         outer = self.handlers[-1]
         slot = "pdc_next_output"
-        self.write(f"PDC_RESERVE({node.loc.line}, {outer});")
+        self.write(f"PDC_RESERVE({self.place(node)}, {outer});")
         if self.kernel.headers:
             self.write(f"{slot}->token = pdc_taken ? pdc_message.token : 0;",
                        f"{slot}->header = {node.header};")  # fmt: skip

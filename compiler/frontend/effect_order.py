@@ -26,9 +26,8 @@ RECEIVED: Final = "received"
 State = frozenset[ast.AST | str]
 NOWHERE: State = frozenset()
 
-_LOGGING = frozenset(
-    {"debug", "info", "warning", "warn", "error", "critical", "exception", "log"}
-)  # fmt: skip
+LOGGING_METHODS = frozenset("debug info warning warn error critical fatal exception log".split())
+"""Methods of loggers, and functions of ``logging``, that make a record."""
 _INNER = (ast.While, ast.For, ast.AsyncFor, ast.ListComp, ast.SetComp, ast.DictComp,
           ast.GeneratorExp)  # fmt: skip
 
@@ -217,7 +216,7 @@ class _Turn:
         match node:
             case ast.Call(func=ast.Name() as name):
                 return "`print`" if self._source.resolve(name) is builtins.print else None
-            case ast.Call(func=ast.Attribute(value=base, attr=attr)) if attr in _LOGGING:
+            case ast.Call(func=ast.Attribute(value=base, attr=attr)) if attr in LOGGING_METHODS:
                 return "logging" if self._is_logger(base) else None
         return None
 

@@ -432,6 +432,11 @@ def walk(*nodes: Node) -> Iterator[Node]:
         yield from walk(*children(node))
 
 
+def files(kernel: Kernel) -> tuple[str, ...]:
+    """The Python files of a kernel and its functions; the actor's is first."""
+    return tuple(dict.fromkeys([kernel.loc.file, *(f.loc.file for f in kernel.functions)]))
+
+
 def none(loc: Location) -> Const:
     """Python's ``None``."""
     return Const(loc, NONE, None)

@@ -1,18 +1,18 @@
 """Everything made on the way, as files: ``PYDOTCOMPUTE_DUMP_DIR``.
 
 In: a ``Lowering``.  Out: a folder a kernel with ``actor.py``, ``ir.txt``, ``kernel.cu``,
-``layout.txt`` and ``build.log``.  The way back is ``edited``.
+``layout.txt`` and ``build.log``.  The way back is ``override``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import inspect
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydotcompute.actors.kernel_folder import folder_name
 from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic
 from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.settings import settings
@@ -36,11 +36,6 @@ class Dumped(Protocol):
     def layout(self) -> str: ...
     @property
     def edited(self) -> Path | None: ...
-
-
-def folder_name(kernel_id: str) -> str:
-    """A folder name for a kernel id: letters, digits, ``-`` and ``_`` stay."""
-    return re.sub(r"[^\w-]+", "_", kernel_id, flags=re.ASCII)[:80] or "kernel"
 
 
 def dump(lowering: Dumped) -> Path | None:

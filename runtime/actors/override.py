@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydotcompute.actors.dump import folder_name
+from pydotcompute.actors.kernel_folder import folder_name
 from pydotcompute.compiler.codegen.signature import MARK, signature_of
 from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.errors import BuildError

@@ -1,6 +1,7 @@
 """Telling the user that an actor runs on a slower backend than could be hoped for.
 
-Input: the kernel and the reason.  Output: one record in the log, and one warning if wanted.
+Input: the kernel and the reason.  Output: one warning and one record in the log, unless the user
+allows it.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ def tell(kernel_id: str, reason: str, fallback: str, function: Callable[..., Any
     Args:
         kernel_id: which.
         reason: why.
-        fallback: ``"warn"`` makes a ``FallbackWarning`` as well, at the actor's definition.
+        fallback: ``"allow"`` says nothing, ``"warn"`` makes a ``FallbackWarning`` at the actor's
+            definition and a log record, ``"error"`` the record alone.
         function: the actor.
     """
+    if fallback == "allow":
+        return
     text = f"kernel {kernel_id!r} runs on the python backend: {reason}"
     category = FallbackWarning if fallback == "warn" else None
     notices.warn_at(function, text, category, kernel_id=kernel_id, reason=reason)

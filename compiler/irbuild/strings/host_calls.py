@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from pydotcompute.compiler.diagnostics.diagnostic import DiagnosticError
+from pydotcompute.compiler.frontend.effect_order import LOGGING_METHODS
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.effects import may_fail
 from pydotcompute.compiler.ir.host_calls import Display, Live, Piece, Site, Text, Value, formatted
@@ -45,14 +46,12 @@ from pydotcompute.compiler.types.types import (
     UnionType,
 )
 
-_LOGGING = frozenset("debug info warning warn error critical fatal exception log".split())
-
 
 def is_logging(function: Any) -> bool:
     """Whether a function makes log records: a method of a logger, or its twin in ``logging``."""
     name = getattr(function, "__name__", "")
     owner = getattr(function, "__self__", None)
-    if name not in _LOGGING:
+    if name not in LOGGING_METHODS:
         return False
     loggers = (logging.Logger, logging.LoggerAdapter)
     return isinstance(owner, loggers) or function is getattr(logging, name, None)
