@@ -36,3 +36,10 @@ def test_links_of_all_pages_lead_somewhere() -> None:
             if "://" not in target and not (page.parent / target).exists():
                 lost.append(f"{page.name}: {target}")
     assert lost == []
+
+
+def test_the_recipes_name_files_that_are_there() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:compiler|runtime|templates|tests|docs)/[\w/.]+)`", page)
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).exists()] == []
