@@ -18,6 +18,7 @@ from pydotcompute.compiler.types import message_schema as schemas
 from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
 from pydotcompute.compiler.types.limits import DICT_CAPACITY, has_nan
 from pydotcompute.compiler.types.missing import MISSING
+from pydotcompute.compiler.types.shared_nan import shared_nan
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import (
     BOOL,
@@ -355,4 +356,5 @@ def load(stored: Any, type_: Type) -> Any:
         return int(stored["hi"]) << 64 | int(stored["lo"])
     if type_ == UUID:
         return uuid.UUID(int=int(stored["hi"]) << 64 | int(stored["lo"]))
-    return stored.item()
+    value = stored.item()
+    return shared_nan(value) if type_ == FLOAT and value != value else value

@@ -268,7 +268,7 @@ PyInit__fastpath(void)
     for (size_t n = 0; n < Py_ARRAY_LENGTH(types); n++)
         if (PyType_Ready(types[n].type) < 0)
             return NULL;
-    if (intern_names() || register_coroutine())
+    if (intern_names() || register_coroutine() || share_nan())
         return NULL;
     self = PyModule_Create(&module);
     if (self == NULL)

@@ -150,6 +150,7 @@ release(const Ring *ring, int word, uint64_t value)
 /* Check a message and write its record: YES, UNUSUAL or FAILED. */
 enum outcome layout_pack(const Layout *layout, PyObject *message, char *record);
 /* Build the message of a record: a new reference, or NULL. */
+int share_nan(void);
 PyObject *layout_unpack(const Layout *layout, const char *record);
 
 /* The record of a message for a ring: YES, UNUSUAL or FAILED.  Python code may run. */

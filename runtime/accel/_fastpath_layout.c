@@ -173,6 +173,26 @@ layout_pack(const Layout *layout, PyObject *message, char *record)
     return outcome;
 }
 
+/* math.nan and its bits: see compiler/types/shared_nan.py. */
+static PyObject *shared_nan;
+static uint64_t shared_nan_bits;
+
+int
+share_nan(void)
+{
+    PyObject *math = PyImport_ImportModule("math");
+    double value;
+    if (math == NULL)
+        return -1;
+    Py_XSETREF(shared_nan, PyObject_GetAttrString(math, "nan"));
+    Py_DECREF(math);
+    if (shared_nan == NULL)
+        return -1;
+    value = PyFloat_AsDouble(shared_nan);
+    memcpy(&shared_nan_bits, &value, sizeof(value));
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 static PyObject *
 unpack_number(char code, const char *from)
 {
@@ -190,7 +210,10 @@ unpack_number(char code, const char *from)
     case 'H': READ(u2); return PyLong_FromUnsignedLong(u2);
     case 'I': READ(u4); return PyLong_FromUnsignedLong(u4);
     case 'Q': READ(u8); return PyLong_FromUnsignedLongLong(u8);
-    default: READ(f8); return PyFloat_FromDouble(f8);
+    default:
+        READ(f8);
+        READ(u8);
+        return u8 == shared_nan_bits ? Py_NewRef(shared_nan) : PyFloat_FromDouble(f8);
     }
 #undef READ
 }

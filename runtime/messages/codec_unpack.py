@@ -40,9 +40,12 @@ def unpack_value(w: Writer, t: Type, at: int) -> str:
     """Read what is at ``offset + at``; returns an expression for the value."""
     v = w.name("v")
     match t:
-        case types.BoolType() | types.IntType() | types.FloatType():
+        case types.BoolType() | types.IntType():
             w.leaf(at, simple_code(t) or "", v)
             return v
+        case types.FloatType():
+            w.leaf(at, simple_code(t) or "", v)
+            return shared(v)
         case types.ScalarType():
             w.leaf(at, CODES[t.name], v)
             return f"{w.keep('Scalar', t.dtype.type)}({v})"
@@ -82,6 +85,11 @@ def unpack_value(w: Writer, t: Type, at: int) -> str:
             raise AssertionError(t)
 
 
+def shared(v: str) -> str:
+    """An expression for the float in the local ``v``, its NaN shared."""
+    return f"({v} if {v} == {v} else shared_nan_({v}))"
+
+
 def unpack_message(w: Writer, schema: Schema, at: int) -> str:
     """Build a message from what is at ``offset + at``; returns the local that holds it."""
     values = [unpack_value(w, part.type, at + part.offset) for part in schema.fields]
@@ -117,7 +125,8 @@ def _unpack_list(w: Writer, t: types.ListType, at: int) -> str:
     start = f"offset + {at + offset_of(dtype, 'items')}"
     code = simple_code(t.item)
     if code is not None:
-        w.put(f'{result} = list_(unpack_("<%d{code}" % {n}, buffer, {start}))')
+        made = f'list_(unpack_("<%d{code}" % {n}, buffer, {start}))'
+        w.put(f"{result} = share_nans_({made})" if t.item == types.FLOAT else f"{result} = {made}")
         return result
     item, size = helper(w, "unpack", t.item, unpack_function), record_dtype(t.item).itemsize
     w.put(
@@ -143,6 +152,7 @@ def copy_value(w: Writer, t: Type, v: str) -> str:
             w.put(f"if {v}.__class__ is not int_ or not {INT_MIN} <= {v} <= {INT_MAX}: raise Bail")
         case types.FloatType():
             take_float(w, v)
+            return shared(v)
         case types.ScalarType():
             w.put(f"if {v}.__class__ is not {w.keep('Scalar', t.dtype.type)}: raise Bail")
         case types.EnumType():
@@ -210,4 +220,4 @@ def _copy_list(w: Writer, t: types.ListType, v: str) -> str:
     w.put(f"if not {known}(map_(type_, {v})): raise Bail")
     if kind is int:
         w.put(f"if {v} and (min_({v}) < {INT_MIN} or max_({v}) > {INT_MAX}): raise Bail")
-    return f"{v}[:]"
+    return f"share_nans_({v}[:])" if kind is float else f"{v}[:]"

@@ -15,6 +15,7 @@ from uuid import UUID, SafeUUID
 import numpy as np
 
 from pydotcompute.compiler.types import types
+from pydotcompute.compiler.types.shared_nan import share_nans, shared_nan
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import Type
 
@@ -110,7 +111,7 @@ def new_space() -> dict[str, Any]:
         "range_": range, "float64_": np.float64, "ndarray_": np.ndarray, "UUID_": UUID,
         "safe_": SafeUUID.unknown, "new_": object.__new__, "set_": object.__setattr__,
         "ids_get": STRINGS.ids.get, "intern_": STRINGS.intern, "texts_": STRINGS.texts,
-        "sweeps_": STRINGS.sweeps,
+        "sweeps_": STRINGS.sweeps, "shared_nan_": shared_nan, "share_nans_": share_nans,
         "pack_": struct.pack_into, "unpack_": struct.unpack_from, "frombuffer_": np.frombuffer,
         "slow_errors": (Bail, struct.error, OverflowError, AttributeError, TypeError),
         "getattr_": getattr,
