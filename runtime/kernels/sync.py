@@ -1,13 +1,15 @@
 """``kernel.sync``: the calls of a kernel for threads other than the event loop's.
 
-Input: the same arguments.  Output: the same results; the calling thread blocks meanwhile.
+Input: the same arguments.  Output: the same results; the calling thread blocks meanwhile.  An
+exception that interrupts the wait (``KeyboardInterrupt``) is raised when the call has been
+cancelled: nothing of it goes on, and a message that it had taken is in the queue again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pydotcompute.errors import ActorFailedError, KernelClosedError, KernelStateError
@@ -16,6 +18,88 @@ if TYPE_CHECKING:
     from pydotcompute.kernels.kernel import RingKernel
     from pydotcompute.kernels.lifecycle import Termination
     from pydotcompute.support.metrics import Statistics
+
+
+_LOOK = 0.5
+"""Seconds between two looks whether the event loop still runs, while an interrupted call ends."""
+
+
+def _nothing(result: Any) -> None:
+    """The result of an interrupted call that leaves nothing to undo."""
+
+
+class _Waited:
+    """A coroutine that runs on an event loop and for which another thread waits.
+
+    Args:
+        loop: the event loop.
+        coroutine: what to run there.
+        undo: told the result if the thread does not wait for it any more.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Coroutine[Any, Any, Any],
+        undo: Callable[[Any], object],
+    ) -> None:
+        self._loop, self._coroutine, self._undo = loop, coroutine, undo
+        self._task: asyncio.Task[Any] | None = None
+        self._given_up = False
+        self.ended, self._gone = threading.Event(), threading.Event()
+
+    def start(self) -> None:
+        """Have the coroutine run."""
+        self._loop.call_soon_threadsafe(self._begin)
+
+    def result(self) -> Any:
+        """The result of a coroutine that has ended; raises what it raised."""
+        assert self._task is not None
+        return self._task.result()
+
+    def give_up(self) -> None:
+        """Cancel the coroutine and wait until it is gone; a result that it has is undone.
+
+        A further interruption ends the waiting, and changes nothing else.
+        """
+        try:
+            self._loop.call_soon_threadsafe(self._cancel)
+        except RuntimeError:  # the loop is closed
+            self._coroutine.close()
+            return
+        while not self._gone.wait(_LOOK) and self._loop.is_running():
+            pass
+
+    # --- on the event loop's thread --------------------------------------------------------
+
+    def _begin(self) -> None:
+        if self._given_up:
+            self._coroutine.close()
+            return
+        self._task = self._loop.create_task(self._coroutine)
+        self._task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        if self._given_up:
+            self._leave(task)
+        self.ended.set()
+
+    def _cancel(self) -> None:
+        self._given_up = True
+        task = self._task
+        if task is None:
+            self._coroutine.close()
+            self._gone.set()
+        elif self.ended.is_set():
+            self._leave(task)
+        else:
+            task.cancel()
+
+    def _leave(self, task: asyncio.Task[Any]) -> None:
+        """The task is done and has no taker."""
+        if not task.cancelled() and task.exception() is None:
+            self._undo(task.result())
+        self._gone.set()
 
 
 class SyncKernel:
@@ -29,7 +113,19 @@ class SyncKernel:
     def __init__(self, kernel: RingKernel, loop: asyncio.AbstractEventLoop) -> None:
         self._kernel, self._loop = kernel, loop
 
-    def _wait(self, coroutine: Coroutine[Any, Any, Any], call: str) -> Any:
+    def _wait(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        call: str,
+        undo: Callable[[Any], object] = _nothing,
+    ) -> Any:
+        """Run a coroutine on the event loop and wait for its result.
+
+        Args:
+            coroutine: what to run.
+            call: the name of the call, for error texts.
+            undo: told, on the event loop's thread, the result that an interrupted wait leaves.
+        """
         try:
             running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
@@ -44,10 +140,23 @@ class SyncKernel:
             )
         if not self._loop.is_running():
             coroutine.close()
-            raise KernelClosedError(
-                f"the event loop of kernel {self._kernel.kernel_id!r} is not running any more"
-            )
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+            raise self._loop_gone()
+        waited = _Waited(self._loop, coroutine, undo)
+        try:
+            waited.start()
+            waited.ended.wait()
+        except BaseException:  # Ctrl-C, or whatever else a signal handler raises
+            waited.give_up()
+            raise
+        try:
+            return waited.result()
+        except asyncio.CancelledError:  # the event loop ends, and everything on it
+            raise self._loop_gone() from None
+
+    def _loop_gone(self) -> KernelClosedError:
+        return KernelClosedError(
+            f"the event loop of kernel {self._kernel.kernel_id!r} is not running any more"
+        )
 
     def send(self, message: Any, *, timeout: float | None = None) -> None:
         """As ``RingKernel.send``."""
@@ -55,7 +164,8 @@ class SyncKernel:
 
     def receive(self, *, timeout: float | None = None) -> Any:
         """As ``RingKernel.receive``."""
-        return self._wait(self._kernel.receive(timeout=timeout), "receive")
+        call = self._kernel.receive(timeout=timeout)
+        return self._wait(call, "receive", self._kernel.undo_receive)
 
     def request(self, message: Any, *, timeout: float | None = None) -> Any:
         """As ``RingKernel.request``."""
@@ -69,7 +179,7 @@ class SyncKernel:
     def receive_many(self, max_messages: int, *, timeout: float | None = None) -> Any:
         """As ``RingKernel.receive_many``."""
         call = self._kernel.receive_many(max_messages, timeout=timeout)
-        return self._wait(call, "receive_many")
+        return self._wait(call, "receive_many", self._kernel.undo_receive_many)
 
     def messages(self) -> Iterator[Any]:
         """As ``RingKernel.messages``."""

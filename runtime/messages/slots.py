@@ -112,9 +112,14 @@ class Values:
     def messages(self, batch: Any, start: int, stop: int) -> list[Any]:
         """A part of an accepted batch as messages."""
         if isinstance(batch, np.ndarray):
-            cls = self._class_of(batch)
-            return list(cls.messages(batch[start:stop]))
+            return self.messages_in(batch[start:stop])
         return list(batch[start:stop])
+
+    def messages_in(self, batch: np.ndarray[Any, Any]) -> list[Any]:
+        """The messages of a batch that was made of such messages."""
+        if batch.dtype == object:
+            return list(batch)
+        return list(self._class_of(batch).messages(batch))
 
     def _known(self) -> tuple[type, ...]:
         """The classes whose arrays are understood: without declared ones, those that have come."""
@@ -275,6 +280,10 @@ class RecordSlots:
 
     def _class_of(self, batch: np.ndarray[Any, Any]) -> Any:
         return next(cls for cls in self.classes if _has_dtype(cls, batch.dtype))
+
+    def messages_in(self, batch: np.ndarray[Any, Any]) -> list[Any]:
+        """The messages of a batch that ``batch`` made."""
+        return list(self._class_of(batch).messages(batch))
 
     def batch(self, records: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """The messages in the bytes of slots, as long as they are of one class."""

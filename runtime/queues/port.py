@@ -102,6 +102,10 @@ class Port(Protocol):
         """Take 1 to ``limit`` messages as an array; the port must not be empty."""
         ...
 
+    def messages_in(self, batch: Any) -> list[Any]:
+        """The messages of a batch that ``get_batch`` or ``pull_batch`` returned."""
+        ...
+
     def put_back(self, messages: Sequence[Any]) -> None:
         """Undo the taking of the last messages that were taken: they are the oldest again."""
         ...
@@ -244,6 +248,10 @@ class ObjectPort:
         taken = take_batch(items, limit)
         self.tail += len(taken)
         return taken
+
+    def messages_in(self, batch: Any) -> list[Any]:
+        """The messages of a batch that ``get_batch`` returned."""
+        return self.values.messages_in(batch)
 
     def put_back(self, messages: Sequence[Any]) -> None:
         """Make messages that were taken the oldest again, whatever the bound.

@@ -91,6 +91,10 @@ class _Ring(RingStorage):
         """Take messages: only an ``OutputRing`` can."""
         raise self._other_end()
 
+    def messages_in(self, batch: Any) -> list[Any]:
+        """The messages of a batch of this ring's dtype."""
+        return self.slots.messages_in(batch)
+
     def put_back(self, messages: Sequence[Any]) -> None:
         """Make taken messages the oldest again: only an ``OutputRing`` can."""
         raise self._other_end()
