@@ -31,6 +31,8 @@ FAIR = 512
 """Calls of its context an actor makes at most before other tasks get their turn."""
 _PATIENCE = 8
 """Exit signals raised in an actor that goes on receiving, before it is left parked for ever."""
+STRETCH = 0.005
+"""Seconds after which an actor lets others run before its next message."""
 
 _STAY, _DRAIN, _NOW = 0, 1, 2
 
@@ -70,6 +72,7 @@ class PythonEngine:
         self._room: int | None = None
         self.usual = True
         self.credit = FAIR
+        self.until = 0.0
         self.message: Any = None
         self.ordinal = -1
         self._keeper = StateKeeper(self._names)
@@ -312,6 +315,8 @@ class PythonEngine:
                 meter.latencies.add(perf_counter() - port.sample_time)
             port.sample_at = next_sample(max(port.sample_at, port.head - 1))
             port.sample_time = 0.0
+        if perf_counter() >= self.until:
+            self.credit = 0  # let others run before the next message
 
     def _locals(self) -> Mapping[str, Any]:
         frame = getattr(self._coroutine, "cr_frame", None)
@@ -458,6 +463,7 @@ class PythonEngine:
             self._parked -= 1
             self.credit = FAIR
             ended = perf_counter()
+            self.until = ended + STRETCH
             self.host.meter.unpark(ended)
             self._keeper.waited += ended - began
 
