@@ -119,7 +119,7 @@ EDGES: dict[Type, list[Any]] = {
 _COUNTED = ("lshift_wide", "pow_wide")
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.parametrize("name", sorted(SIGNATURES))
 def test_edge_values(library: ctypes.CDLL, name: str) -> None:
     for args in itertools.product(*(EDGES[t] for t in SIGNATURES[name].operands)):
         check(library, name, args)
@@ -138,7 +138,7 @@ RANDOM: dict[Type, st.SearchStrategy[Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.parametrize("name", sorted(SIGNATURES))
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_random_values(library: ctypes.CDLL, name: str, data: st.DataObject) -> None:

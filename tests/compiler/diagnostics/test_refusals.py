@@ -45,7 +45,7 @@ def said(name: str, text: str, prelude: str) -> str:
     return re.sub(r"^ *(\d+) \|", lambda m: f"{int(m[1]) - lead:>3} |", report, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", cases().keys() - {"prelude"})
+@pytest.mark.parametrize("name", sorted(cases().keys() - {"prelude"}))
 def test_what_is_said(name: str, request: pytest.FixtureRequest) -> None:
     known = cases()
     text, expected = known[name]
