@@ -1,5 +1,6 @@
 # What a clean clone needs is made on the way: every target sets up .venv first.
 #   make test    the tests                        make lint   ruff, mypy --strict, import rules
+#   make test-quick   the part of them that tells most in about a minute
 #   make demo    an anomaly detector on real data make bench  side by side with PyDotCompute 0.2.0
 #   make gpu     the tests that need an NVIDIA GPU, and its benchmark (into docs/)
 #   make soak    ten million messages through tiny queues, with cancels, pauses and restarts
@@ -12,15 +13,24 @@ READY := $(VENV)/.ready
 PEER := .venv-peer
 PEER_VERSION := 0.2.0
 TYPED := build/typed
+QUICK := tests/test_imports.py tests/compiler/frontend tests/compiler/types tests/compiler/irbuild \
+  tests/compiler/report tests/runtime/messages tests/runtime/actors tests/contract/test_contract_calls.py
 PYTHON ?=
 ARGS ?=
 
-.PHONY: help test lint demo bench gpu site soak coverage clean compiler
+.PHONY: help test test-quick lint demo bench gpu site soak coverage clean compiler
 help:
 	@sed -n 's/^#   //p' Makefile
 
+# Two worker processes share the tests; those that measure time or memory run after them, alone.
+# pytest's status 5 says that no test was selected, as when ARGS names tests of one kind.
 test: $(READY) compiler
-	$(BIN)/python -m pytest -m "not gpu" $(ARGS)
+	@$(BIN)/python -m pytest -m "not gpu and not alone" -n 2 --dist worksteal $(ARGS) || [ $$? = 5 ]
+	@$(BIN)/python -m pytest -m "alone and not gpu" $(ARGS) || [ $$? = 5 ]
+
+test-quick: $(READY) compiler
+	@$(BIN)/python -m pytest -m "not gpu and not alone and not slow" -n 2 --dist worksteal \
+	  $(QUICK) $(ARGS)
 
 demo: $(READY) compiler
 	PYDOTCOMPUTE_DUMP_DIR=$${PYDOTCOMPUTE_DUMP_DIR:-out/demo} $(BIN)/pydotcompute demo $(ARGS)

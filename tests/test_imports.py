@@ -277,6 +277,7 @@ print(seconds)
 """
 
 
+@pytest.mark.alone
 def test_importing_is_cheap_and_leaves_no_trace() -> None:
     runs = [
         subprocess.run(

@@ -24,6 +24,8 @@ from pydotcompute.support.gc_pause import resting
 from tests.support.defining import define
 from tests.support.native_actor import kit as native_kit
 
+pytestmark = pytest.mark.alone
+
 
 def _message(name: str, **fields: type) -> Any:
     return message(type(name, (), {"__annotations__": fields, "__module__": __name__}))

@@ -19,6 +19,8 @@ import pytest
 
 from pydotcompute import KernelContext, RingKernelRuntime, message, ring_kernel
 
+pytestmark = pytest.mark.alone
+
 
 @message
 @dataclass
