@@ -121,7 +121,35 @@ async def deques(ctx: Any) -> None:
         await ctx.send(Size(sum(left) * 100 + sum(right)))
 
 
-ALIASES = [by_conditionals, by_walrus, fresh_or_kept, through_a_tuple, through_a_function, deques]
+@actor(Order)
+async def built_twice(ctx: Any) -> None:
+    """``total`` becomes a float, so a second attempt numbers its temporaries otherwise.
+
+    The one of the conditional then had the name of the fresh message of the first attempt.
+    """
+    kept = Order(7)
+    spare = Order(8)
+    total = 0
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        z = ((total * 2) + 1) * 2  # noqa: F841
+        total = total + 0.5
+        t = (
+            (kept if (j := m.n) > 3 else kept)  # noqa: RUF034
+            if m.n > 2
+            else (spare if (j := m.n) else spare)  # noqa: RUF034
+        )
+        t.price = 99
+        await ctx.send(kept)
+        if m.n > 70:
+            extra = Order(m.n + j)
+            await ctx.send(extra)
+
+
+ALIASES = [
+    built_twice, by_conditionals, by_walrus, fresh_or_kept, through_a_tuple, through_a_function,
+    deques,
+]  # fmt: skip
 
 
 async def outputs(subject: Any, backend: str) -> list[Any]:
