@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import copy
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from itertools import chain
+from operator import itemgetter
 from time import perf_counter
 from typing import Any, Final
 from uuid import UUID
@@ -58,8 +59,8 @@ class StateKeeper:
     """
 
     __slots__ = (
-        "_before", "_clock", "_dear", "_grant", "_left", "_live", "_names", "_rates", "_round",
-        "_since", "_sizes", "_spent", "_work", "waited",
+        "_before", "_clock", "_dear", "_find", "_grant", "_left", "_live", "_names", "_rates",
+        "_round", "_since", "_sizes", "_spent", "_work", "waited",
     )  # fmt: skip
 
     def __init__(self, names: tuple[str, ...], clock: Callable[[], float] = perf_counter) -> None:
@@ -68,8 +69,9 @@ class StateKeeper:
         """Seconds the actor has waited for the runtime since the last decision."""
         self._rates = [_UNIT] * len(names)
         self._sizes = [0] * len(names)
-        self._before: list[Any] = []
-        self._live: list[Any] = []
+        self._find = _finder(names)
+        self._before: Sequence[Any] = ()
+        self._live: Sequence[Any] = ()
         self._dear: set[int] = set()
         self._round = self._left = 0
         self._since = self._spent = self._work = 0.0
@@ -81,8 +83,10 @@ class StateKeeper:
         Args:
             variables: the actor's locals.
         """
-        find = variables.get
-        values = [find(name, _UNBOUND) for name in self._names]
+        try:
+            values = self._find(variables)
+        except KeyError:
+            values = tuple([variables.get(name, _UNBOUND) for name in self._names])
         self._before = self._live = values
         if _NEED_NO_COPY.issuperset(map(type, values)):
             return
@@ -102,15 +106,17 @@ class StateKeeper:
         named = zip(self._names, self._before, self._live, strict=False)
         return {name: live for name, kept, live in named if kept is _UNBOUND and live is not kept}
 
-    def _has_grown(self, values: list[Any]) -> bool:
+    def _has_grown(self, values: Sequence[Any]) -> bool:
         """Whether a variable that is kept has become much larger since the decision."""
-        return any(
-            _size(value) > 2 * self._sizes[index] + SMALL
-            for index, value in enumerate(values)
-            if type(value) not in _NEED_NO_COPY and index not in self._dear
-        )
+        for index, value in enumerate(values):  # no generator: it runs before each message
+            if (
+                type(value) not in _NEED_NO_COPY and index not in self._dear
+                and _size(value) > 2 * self._sizes[index] + SMALL
+            ):  # fmt: skip
+                return True
+        return False
 
-    def _decide(self, values: list[Any]) -> None:
+    def _decide(self, values: Sequence[Any]) -> None:
         """Decide which variables are kept for the next messages, and measure their copies."""
         now = self._clock()
         self._account(now)
@@ -141,9 +147,9 @@ class StateKeeper:
             grant = self._grant + handled * (_REFILL * self._work - beyond)
             self._grant = min(GRANT, grant)
 
-    def _copies(self, values: list[Any], clock: Callable[[], float] | None) -> list[Any]:
+    def _copies(self, values: Sequence[Any], clock: Callable[[], float] | None) -> list[Any]:
         """The values to keep: those too dear are unbound, as is what shares an object with them."""
-        dear = {id(values[index]) for index in self._dear}
+        dear = {id(values[index]) for index in self._dear} if self._dear else self._dear
         memo: dict[int, Any] = {}
         kept: list[Any] = []
         for index, value in enumerate(values):
@@ -163,6 +169,13 @@ class StateKeeper:
         one before."""
         self._spent += seconds
         self._rates[index] = min(2 * self._rates[index], seconds / (self._sizes[index] or 1))
+
+
+def _finder(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """The values of some names, all of which are bound: the quickest way, before each message."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda variables: tuple([variables[name] for name in names])
 
 
 def _size(value: Any) -> int:
@@ -207,13 +220,14 @@ def _copy_once(value: Any, memo: dict[int, Any]) -> Any:
 
 def _copy(value: Any, memo: dict[int, Any]) -> Any:
     """A copy as deep as it takes; of what is no data (a file, a lock), the object itself."""
-    if isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        return value.copy()
     kind = type(value)
-    if kind in _CONTAINERS and _are_plain(value.values() if kind in _MAPPINGS else value):
-        return copy.copy(value)
+    if kind in _CONTAINERS:  # the usual case, and asked first: `isinstance` of many classes is slow
+        if _are_plain(value.values() if kind in _MAPPINGS else value):
+            return value.copy()
+    elif isinstance(value, _PLAIN):
+        return value
+    elif isinstance(value, np.ndarray) and value.dtype != object:
+        return value.copy()
     if isinstance(value, (list, dict, set, deque, tuple)) or is_copyable(value):
         try:
             return copy.deepcopy(value, memo)
@@ -224,9 +238,9 @@ def _copy(value: Any, memo: dict[int, Any]) -> Any:
 
 def _are_plain(items: Iterable[Any]) -> bool:
     """Whether the items never change, so that a copy of their container may share them."""
-    kinds = set(map(type, items)) - _IMMUTABLE
-    if not kinds:
+    if _IMMUTABLE.issuperset(map(type, items)):
         return True
+    kinds = set(map(type, items)) - _IMMUTABLE
     if not all(kind is tuple or issubclass(kind, _PLAIN) for kind in kinds):
         return False
     return tuple not in kinds or _are_plain(
