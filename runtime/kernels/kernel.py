@@ -359,11 +359,11 @@ class RingKernel:
         await self._yield()
         return await self._outbox.get_batch(limit, timeout)
 
-    def undo_receive(self, message: Any) -> None:
+    def _undo_receive(self, message: Any) -> None:
         """The caller of ``receive`` has gone: its message is received first again."""
         self._outbox.put_back([message])
 
-    def undo_receive_many(self, batch: np.ndarray[Any, Any]) -> None:
+    def _undo_receive_many(self, batch: np.ndarray[Any, Any]) -> None:
         """The same, of what ``receive_many`` returned."""
         self._outbox.put_back(self._outbox.port.messages_in(batch))
 

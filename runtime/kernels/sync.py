@@ -165,7 +165,7 @@ class SyncKernel:
     def receive(self, *, timeout: float | None = None) -> Any:
         """As ``RingKernel.receive``."""
         call = self._kernel.receive(timeout=timeout)
-        return self._wait(call, "receive", self._kernel.undo_receive)
+        return self._wait(call, "receive", self._kernel._undo_receive)
 
     def request(self, message: Any, *, timeout: float | None = None) -> Any:
         """As ``RingKernel.request``."""
@@ -179,7 +179,7 @@ class SyncKernel:
     def receive_many(self, max_messages: int, *, timeout: float | None = None) -> Any:
         """As ``RingKernel.receive_many``."""
         call = self._kernel.receive_many(max_messages, timeout=timeout)
-        return self._wait(call, "receive_many", self._kernel.undo_receive_many)
+        return self._wait(call, "receive_many", self._kernel._undo_receive_many)
 
     def messages(self) -> Iterator[Any]:
         """As ``RingKernel.messages``."""

@@ -99,7 +99,7 @@ class HeadedSlots(RecordSlots):
     Args:
         kernel_id, classes, dtype, verb, declared: as for ``RecordSlots``.
         tokens: shared by the two ports of an actor.
-        sites: the actor's headers; number 0 is none, so they count from 1.
+        sites: the actor's headers, counted from 1; number 0 means no header.
     """
 
     __slots__ = ("_sites", "_unpack_record", "tokens")

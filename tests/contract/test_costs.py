@@ -21,8 +21,8 @@ import pytest
 
 from pydotcompute import KernelContext, RingKernelRuntime, message, ring_kernel
 from pydotcompute.support.gc_pause import resting
+from tests.support.contract import need_compiler
 from tests.support.defining import define
-from tests.support.native_actor import kit as native_kit
 
 pytestmark = pytest.mark.alone
 
@@ -57,11 +57,6 @@ def actor(kernel_id: str = "summing") -> Any:
     return ring_kernel(
         kernel_id=kernel_id, input_type=Number, output_type=Sum, auto_register=False
     )(summing)
-
-
-def need_compiler(backend: str) -> None:
-    if backend == "native" and native_kit.library() is None:
-        pytest.skip("no C++ compiler")
 
 
 def resident() -> int:

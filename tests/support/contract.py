@@ -14,7 +14,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from pydotcompute import KernelContext, RingKernelRuntime, message, ring_kernel
+from tests.support.native_actor import kit as native_kit
 
 LIMIT = 30.0
 """Seconds after which a probe that waits for ever fails."""
@@ -22,6 +25,12 @@ HARD_LIMIT = 60.0
 """Seconds after which a probe that blocks its event loop fails."""
 
 ADD, SILENT, SEVERAL, FAIL, SPIN, PRINT, LEAVE = range(7)
+
+
+def need_compiler(backend: str) -> None:
+    """Skip the test where ``native`` has no compiler."""
+    if backend == "native" and native_kit.library() is None:
+        pytest.skip("no C++ compiler")
 
 
 @message

@@ -88,7 +88,7 @@ class Unit:
         outputs: the declared classes, or None to take what the actor sends.
         signals: the runtime's exceptions by code name (``PDC_QUEUE_TIMEOUT``...).
         facts: what earlier attempts have taught.
-        settled: the types of the state stand still, so that what does not lower now never does.
+        settled: the types of the state change no more: code that cannot be lowered now never can.
         state: names of the variables that live between turns.
         shrinking: names of the state's containers that the actor also makes shorter.
     """

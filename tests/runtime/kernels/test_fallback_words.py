@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pydotcompute import RingKernelRuntime, message, ring_kernel
-from tests.contract.test_costs import need_compiler
+from tests.support.contract import need_compiler
 
 HELPER = '''
 
