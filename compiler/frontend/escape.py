@@ -1,4 +1,4 @@
-"""Which expressions of a function are only looked at: their value is kept by nobody.
+"""Escape analysis: expressions that are read but never stored or aliased.
 
 A message is an object in Python, and a value in compiled code.  That makes a difference only where
 an object that has several names changes.  So the builder asks of each use of a name whether it

@@ -90,7 +90,7 @@ def build_kernel(
         final = wide == types and len(shared) == shared_before
         if final and diagnostics:
             break
-        # What did not lower, of `prev = None`, may do so of what later turns make of it.
+        # Code that fails while `prev` is None may lower once its type widens.
         types = wide
         diagnostics.rewind(mark)
     else:

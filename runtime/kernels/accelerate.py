@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 async def _request_begun(
     kernel: RingKernel, message: Any, timeout: float | None, ordinal: int, engine: Any, *burst: Any
 ) -> Any:
-    """The rest of a request that the extension has put, and whose burst did not answer it.
+    """Finish a request that the extension enqueued but could not answer inline.
 
     Args:
         kernel, message, timeout: of the request.

@@ -129,7 +129,7 @@ class Channel:
             return
         port = self.port
         if self.policy is BackpressureStrategy.REJECT:
-            port.prepare(message)  # a message of the wrong type is told so first
+            port.prepare(message)  # report a wrong type before a full queue
             raise self.full()
         message = port.prepare(message)
         if timeout is not None and timeout <= 0:
