@@ -136,19 +136,20 @@ SEAT = _lines(
     [("slots", "<u8"), ("stage", "<u8"), ("stage_mask", "<u8"), ("input_size", "<u8"),
      ("output_size", "<u8"), ("string_count", "<u8"), ("burst", "<u8"), ("budget", "<u8")],
     [("leave", "<u4"), ("load", "<u4"), ("epoch", "<u8"), ("idle_ns", "<u8"),
-     ("sources", "<u8")],
+     ("sources", "<u8"), ("input", "<u8"), ("output", "<u8")],
     [("parked", "<u8"), ("busy_ns", "<u8"), ("visits", "<u8"), ("peak", "<u8")],
 )  # fmt: skip
 """Lines 0 to 2 are written by the host, while the actor is parked, except for ``leave``.
-Line 0: ``actor`` (the host's record, with its input and its output port right behind it) and
-``mirror`` (the state as it was when the actor parked) are in mapped memory; ``local`` (the device's
-record and its two ports), ``state``, ``journal`` and ``strings`` in device memory.
+Line 0: ``actor`` (the host's record) and ``mirror`` (the state as it was when the actor parked) are
+in mapped memory; ``local`` (the device's copy of the record, with copies of the two ports right
+behind it), ``state``, ``journal`` and ``strings`` in device memory.
 Line 1: ``slots`` (outputs, before they are copied to the host's ring; as many as there) and
 ``stage`` (inputs, copied from the host's ring; 0: in shared memory) in device memory; ``burst``:
 messages handled between two looks at the host's words; ``budget``: messages in this residency.
 Line 2: ``leave`` (``Leave``); ``load``: state and strings are to be read from the host's memory
 first; ``epoch`` names this residency; ``idle_ns``: how long to stay without work; ``sources``: as
-``slots``, for what ``PORT.source`` says.
+``slots``, for what ``PORT.source`` says; ``input``, ``output``: the host's ports, as in the actor's
+record, so that record and ports are fetched in one trip.
 Line 3, written by the device: ``parked`` is the epoch of the last residency that ended, stored
 after everything else; the nanoseconds it was busy, and how many visits it made; ``peak``, stored
 before the inputs are said to be consumed: the most messages that waited at the same time, ever."""

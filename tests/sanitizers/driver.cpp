@@ -253,7 +253,8 @@ struct seat {
   u32 leave, load;
   u64 epoch, idle_ns;
   void *sources;
-  u64 pad0[4], parked, busy_ns, visits, peak, pad1[4];
+  port *input, *output;
+  u64 pad0[2], parked, busy_ns, visits, peak, pad1[4];
 };
 static_assert(sizeof(seat) == 256, "layout of compiler/abi.py");
 
@@ -266,21 +267,11 @@ void pdc_barrier() { pthread_barrier_wait(&lanes_meet); }
 }
 static seat place;
 
-// The host's record and its two ports lie side by side.
-static actor *join(const actor *a) {
-  char *const whole = (char *)memory(sizeof(actor) + 2 * sizeof(port));
-  actor *const joined = (actor *)whole;
-  memcpy(joined, a, sizeof *a);
-  joined->input = (port *)(joined + 1), joined->output = joined->input + 1;
-  memcpy(joined->input, a->input, sizeof(port)), memcpy(joined->output, a->output, sizeof(port));
-  joined->watch = &joined->stop;
-  return joined;
-}
-
 static void sit(actor *a) {
   const u64 slots = a->output->mask + 1;
   seat *const p = &place;
-  p->host = a, p->local = memory(sizeof(actor) + 2 * sizeof(port));
+  p->host = a, p->input = a->input, p->output = a->output;
+  p->local = memory(sizeof(actor) + 2 * sizeof(port));
   p->state = memory(s.state_size), p->mirror = a->state, p->state_size = s.state_size;
   p->journal = memory(8 + s.journal), p->journal_size = s.journal;
   p->strings = memory(8 * s.strings), p->string_count = s.strings;
@@ -312,9 +303,8 @@ static void reside_again(actor *a, u64 *finished) {
   }
 }
 
-static void lanes(actor *parts) {
+static void lanes(actor *a) {
   u64 finished = 0;
-  actor *const a = join(parts);
   sit(a);
   std::thread residing(reside_again, a, &finished);
   std::thread receiving(receive_all, a->output, a, &finished);
@@ -327,7 +317,7 @@ static void lanes(actor *parts) {
   residing.join();
   receiving.join();
   for (void *each : {place.local, place.state, place.journal, place.strings, place.slots,
-                     place.sources, (void *)a})
+                     place.sources})
     free(each);
 }
 #else

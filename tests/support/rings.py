@@ -37,13 +37,12 @@ class Ring:
         bound: how many messages may wait.
         count: how many slots there are, a power of two.
         start: the ordinal of the first message.
-        words: where the port's record is.
     """
 
     def __init__(self, classes: tuple[type, ...], slot: np.dtype[Any], bound: int, count: int,
-                 start: int, words: np.ndarray[Any, Any]) -> None:  # fmt: skip
+                 start: int) -> None:  # fmt: skip
         self.classes, self.slot = classes, slot
-        self.words = words
+        self.words = _aligned(PORT.itemsize)
         self.port = self.words.view(PORT)[0]
         self.port["head"] = self.port["tail"] = self.port["claimed"] = start
         self.port["bound"] = bound
@@ -115,14 +114,11 @@ class Library:
         start = chance.choice([0, 5, 2**40 + 3])
         room, bound = chance.choice([1, 2, 3, 8, 64]), chance.choice([1, 2, 5, 64])
         spare = 1 if kernel.max_sends is None else kernel.max_sends
-        self.words = _aligned(ACTOR.itemsize + 2 * PORT.itemsize)  # a device reads it as one
-        self.actor = self.words[: ACTOR.itemsize].view(ACTOR)[0]
-        ports = np.split(self.words[ACTOR.itemsize :], 2)
-        self.input = Ring(kernel.input_types, kernel.input_slot, room, _power(room), start,
-                          ports[0])  # fmt: skip
+        self.words = _aligned(ACTOR.itemsize)
+        self.actor = self.words.view(ACTOR)[0]
+        self.input = Ring(kernel.input_types, kernel.input_slot, room, _power(room), start)
         slots, first = _power(bound + spare + 1), chance.choice([0, 7])
-        self.output = Ring(kernel.output_types, kernel.output_slot, bound, slots, first,
-                           ports[1])  # fmt: skip
+        self.output = Ring(kernel.output_types, kernel.output_slot, bound, slots, first)
         self.state = _aligned(max(1, kernel.state_dtype.itemsize))
         self.strings = np.array([STRINGS.pin(s) for s in kernel.strings] or [0], "<u8")
         self.journal = np.zeros(1 + kernel.state.journal_size // 8, "<u8")
@@ -232,7 +228,8 @@ class Resident(Library):
         apart = staged * size > kernel.lanes.stage or staged == 2
         self._stage = _aligned(staged * size) if apart else None
         for name, value in (
-            ("actor", self.words.ctypes.data), ("local", self._local.ctypes.data),
+            ("actor", self.words.ctypes.data), ("input", self.input.words.ctypes.data),
+            ("output", self.output.words.ctypes.data), ("local", self._local.ctypes.data),
             ("state", self._working.ctypes.data), ("mirror", self.state.ctypes.data),
             ("state_size", kernel.state_dtype.itemsize), ("journal", self.journal.ctypes.data),
             ("journal_size", int(self.journal[0])), ("strings", self._ids.ctypes.data),

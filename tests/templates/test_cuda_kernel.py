@@ -66,6 +66,12 @@ def test_a_poll_is_one_trip() -> None:
     assert "RRA" in found
 
 
+def test_an_actor_and_its_ports_arrive_in_one_trip() -> None:
+    """They lie anywhere; each of 32 lanes asks for three of their 80 words at once."""
+    found = "".join(order(decorated(plain).lower().ptx("sm_90"), "pdc_fetch_joined"))
+    assert found == "RRRSSS"
+
+
 def test_of_the_hosts_ports_only_the_counters_are_looked_at() -> None:
     """Addresses and masks stay as they are during a residency: they are fetched once."""
     text = decorated(tally).lower().source.partition("/* resident.h:")[2]

@@ -7,7 +7,7 @@ mapped memory, and the actor's seat (``compiler.abi.SEAT``).
 from __future__ import annotations
 
 from pydotcompute.backends.device import Arena, Piece
-from pydotcompute.backends.native.block import Block, Bytes
+from pydotcompute.backends.native.block import INPUT, OUTPUT, Block, Bytes
 from pydotcompute.backends.program import NativeProgram
 from pydotcompute.compiler.abi import ACTOR, PORT, SEAT, Leave, Policy
 from pydotcompute.queues.port_words import MASK
@@ -27,7 +27,9 @@ def _index(name: str) -> int:
 
 (_ACTOR, _LOCAL, _STATE, _MIRROR, _STATE_SIZE, _JOURNAL, _JOURNAL_SIZE, _STRINGS, _SLOTS, _STAGE,
  _STAGE_MASK, _INPUT_SIZE, _OUTPUT_SIZE, _STRING_COUNT, _BURST, BUDGET, LEAVE, _LOAD, EPOCH,
- IDLE_NS, _SOURCES, PARKED, BUSY_NS, VISITS, PEAK) = map(_index, SEAT.names or ())  # fmt: skip
+ IDLE_NS, _SOURCES, _IN, _OUT, PARKED, BUSY_NS, VISITS, PEAK) = map(
+    _index, SEAT.names or ()
+)  # fmt: skip
 
 
 class CudaBlock(Block):
@@ -53,6 +55,7 @@ class CudaBlock(Block):
         )  # fmt: skip
         q = self.seat
         q[_ACTOR], q[_MIRROR] = self.address, self._state.address
+        q[_IN], q[_OUT] = self.q8[INPUT], self.q8[OUTPUT]
         q[_LOCAL] = self._own(ACTOR.itemsize + 2 * PORT.itemsize)
         q[_STATE], q[_STATE_SIZE] = self._own(program.state_size), program.state_size
         q[_JOURNAL] = self._own(8 + program.journal_size)
