@@ -71,8 +71,9 @@ def emit(
     state = tuple((c_types.spell(v.type), body.name(v)) for v in kernel.state)
     body.block(kernel.turn)
     texts = _error_texts(kernel, strings) if _asks(kernel, ERROR_TEXT) else ()
+    named = codes if _asks(kernel, ERROR_NAME) else {}
     names = tuple((code, strings.setdefault(cls.__name__, len(strings)))
-                  for code, cls in codes.items() if _asks(kernel, ERROR_NAME))  # fmt: skip
+                  for code, cls in named.items())  # fmt: skip
     places = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
                    if isinstance(v.type, CONTAINERS))  # fmt: skip
     fixed = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
@@ -86,8 +87,7 @@ def emit(
 
 def _asks(kernel: ir.Kernel, primitive: Primitive) -> bool:
     """Whether a kernel uses an operation."""
-    nodes = (*kernel.turn, *(node for f in kernel.functions for node in f.body))
-    return any(isinstance(n, ir.Op) and n.primitive == primitive for n in ir.walk(*nodes))
+    return any(isinstance(n, ir.Op) and n.primitive == primitive for n in ir.walk(kernel))
 
 
 def _error_texts(kernel: ir.Kernel, strings: dict[str, int]) -> tuple[tuple[int, int], ...]:

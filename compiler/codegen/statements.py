@@ -18,8 +18,8 @@ from pydotcompute.compiler.codegen.c_types import CTypes, comment, file_name, id
 from pydotcompute.compiler.codegen.expressions import ExpressionEmitter
 from pydotcompute.compiler.codegen.operation_text import operation_text
 from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.ir.control_flow import falls_through
 from pydotcompute.compiler.ir.effects import may_fail, may_raise
-from pydotcompute.compiler.ir.verifier import falls_through
 from pydotcompute.compiler.ops.error_codes import DEOPTIMISE
 from pydotcompute.compiler.types.message_schema import schema_of
 from pydotcompute.compiler.types.types import CONTAINERS, MessageType, UnionType

@@ -415,10 +415,23 @@ class Kernel(Node):
     """What the build read from modules and closures: how to read it again, and what it was."""
 
 
+_CHILD_FIELDS: dict[type[Node], tuple[str, ...]] = {}
+
+
+def child_fields(cls: type[Node]) -> tuple[str, ...]:
+    """The fields of a class that may hold nodes, in evaluation order."""
+    known = _CHILD_FIELDS.get(cls)
+    if known is None:
+        plain = {"loc", "type", "code", "header", "classes", "primitive"}
+        known = tuple(part.name for part in fields(cls) if part.name not in plain)
+        _CHILD_FIELDS[cls] = known
+    return known
+
+
 def children(node: Node) -> Iterator[Node]:
     """The nodes directly below ``node``, in evaluation order."""
-    for part in fields(node):
-        value = getattr(node, part.name)
+    for name in child_fields(type(node)):
+        value = getattr(node, name)
         if isinstance(value, Node):
             yield value
         elif isinstance(value, tuple):
@@ -427,9 +440,11 @@ def children(node: Node) -> Iterator[Node]:
 
 def walk(*nodes: Node) -> Iterator[Node]:
     """``nodes`` and everything below them, parents first."""
-    for node in nodes:
+    waiting = [*reversed(nodes)]
+    while waiting:
+        node = waiting.pop()
         yield node
-        yield from walk(*children(node))
+        waiting += [*children(node)][::-1]
 
 
 def files(kernel: Kernel) -> tuple[str, ...]:

@@ -1,0 +1,56 @@
+"""Trees of the IR as trees: what is below a node, and a tree with some nodes exchanged.
+
+A pass says what becomes of one node; the functions here take it through a whole kernel::
+
+    rewrite(kernel, lambda node: node.value if isinstance(node, ir.Wrap) else node)
+
+Nodes never change.  A tree without a change comes back as the same object, so that a pass costs
+what it changes and ``is`` tells whether it did anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from pydotcompute.compiler.ir import nodes as ir
+
+Tree = TypeVar("Tree", bound=ir.Node)
+Change = Callable[[ir.Node], "ir.Node | ir.Block"]
+"""What becomes of a node; several statements, or none, may stand in for one of a block."""
+
+
+def map_children(node: Tree, change: Change) -> Tree:
+    """``node`` with ``change`` of each node directly below it, in evaluation order."""
+    changed: dict[str, Any] = {}
+    for name in ir.child_fields(type(node)):
+        before = getattr(node, name)
+        if isinstance(before, ir.Node):
+            after: Any = change(before)
+        elif isinstance(before, tuple) and before and isinstance(before[0], ir.Node):
+            after = _map_tuple(before, change)
+        else:
+            continue
+        if after is not before:
+            changed[name] = after
+    return replace(node, **changed) if changed else node
+
+
+def _map_tuple(nodes: tuple[ir.Node, ...], change: Change) -> tuple[ir.Node, ...]:
+    made: list[ir.Node] = []
+    same = True
+    for node in nodes:
+        new = change(node)
+        same = same and new is node
+        made += new if isinstance(new, tuple) else (new,)
+    return nodes if same else tuple(made)
+
+
+def rewrite(node: Tree, change: Change) -> Tree:
+    """``node`` with everything below it changed, the innermost first; ``node`` itself stays."""
+
+    def visit(part: ir.Node) -> ir.Node | ir.Block:
+        return change(map_children(part, visit))
+
+    return map_children(node, visit)
