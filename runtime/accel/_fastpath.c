@@ -1,7 +1,4 @@
-/* The module: puts the C operations in place of the Python ones, and takes them out again.
-
-   Input: the classes and constants of the Python code.  Output: the same classes, with `send`,
-   `receive` and `request` of kernels and runtimes, `try_put` and `try_get` of ports replaced. */
+/* The module: its classes, and what they know of the Python code (`bind`). */
 
 #include "_fastpath.h"
 
@@ -11,24 +8,6 @@ PyObject *name_put_gate, *name_get_gate, *name_try_put, *name_try_get, *name_pul
 PyObject *name_send_slow, *name_receive_slow;
 PyObject *name_get, *name_after, *name_idle, *name_took, *name_append, *name_popleft;
 PyObject *name_settle, *name_handled, *name_timeout, *name_throw, *name_close;
-static PyObject *name_send, *name_receive, *name_request;
-
-enum { PORT_METHODS = 4 };
-static PyMethodDef port_methods[PORT_METHODS] = {
-    {"try_put", ring_try_put, METH_O, NULL},
-    {"try_get", ring_try_get, METH_NOARGS, NULL},
-    {"try_put", object_try_put, METH_O, NULL},
-    {"try_get", object_try_get, METH_NOARGS, NULL},
-};
-
-/* Everything `install` replaces, in one order. */
-enum { PLACES = CALL_METHODS + PORT_METHODS };
-static PyTypeObject *place_type[PLACES];
-static PyMethodDef *place_method[PLACES];
-static PyObject **place_name[PLACES];
-static PyObject *place_original[PLACES];
-static int installed;
-
 /* The offset of a member that a class keeps in __slots__; -1 and an error if it has none. */
 static Py_ssize_t
 slot_offset(PyTypeObject *type, const char *name)
@@ -46,104 +25,60 @@ slot_offset(PyTypeObject *type, const char *name)
     return offset;
 }
 
-/* The documentation of a method, with the signature its original has.  It lives for ever. */
-static const char *
-documentation(PyMethodDef *method, const char *signature, PyObject *original)
-{
-    PyObject *doc = PyObject_GetAttrString(original, "__doc__"), *text;
-    if (doc == NULL)
-        return NULL;
-    text = PyUnicode_FromFormat("%s%s\n--\n\n%V", method->ml_name, signature,
-                                doc == Py_None ? NULL : doc, "");
-    Py_DECREF(doc);
-    return text == NULL ? NULL : PyUnicode_AsUTF8(text);  /* `text` is kept on purpose */
-}
-
+/* Take classes and numbers out of the arguments of `bind`; 0 or -1. */
 static int
-set_places(void)
-{
-    PyTypeObject *types[PLACES] = {
-        world.kernel, world.kernel, world.kernel, world.runtime, world.runtime, world.runtime,
-        world.inring, world.outring, world.object_port, world.object_port,
-    };
-    PyObject **names[PLACES] = {
-        &name_send, &name_receive, &name_request, &name_send, &name_receive, &name_request,
-        &name_try_put, &name_try_get, &name_try_put, &name_try_get,
-    };
-    static const char *const signatures[PLACES] = {
-        "($self, message, *, timeout=None)", "($self, *, timeout=None)",
-        "($self, message, *, timeout=None)", "($self, kernel_id, message, *, timeout=None)",
-        "($self, kernel_id, *, timeout=None)", "($self, kernel_id, message, *, timeout=None)",
-        "($self, message)", "($self)", "($self, message)", "($self)",
-    };
-    for (int n = 0; n < PLACES; n++) {
-        PyMethodDef *method = n < CALL_METHODS ? &call_methods[n]
-            : &port_methods[n - CALL_METHODS];
-        PyObject *original = PyObject_GetAttr((PyObject *)types[n], *names[n]);
-        if (original == NULL)
-            return -1;
-        place_type[n] = types[n];
-        place_name[n] = names[n];
-        place_method[n] = method;
-        Py_XSETREF(place_original[n], original);
-        if (method->ml_doc == NULL
-            && (method->ml_doc = documentation(method, signatures[n], original)) == NULL)
-            return -1;
-    }
-    for (int n = 0; n < CALL_METHODS; n++)
-        world.originals[n] = place_original[n];
-    world.put = place_original[CALL_METHODS];
-    world.get = place_original[CALL_METHODS + 1];
-    world.object_put = place_original[CALL_METHODS + 2];
-    world.object_get = place_original[CALL_METHODS + 3];
-    return 0;
-}
-
-/* Take names and numbers out of the arguments of `install`; 0 or -1. */
-static int
-read_world(PyObject *args, PyObject *kwargs)
+read_world(PyObject *args, PyObject *kwargs, World *w)
 {
     static char *names[] = {
-        "kernel", "runtime", "channel", "inring", "outring", "pace", "object_port",
-        "values", "empty", "foreign",
-        "clock", "correlate", "begun", "calls", "fuel", "inline_seconds", "overhead", "dense",
-        "sparse", NULL,
+        "channel", "inring", "outring", "pace", "object_port", "values", "empty", "foreign",
+        "clock", "correlate", "calls", "fuel", "inline_seconds", "overhead", "dense", "sparse",
+        NULL,
     };
     static const char *const port_slots[PORT_SLOTS] = {
         "armed", "bound", "get_gate", "head", "items", "peak", "put_gate", "sample_at",
         "sample_time", "tail", "values", "wake",
     };
-    World w;
-    memset(&w, 0, sizeof(w));
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "$O!O!O!O!O!O!O!O!OOOOOlLddKK:install", names, &PyType_Type, &w.kernel,
-            &PyType_Type, &w.runtime, &PyType_Type, &w.channel, &PyType_Type, &w.inring,
-            &PyType_Type, &w.outring, &PyType_Type, &w.pace, &PyType_Type,
-            &w.object_port, &PyType_Type, &w.values, &w.empty, &w.foreign, &w.clock,
-            &w.correlate, &w.begun, &w.calls, &w.fuel, &w.inline_seconds, &w.overhead, &w.dense, &w.sparse))
+            args, kwargs, "$O!O!O!O!O!O!OOOOlLddKK:bind", names, &PyType_Type, &w->channel,
+            &PyType_Type, &w->inring, &PyType_Type, &w->outring, &PyType_Type, &w->pace,
+            &PyType_Type, &w->object_port, &PyType_Type, &w->values, &w->empty, &w->foreign,
+            &w->clock, &w->correlate, &w->calls, &w->fuel, &w->inline_seconds, &w->overhead,
+            &w->dense, &w->sparse))
         return -1;
-    if (!PyType_IsSubtype(w.inring, &RingType) || !PyType_IsSubtype(w.outring, &RingType)) {
+    if (!PyType_IsSubtype(w->inring, &RingType) || !PyType_IsSubtype(w->outring, &RingType)) {
         PyErr_SetString(PyExc_TypeError, "the rings do not inherit from Ring");
         return -1;
     }
-    if ((w.inbox = slot_offset(w.kernel, "_inbox")) < 0
-        || (w.outbox = slot_offset(w.kernel, "_outbox")) < 0
-        || (w.credit = slot_offset(w.kernel, "_credit")) < 0
-        || (w.home = slot_offset(w.kernel, "_home")) < 0
-        || (w.port = slot_offset(w.channel, "port")) < 0
-        || (w.kernels = slot_offset(w.runtime, "_kernels")) < 0
-        || (w.spill = slot_offset(w.outring, "spill")) < 0
-        || (w.cost = slot_offset(w.pace, "cost")) < 0
-        || (w.limit = slot_offset(w.pace, "limit")) < 0
-        || (w.too_long = slot_offset(w.pace, "long")) < 0
-        || (w.copiers = slot_offset(w.values, "_copiers")) < 0)
+    if ((w->port = slot_offset(w->channel, "port")) < 0
+        || (w->spill = slot_offset(w->outring, "spill")) < 0
+        || (w->cost = slot_offset(w->pace, "cost")) < 0
+        || (w->limit = slot_offset(w->pace, "limit")) < 0
+        || (w->too_long = slot_offset(w->pace, "long")) < 0
+        || (w->copiers = slot_offset(w->values, "_copiers")) < 0)
         return -1;
     for (int n = 0; n < PORT_SLOTS; n++)
-        if ((w.objects[n] = slot_offset(w.object_port, port_slots[n])) < 0)
+        if ((w->objects[n] = slot_offset(w->object_port, port_slots[n])) < 0)
             return -1;
-    /* for ever: the methods that use them may be called at any time */
-    Py_INCREF(w.kernel);
-    Py_INCREF(w.runtime);
+    return 0;
+}
+
+static PyObject *
+bind(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
+{
+    World w = world;
+    if (world.channel != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "the extension knows the Python code already");
+        return NULL;
+    }
+    if (read_world(args, kwargs, &w))
+        return NULL;
+    for (int n = RING_PUT; n < FUNCTIONS; n++)
+        if (w.functions[n] == NULL) {
+            PyErr_SetString(PyExc_RuntimeError, "a port has no Method");
+            return NULL;
+        }
+    w.on = 1;
+    world = w;
     Py_INCREF(w.channel);
     Py_INCREF(w.inring);
     Py_INCREF(w.outring);
@@ -154,47 +89,17 @@ read_world(PyObject *args, PyObject *kwargs)
     Py_INCREF(w.foreign);
     Py_INCREF(w.clock);
     Py_INCREF(w.correlate);
-    Py_INCREF(w.begun);
-    world = w;
-    return 0;
-}
-
-static int
-put_back(int count)
-{
-    for (int n = 0; n < count; n++)
-        if (PyObject_SetAttr((PyObject *)place_type[n], *place_name[n], place_original[n]))
-            return -1;
-    return 0;
-}
-
-static PyObject *
-install(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
-{
-    if (installed)
-        Py_RETURN_NONE;
-    if (read_world(args, kwargs) || set_places())
-        return NULL;
-    for (int n = 0; n < PLACES; n++) {
-        PyObject *method = PyDescr_NewMethod(place_type[n], place_method[n]);
-        int bad = method == NULL
-            || PyObject_SetAttr((PyObject *)place_type[n], *place_name[n], method);
-        Py_XDECREF(method);
-        if (bad) {  /* one of our own classes refuses an attribute: nothing can be put back */
-            return NULL;
-        }
-    }
-    installed = 1;
     Py_RETURN_NONE;
 }
 
 static PyObject *
-uninstall(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+use(PyObject *Py_UNUSED(module), PyObject *fast)
 {
-    if (installed && put_back(PLACES))
+    int on = PyObject_IsTrue(fast);
+    if (on < 0)
         return NULL;
-    installed = 0;
-    Py_RETURN_NONE;
+    world.on = on && world.channel != NULL;
+    return PyBool_FromLong(world.on);
 }
 
 /* For the Python code of rings, which has no atomic accesses: see queues/memory_order.py. */
@@ -206,10 +111,10 @@ fence(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 }
 
 static PyMethodDef module_methods[] = {
-    {"install", (PyCFunction)(void (*)(void))install, METH_VARARGS | METH_KEYWORDS,
-     "Put the C operations in place of the Python ones."},
+    {"bind", (PyCFunction)(void (*)(void))bind, METH_VARARGS | METH_KEYWORDS,
+     "Tell the extension the classes and constants of the Python code, once."},
+    {"use", use, METH_O, "Whether Methods run the common case in C; otherwise all is Python."},
     {"fence", fence, METH_NOARGS, "Order the memory accesses before it and after it."},
-    {"uninstall", uninstall, METH_NOARGS, "Put the Python operations back."},
     {"all_known", (PyCFunction)(void (*)(void))all_known, METH_FASTCALL,
      "Whether each of some ids is that of a string: StringTable.all_valid."},
     {NULL},
@@ -218,7 +123,7 @@ static PyMethodDef module_methods[] = {
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "pydotcompute.accel._fastpath",
-    .m_doc = "The hot operations of a native kernel, in C; see fastpath.py.",
+    .m_doc = "The hot operations of a native kernel, in C; see kernels/accelerate.py.",
     .m_size = -1,
     .m_methods = module_methods,
 };
@@ -232,8 +137,7 @@ intern_names(void)
         {&name_receive_slow, "_receive_slow"}, {&name_took, "took"},
         {&name_append, "append"}, {&name_popleft, "popleft"}, {&name_get, "get"}, {&name_after, "after"},
         {&name_idle, "_idle"}, {&name_settle, "settle"}, {&name_handled, "handled"}, {&name_timeout, "timeout"},
-        {&name_throw, "throw"}, {&name_close, "close"}, {&name_send, "send"},
-        {&name_receive, "receive"}, {&name_request, "request"},
+        {&name_throw, "throw"}, {&name_close, "close"},
     };
     for (size_t n = 0; n < Py_ARRAY_LENGTH(all); n++)
         if (*all[n].name == NULL && (*all[n].name = PyUnicode_InternFromString(all[n].text)) == NULL)
@@ -263,6 +167,7 @@ PyInit__fastpath(void)
 {
     struct { const char *name; PyTypeObject *type; } types[] = {
         {"Layout", &LayoutType}, {"Ring", &RingType}, {"Engine", &EngineType}, {"Call", &CallType},
+        {"Kernel", &KernelType}, {"Kernels", &KernelsType}, {"Method", &MethodType},
     };
     PyObject *self;
     for (size_t n = 0; n < Py_ARRAY_LENGTH(types); n++)

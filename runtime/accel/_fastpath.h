@@ -8,7 +8,8 @@
      _fastpath_engine.c   storage of the native engine, and a short burst run inline
      _fastpath_work.c     sending, receiving and asking, from a kernel to its rings
      _fastpath_call.c     the awaitables that these calls return
-     _fastpath.c          the module: putting all this in place of the Python
+     _fastpath_method.c   the methods of Python classes that begin all this
+     _fastpath.c          the module, and what it knows of the Python classes
 
    The Python code is the definition.  Whatever is unusual is left to it, before anything has been
    changed: a function here either does the whole of its work or none of it. */
@@ -93,23 +94,52 @@ enum port_slot {
     PORT_SAMPLE_AT, PORT_SAMPLE_TIME, PORT_TAIL, PORT_VALUES, PORT_WAKE, PORT_SLOTS,
 };
 
-/* What `install` was given. */
+/* The storage of a RingKernel. */
 typedef struct {
-    PyTypeObject *kernel, *runtime, *channel, *inring, *outring, *pace, *object_port, *values;
-    PyObject *empty, *foreign, *clock, *correlate, *begun;
-    PyObject *put, *get, *object_put, *object_get;  /* the Python try_put and try_get */
+    PyObject_HEAD
+    PyObject *inbox, *outbox;   /* Channels */
+    long credit;                /* calls until other tasks must have their turn */
+    unsigned long thread;       /* of the kernel's event loop */
+} Kernel;
+
+/* The storage of a RingKernelRuntime. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *kernels;          /* a dict from ids to kernels */
+} Kernels;
+
+/* A Python function whose common case runs in C. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *function;
+    PyObject *weakrefs;
+    vectorcallfunc call;
+} Method;
+
+/* The functions that have a Method. */
+enum function {
+    KERNEL_SEND, KERNEL_RECEIVE, KERNEL_REQUEST, RUNTIME_SEND, RUNTIME_RECEIVE, RUNTIME_REQUEST,
+    RING_PUT, RING_GET, OBJECT_PUT, OBJECT_GET, FUNCTIONS,
+};
+
+/* What the module knows of the Python code. */
+typedef struct {
+    int on;                             /* everything here is set, and use(False) not called */
+    PyObject *functions[FUNCTIONS];     /* of the Methods */
+    PyTypeObject *channel, *inring, *outring, *pace, *object_port, *values;
+    PyObject *empty, *foreign, *clock, *correlate;
     /* offsets of __slots__ members */
-    Py_ssize_t inbox, outbox, credit, home, port, kernels, spill, cost, limit, too_long, copiers;
+    Py_ssize_t port, spill, cost, limit, too_long, copiers;
     Py_ssize_t objects[PORT_SLOTS];
     long calls;                         /* without letting other tasks run */
     long long fuel;                     /* of a burst run inline */
-    double inline_seconds, overhead;    /* pace.INLINE_SECONDS, pace.OVERHEAD */
-    unsigned long long dense, sparse;   /* telemetry.DENSE, telemetry.SPARSE */
-    PyObject *originals[6];             /* send, receive, request: of kernels, of runtimes */
+    double inline_seconds, overhead;    /* burst_sizing.INLINE_SECONDS, OVERHEAD */
+    unsigned long long dense, sparse;   /* metrics.DENSE, SPARSE */
 } World;
 
 extern World world;
-extern PyTypeObject LayoutType, RingType, EngineType, CallType;
+extern PyTypeObject LayoutType, RingType, EngineType, CallType, KernelType, KernelsType;
+extern PyTypeObject MethodType;
 
 /* Interned attribute names. */
 extern PyObject *name_put_gate, *name_get_gate, *name_try_put, *name_try_get, *name_pull;
@@ -163,11 +193,12 @@ PyObject *all_known(PyObject *module, PyObject *const *args, Py_ssize_t count);
 enum outcome ring_put(Ring *ring, PyObject *message, int gated);
 /* Take the oldest message into *message; NO if there is none. */
 enum outcome ring_get(Ring *ring, PyObject **message);
+/* The methods try_put of InputRing and try_get of OutputRing. */
 PyObject *ring_try_put(PyObject *ring, PyObject *message);
-PyObject *ring_try_get(PyObject *ring, PyObject *unused);
+PyObject *ring_try_get(PyObject *ring);
 
 PyObject *object_try_put(PyObject *port, PyObject *message);
-PyObject *object_try_get(PyObject *port, PyObject *unused);
+PyObject *object_try_get(PyObject *port);
 
 /* Run a short burst: YES if messages may have moved. */
 enum outcome engine_pull(Engine *engine);
@@ -187,18 +218,19 @@ enum outcome engine_request(Engine *engine, Ring *in, Ring *out, PyObject *messa
                             Answer *answer);
 
 /* Whether this is the thread of the kernel's event loop. */
-int is_home(PyObject *kernel);
-/* Count a call of a kernel; YES if other tasks must have their turn first. */
-enum outcome must_yield(PyObject *kernel);
+int is_home(const Kernel *kernel);
+/* Count a call of a kernel; whether other tasks must have their turn first. */
+int must_yield(Kernel *kernel);
 /* YES: it is done.  NO: the Python method has to see to it. */
-enum outcome send_now(PyObject *kernel, PyObject *message);
-enum outcome receive_now(PyObject *kernel, PyObject **message);
+enum outcome send_now(Kernel *kernel, PyObject *message);
+enum outcome receive_now(Kernel *kernel, PyObject **message);
 /* The same; or NO and *waiting is the coroutine that waits for the reply. */
-enum outcome request_now(PyObject *kernel, PyObject *message, PyObject *timeout, PyObject **reply,
+enum outcome request_now(Kernel *kernel, PyObject *message, PyObject *timeout, PyObject **reply,
                          PyObject **waiting);
 
-/* The methods put into RingKernel and RingKernelRuntime, in the order of World.originals. */
-enum { CALL_METHODS = 6 };
-extern PyMethodDef call_methods[CALL_METHODS];
+enum operation { SEND, RECEIVE, REQUEST };
+/* The awaitable of a call: of a kernel, or of a runtime and the id of a kernel. */
+PyObject *call_new(enum operation operation, PyObject *target, PyObject *id, PyObject *message,
+                   PyObject *timeout);
 
 #endif

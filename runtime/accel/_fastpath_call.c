@@ -7,8 +7,6 @@
 
 #include "_fastpath.h"
 
-enum operation { SEND, RECEIVE, REQUEST };
-enum { KERNEL_REQUEST = 2, RUNTIME_REQUEST = 5 };  /* in World.originals */
 enum state { NEW, YIELDED, DELEGATED, RUNNING, DONE };
 
 typedef struct {
@@ -51,7 +49,7 @@ call_end(Call *call)
 static int
 find_kernel(Call *call)
 {
-    PyObject *kernels = member(call->target, world.kernels), *kernel = NULL;
+    PyObject *kernels = ((Kernels *)call->target)->kernels, *kernel = NULL;
     if (kernels != NULL && PyDict_CheckExact(kernels)) {
         Py_INCREF(kernels);  /* an __eq__ of the id may run any code */
         kernel = PyDict_GetItemWithError(kernels, call->id);
@@ -66,7 +64,7 @@ find_kernel(Call *call)
         if (kernel == NULL)
             return -1;
     }
-    if (!PyObject_TypeCheck(kernel, world.kernel)) {
+    if (!PyObject_TypeCheck(kernel, &KernelType)) {
         PyErr_Format(PyExc_TypeError, "%R is no RingKernel", kernel);
         Py_DECREF(kernel);
         return -1;
@@ -88,10 +86,14 @@ delegate(Call *call)
     default:
         if (call->inner != NULL)
             return call->inner;
+        if (world.functions[KERNEL_REQUEST] == NULL) {
+            PyErr_SetString(PyExc_RuntimeError, "there is no RingKernel.request");
+            return NULL;
+        }
         names = PyTuple_Pack(1, name_timeout);
         if (names == NULL)
             return NULL;
-        inner = PyObject_Vectorcall(world.originals[KERNEL_REQUEST], arguments, 2, names);
+        inner = PyObject_Vectorcall(world.functions[KERNEL_REQUEST], arguments, 2, names);
         Py_DECREF(names);
         return inner;
     }
@@ -126,14 +128,11 @@ call_step(PyObject *self, PyObject *value, PyObject **result)
         call->state = RUNNING;  /* an __eq__ of the id may come back here */
         if (call->id != NULL && find_kernel(call))
             goto failed;
-        if (!is_home(call->target)) {
+        if (!is_home((Kernel *)call->target)) {
             outcome = NO;
             goto delegated;
         }
-        outcome = must_yield(call->target);
-        if (outcome == FAILED)
-            goto failed;
-        if (outcome == YES) {
+        if (must_yield((Kernel *)call->target)) {
             call->state = YIELDED;
             *result = Py_NewRef(Py_None);
             return PYGEN_NEXT;
@@ -142,15 +141,15 @@ call_step(PyObject *self, PyObject *value, PyObject **result)
     case YIELDED:
         call->state = RUNNING;
         if (call->operation == SEND) {
-            outcome = send_now(call->target, call->message);
+            outcome = send_now((Kernel *)call->target, call->message);
             if (outcome == YES)
                 *result = Py_NewRef(Py_None);
         }
         else if (call->operation == RECEIVE)
-            outcome = receive_now(call->target, result);
+            outcome = receive_now((Kernel *)call->target, result);
         else
-            outcome = request_now(call->target, call->message, call->timeout, result,
-                                  &call->inner);
+            outcome = request_now((Kernel *)call->target, call->message, call->timeout,
+                                  result, &call->inner);
         if (outcome == YES) {
             call_end(call);
             return PYGEN_RETURN;
@@ -301,7 +300,7 @@ call_repr(PyObject *self)
 
 /* --- making and unmaking ------------------------------------------------------------------- */
 
-static PyObject *
+PyObject *
 call_new(enum operation operation, PyObject *target, PyObject *id, PyObject *message,
          PyObject *timeout)
 {
@@ -422,112 +421,4 @@ PyTypeObject CallType = {
     .tp_iternext = call_next,
     .tp_methods = call_type_methods,
     .tp_getset = call_getset,
-};
-
-/* --- the methods --------------------------------------------------------------------------- */
-
-/* What the Python method makes of arguments that are not the usual ones: a coroutine or an error. */
-static PyObject *
-as_python(int method, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    PyObject *stack[16], *function = world.originals[method];
-    Py_ssize_t all = nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
-    if (all >= (Py_ssize_t)Py_ARRAY_LENGTH(stack)) {
-        PyErr_Format(PyExc_TypeError, "%s() takes fewer arguments", call_methods[method].ml_name);
-        return NULL;
-    }
-    stack[0] = self;
-    if (all)
-        memcpy(stack + 1, args, all * sizeof(*stack));
-    return PyObject_Vectorcall(function, stack, nargs + 1, kwnames);
-}
-
-/* Whether a timeout is None or a plain number of seconds. */
-static int
-is_usual(PyObject *timeout)
-{
-    int overflow;
-    if (timeout == Py_None)
-        return 1;
-    if (PyFloat_CheckExact(timeout))
-        return PyFloat_AS_DOUBLE(timeout) == PyFloat_AS_DOUBLE(timeout);
-    if (!PyLong_CheckExact(timeout))
-        return 0;
-    (void)PyLong_AsLongAndOverflow(timeout, &overflow);
-    return overflow == 0;
-}
-
-/* The timeout, if the arguments are `nargs` by position and at most `timeout` by name; or NULL. */
-static PyObject *
-usual_timeout(PyObject *const *args, Py_ssize_t nargs, Py_ssize_t wanted, PyObject *kwnames)
-{
-    if (nargs != wanted)
-        return NULL;
-    if (kwnames == NULL || PyTuple_GET_SIZE(kwnames) == 0)
-        return Py_None;
-    if (PyTuple_GET_SIZE(kwnames) > 1 || PyTuple_GET_ITEM(kwnames, 0) != name_timeout)
-        return NULL;
-    return is_usual(args[nargs]) ? args[nargs] : NULL;
-}
-
-#define METHOD(function, number, operation, wanted, id, message)                              \
-    static PyObject *                                                                         \
-    function(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)      \
-    {                                                                                         \
-        PyObject *timeout = usual_timeout(args, nargs, wanted, kwnames);                      \
-        if (timeout == NULL)                                                                  \
-            return as_python(number, self, args, nargs, kwnames);                             \
-        return call_new(operation, self, id, message, timeout);                               \
-    }
-
-METHOD(kernel_send, 0, SEND, 1, NULL, args[0])
-METHOD(kernel_receive, 1, RECEIVE, 0, NULL, NULL)
-METHOD(runtime_send, 3, SEND, 2, args[0], args[1])
-METHOD(runtime_receive, 4, RECEIVE, 1, args[0], NULL)
-
-/* Whether compiled code takes a kernel's messages. */
-static int
-is_native(PyObject *kernel)
-{
-    PyObject *channel = member(kernel, world.inbox), *port = NULL;
-    if (channel != NULL && PyObject_TypeCheck(channel, world.channel))
-        port = member(channel, world.port);
-    return port != NULL && Py_IS_TYPE(port, world.inring);
-}
-
-/* A request to an interpreted actor waits in any case: another layer would be in its way. */
-
-static PyObject *
-kernel_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    PyObject *timeout = usual_timeout(args, nargs, 1, kwnames);
-    if (timeout == NULL || !is_native(self))
-        return as_python(KERNEL_REQUEST, self, args, nargs, kwnames);
-    return call_new(REQUEST, self, NULL, args[0], timeout);
-}
-
-static PyObject *
-runtime_request(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    PyObject *timeout = usual_timeout(args, nargs, 2, kwnames), *kernel = NULL;
-    if (timeout != NULL && member(self, world.kernels) != NULL)
-        kernel = PyDict_GetItemWithError(member(self, world.kernels), args[0]);
-    if (kernel == NULL || !PyObject_TypeCheck(kernel, world.kernel) || !is_native(kernel)) {
-        PyErr_Clear();
-        return as_python(RUNTIME_REQUEST, self, args, nargs, kwnames);
-    }
-    return call_new(REQUEST, self, args[0], args[1], timeout);
-}
-
-#define ENTRY(name, function)                                                                 \
-    {name, (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS, NULL}
-
-/* `install` gives them the texts of the Python methods. */
-PyMethodDef call_methods[CALL_METHODS] = {
-    ENTRY("send", kernel_send),
-    ENTRY("receive", kernel_receive),
-    ENTRY("request", kernel_request),
-    ENTRY("send", runtime_send),
-    ENTRY("receive", runtime_receive),
-    ENTRY("request", runtime_request),
 };

@@ -118,19 +118,19 @@ object_try_put(PyObject *port, PyObject *message)
     switch (object_put(port, message)) {
     case YES: Py_RETURN_TRUE;
     case FAILED: return NULL;
-    default: return PyObject_CallFunctionObjArgs(world.object_put, port, message, NULL);
+    default: return PyObject_CallFunctionObjArgs(world.functions[OBJECT_PUT], port, message, NULL);
     }
 }
 
 PyObject *
-object_try_get(PyObject *port, PyObject *Py_UNUSED(unused))
+object_try_get(PyObject *port)
 {
     PyObject *items = *place(port, PORT_ITEMS);
     unsigned long long peak, tail;
     Py_ssize_t held;
     if (items == NULL || number(port, PORT_PEAK, &peak) || number(port, PORT_TAIL, &tail)) {
         PyErr_Clear();
-        return PyObject_CallOneArg(world.object_get, port);
+        return PyObject_CallOneArg(world.functions[OBJECT_GET], port);
     }
     held = PyObject_Size(items);
     if (held < 0)

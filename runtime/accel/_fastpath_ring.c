@@ -130,7 +130,6 @@ ring_get(Ring *ring, PyObject **message)
     return YES;
 }
 
-/* The method try_put of InputRing. */
 PyObject *
 ring_try_put(PyObject *ring, PyObject *message)
 {
@@ -138,20 +137,19 @@ ring_try_put(PyObject *ring, PyObject *message)
     case YES: Py_RETURN_TRUE;
     case NO: Py_RETURN_FALSE;
     case FAILED: return NULL;
-    default: return PyObject_CallFunctionObjArgs(world.put, ring, message, NULL);
+    default: return PyObject_CallFunctionObjArgs(world.functions[RING_PUT], ring, message, NULL);
     }
 }
 
-/* The method try_get of OutputRing. */
 PyObject *
-ring_try_get(PyObject *ring, PyObject *Py_UNUSED(unused))
+ring_try_get(PyObject *ring)
 {
     PyObject *message;
     switch (ring_get((Ring *)ring, &message)) {
     case YES: return message;
     case NO: return Py_NewRef(world.empty);
     case FAILED: return NULL;
-    default: return PyObject_CallOneArg(world.get, ring);
+    default: return PyObject_CallOneArg(world.functions[RING_GET], ring);
     }
 }
 

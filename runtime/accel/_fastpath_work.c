@@ -6,25 +6,18 @@
 #include "_fastpath.h"
 
 int
-is_home(PyObject *kernel)
+is_home(const Kernel *kernel)
 {
-    PyObject *home = member(kernel, world.home);
-    return home != NULL && PyFloat_CheckExact(home)
-        && PyFloat_AS_DOUBLE(home) == (double)this_thread();
+    return kernel->thread == this_thread();
 }
 
-enum outcome
-must_yield(PyObject *kernel)
+int
+must_yield(Kernel *kernel)
 {
-    PyObject **credit = (PyObject **)((char *)kernel + world.credit);
-    int overflow = 0;
-    long left = *credit != NULL && PyLong_CheckExact(*credit)
-        ? PyLong_AsLongAndOverflow(*credit, &overflow) - 1 : 0;
-    PyObject *now = PyLong_FromLong(left > 0 ? left : world.calls);
-    if (now == NULL)
-        return FAILED;
-    Py_XSETREF(*credit, now);
-    return left > 0 ? NO : YES;
+    if (--kernel->credit > 0)
+        return 0;
+    kernel->credit = world.calls;
+    return 1;
 }
 
 /* Whether an attribute of a port is 0: YES, NO or FAILED. */
@@ -59,9 +52,9 @@ truth_of(PyObject *result)
 
 /* The port of a channel of a kernel: a new reference, or NULL. */
 static PyObject *
-port_of(PyObject *kernel, Py_ssize_t offset)
+port_of(PyObject *channel)
 {
-    PyObject *channel = member(kernel, offset), *port;
+    PyObject *port;
     if (channel == NULL || !PyObject_TypeCheck(channel, world.channel)) {
         PyErr_SetString(PyExc_TypeError, "a kernel's queue is a Channel");
         return NULL;
@@ -73,9 +66,9 @@ port_of(PyObject *kernel, Py_ssize_t offset)
 }
 
 enum outcome
-send_now(PyObject *kernel, PyObject *message)
+send_now(Kernel *kernel, PyObject *message)
 {
-    PyObject *port = port_of(kernel, world.inbox);
+    PyObject *port = port_of(kernel->inbox);
     enum outcome outcome = UNUSUAL;
     if (port == NULL)
         return FAILED;
@@ -90,7 +83,7 @@ send_now(PyObject *kernel, PyObject *message)
         outcome = is_zero(port, name_put_gate);
         if (outcome == YES)
             outcome = truth_of(Py_IS_TYPE(port, world.inring)
-                ? PyObject_CallFunctionObjArgs(world.put, port, message, NULL)
+                ? PyObject_CallFunctionObjArgs(world.functions[RING_PUT], port, message, NULL)
                 : PyObject_CallMethodOneArg(port, name_try_put, message));
         if (outcome == FAILED && PyErr_ExceptionMatches(world.foreign)) {
             PyErr_Clear();
@@ -123,7 +116,7 @@ take(PyObject *port, PyObject **message)
         enum outcome outcome = ring_get((Ring *)port, message);
         if (outcome != UNUSUAL)
             return outcome;
-        *message = PyObject_CallOneArg(world.get, port);
+        *message = PyObject_CallOneArg(world.functions[RING_GET], port);
     }
     else
         *message = PyObject_CallMethodNoArgs(port, name_try_get);
@@ -136,9 +129,9 @@ take(PyObject *port, PyObject **message)
 }
 
 enum outcome
-receive_now(PyObject *kernel, PyObject **message)
+receive_now(Kernel *kernel, PyObject **message)
 {
-    PyObject *port = port_of(kernel, world.outbox);
+    PyObject *port = port_of(kernel->outbox);
     enum outcome outcome;
     if (port == NULL)
         return FAILED;
@@ -152,7 +145,7 @@ receive_now(PyObject *kernel, PyObject **message)
             outcome = pull(port);
             if (outcome == YES) {  /* it may have changed the port */
                 Py_DECREF(port);
-                port = port_of(kernel, world.outbox);
+                port = port_of(kernel->outbox);
                 outcome = port == NULL ? FAILED : take(port, message);
             }
         }
@@ -162,13 +155,13 @@ receive_now(PyObject *kernel, PyObject **message)
 }
 
 enum outcome
-request_now(PyObject *kernel, PyObject *message, PyObject *timeout, PyObject **reply,
+request_now(Kernel *kernel, PyObject *message, PyObject *timeout, PyObject **reply,
             PyObject **waiting)
 {
-    PyObject *in = port_of(kernel, world.inbox), *out = NULL, *engine = NULL, *done = NULL;
+    PyObject *in = port_of(kernel->inbox), *out = NULL, *engine = NULL, *done = NULL;
     enum outcome outcome = UNUSUAL;
     Answer answer;
-    if (in == NULL || (out = port_of(kernel, world.outbox)) == NULL)
+    if (in == NULL || (out = port_of(kernel->outbox)) == NULL)
         outcome = FAILED;
     else if (Py_IS_TYPE(in, world.inring) && Py_IS_TYPE(out, world.outring)
              && ((Ring *)out)->engine != NULL) {
@@ -176,14 +169,15 @@ request_now(PyObject *kernel, PyObject *message, PyObject *timeout, PyObject **r
         outcome = engine_request((Engine *)engine, (Ring *)in, (Ring *)out, message, &answer);
     }
     if (outcome == NO) {
-        *waiting = PyObject_CallFunction(world.begun, "OOOKOid", kernel, message, timeout,
-                                         answer.ordinal, engine, answer.status, answer.seconds);
+        *waiting = PyObject_CallMethod((PyObject *)kernel, "_request_begun", "OOKOid", message,
+                                       timeout, answer.ordinal, engine, answer.status,
+                                       answer.seconds);
         if (*waiting == NULL)
             outcome = FAILED;
     }
     else if (outcome == YES) {
         if (answer.status == ABI_STATUS_FULL) {
-            PyObject *channel = Py_XNewRef(member(kernel, world.outbox));
+            PyObject *channel = Py_XNewRef(kernel->outbox);
             done = channel == NULL ? NULL : PyObject_CallMethodNoArgs(channel, name_took);
             if (channel == NULL)
                 PyErr_SetString(PyExc_AttributeError, "_outbox");
@@ -204,3 +198,94 @@ request_now(PyObject *kernel, PyObject *message, PyObject *timeout, PyObject **r
     Py_XDECREF(engine);
     return outcome == UNUSUAL ? NO : outcome;
 }
+
+/* --- storage of a kernel ------------------------------------------------------------------- */
+
+static PyMemberDef kernel_members[] = {
+    {"_inbox", T_OBJECT_EX, offsetof(Kernel, inbox), 0, NULL},
+    {"_outbox", T_OBJECT_EX, offsetof(Kernel, outbox), 0, NULL},
+    {"_credit", T_LONG, offsetof(Kernel, credit), 0, NULL},
+    {"_thread", T_ULONG, offsetof(Kernel, thread), 0, NULL},
+    {NULL},
+};
+
+static int
+kernel_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(((Kernel *)object)->inbox);
+    Py_VISIT(((Kernel *)object)->outbox);
+    return 0;
+}
+
+static int
+kernel_clear(PyObject *object)
+{
+    Py_CLEAR(((Kernel *)object)->inbox);
+    Py_CLEAR(((Kernel *)object)->outbox);
+    return 0;
+}
+
+static void
+kernel_dealloc(PyObject *object)
+{
+    PyObject_GC_UnTrack(object);
+    kernel_clear(object);
+    Py_TYPE(object)->tp_free(object);
+}
+
+PyTypeObject KernelType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "pydotcompute.accel._fastpath.Kernel",
+    .tp_doc = "The storage of a RingKernel.",
+    .tp_basicsize = sizeof(Kernel),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
+    .tp_new = PyType_GenericNew,
+    .tp_dealloc = kernel_dealloc,
+    .tp_traverse = kernel_traverse,
+    .tp_clear = kernel_clear,
+    .tp_free = PyObject_GC_Del,
+    .tp_members = kernel_members,
+};
+
+/* --- storage of a runtime ------------------------------------------------------------------ */
+
+static PyMemberDef kernels_members[] = {
+    {"_kernels", T_OBJECT_EX, offsetof(Kernels, kernels), 0, NULL},
+    {NULL},
+};
+
+static int
+kernels_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(((Kernels *)object)->kernels);
+    return 0;
+}
+
+static int
+kernels_clear(PyObject *object)
+{
+    Py_CLEAR(((Kernels *)object)->kernels);
+    return 0;
+}
+
+static void
+kernels_dealloc(PyObject *object)
+{
+    PyObject_GC_UnTrack(object);
+    kernels_clear(object);
+    Py_TYPE(object)->tp_free(object);
+}
+
+PyTypeObject KernelsType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "pydotcompute.accel._fastpath.Kernels",
+    .tp_doc = "The storage of a RingKernelRuntime.",
+    .tp_basicsize = sizeof(Kernels),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
+    .tp_new = PyType_GenericNew,
+    .tp_dealloc = kernels_dealloc,
+    .tp_traverse = kernels_traverse,
+    .tp_clear = kernels_clear,
+    .tp_free = PyObject_GC_Del,
+    .tp_members = kernels_members,
+};

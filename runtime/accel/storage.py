@@ -1,12 +1,15 @@
-"""The optional C extension, and what it stores: the base classes of rings and native engines.
+"""The optional C extension: the base classes it stores, and the methods it runs.
 
-The classes here are the extension's, or plain ones with the same attributes; ``layout_of`` tells it
-where the fields of a message lie.
+Here, when the package is imported, it is decided which of the two there is: the base classes of
+rings, native engines, kernels and runtimes are the extension's, or plain ones with the same
+attributes; a method marked ``accelerated`` is the extension's twin of it, or the method itself.
+``layout_of`` tells the extension where the fields of a message lie.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -16,7 +19,7 @@ from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import Type
 from pydotcompute.errors import SchemaError
 
-VERSION: Final = 6
+VERSION: Final = 7
 """The version of the interface to ``_fastpath``; C has it from ``_abi.h`` (``abi_header``)."""
 
 extension: Any = None
@@ -37,6 +40,24 @@ _CODES = {
 _MOST_MEMBERS = 16
 """Members of an enum that are worth looking through one by one."""
 _LAYOUT = "__pydotcompute_layout__"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def accelerated(function: F) -> F:
+    """A method whose common case the extension runs; the method itself without the extension.
+
+    The Python code is the definition: the extension gives it whatever is unusual, and looks like it
+    to ``inspect``, ``pickle`` and ``unittest.mock``.
+
+    Raises:
+        ValueError: the extension has no twin of a method of this ``__qualname__``.
+    """
+    if extension is None:
+        return function
+    twin: F = extension.Method(function)
+    return twin
+
 
 if TYPE_CHECKING or extension is None:
 
@@ -78,9 +99,21 @@ if TYPE_CHECKING or extension is None:
             """Latencies, in seconds, that the extension has measured and no meter knows of yet."""
             return []
 
+    class KernelStorage:
+        """What a kernel keeps that its quick calls need."""
+
+        __slots__ = ("_credit", "_inbox", "_outbox", "_thread")
+
+    class RuntimeStorage:
+        """What a runtime keeps that its quick calls need."""
+
+        __slots__ = ("_kernels",)
+
 else:
     RingStorage = extension.Ring
     EngineStorage = extension.Engine
+    KernelStorage = extension.Kernel
+    RuntimeStorage = extension.Kernels
 
 
 def layout_of(cls: type | None) -> Any:

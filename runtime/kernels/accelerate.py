@@ -1,82 +1,48 @@
-"""The optional C extension ``_fastpath``: whether it is there, and putting it to use.
+"""What the optional C extension knows of the Python code, and doing without it in tests.
 
-Input: the classes of the runtime.  Output: the same classes, whose common cases (``send``,
-``receive`` and ``request`` of kernels and runtimes, ``try_put`` and ``try_get`` of ports, a short
-burst) run in C.
+Input: the classes and constants that ``send``, ``receive``, ``request``, ``try_put``, ``try_get``
+and a short burst touch.  Output: the extension, if there is one, ready for the first kernel.
 
-The Python code is the definition and complete: the extension leaves to it whatever is unusual,
-and without a compiler at installation everything runs in Python.  ``use(False)`` does the same in
-a process that has the extension.
+Which methods run in C is decided where they are defined (``accel.storage.accelerated``).  The
+Python code is the definition and complete: the extension leaves to it whatever is unusual, and
+without a compiler at installation everything runs in Python.
 """
 
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
 
 from pydotcompute.accel.storage import extension
-from pydotcompute.queues.replies import Request
+from pydotcompute.backends.native.burst_sizing import INLINE_SECONDS, OVERHEAD, Pace
+from pydotcompute.backends.native.engine import FUEL
+from pydotcompute.messages.header import correlate
+from pydotcompute.messages.slots import ForeignMessage, Values
+from pydotcompute.queues.channel import Channel
+from pydotcompute.queues.port import EMPTY, ObjectPort
+from pydotcompute.queues.ring import InputRing, OutputRing
+from pydotcompute.support.metrics import DENSE, SPARSE
 
-if TYPE_CHECKING:
-    from pydotcompute.kernels.kernel import RingKernel
+FAIR = 256
+"""Calls a client makes at most without letting other tasks run."""
 
-async def _request_begun(
-    kernel: RingKernel, message: Any, timeout: float | None, ordinal: int, engine: Any, *burst: Any
-) -> Any:
-    """Finish a request that the extension enqueued but could not answer inline.
-
-    Args:
-        kernel, message, timeout: of the request.
-        ordinal: which message of the input queue it is.
-        engine: what has to be told of the burst.
-        burst: for ``engine.after``.
-    """
-    actor = kernel._actor
-    deadline = None if timeout is None else actor.loop.time() + timeout
-    request = Request(message)
-    actor.replies.open(request, ordinal)
-    try:
-        engine.after(*burst)
-        if not request.answered:
-            await kernel._await_reply(request, deadline, timeout)
-    except BaseException:
-        actor.replies.give_up(request)
-        raise
-    return request.reply
+if extension is not None:
+    extension.bind(
+        channel=Channel, inring=InputRing, outring=OutputRing, pace=Pace, object_port=ObjectPort,
+        values=Values, empty=EMPTY, foreign=ForeignMessage, clock=perf_counter,
+        correlate=correlate, calls=FAIR, fuel=FUEL, inline_seconds=INLINE_SECONDS,
+        overhead=OVERHEAD, dense=DENSE, sparse=SPARSE,
+    )  # fmt: skip
 
 
 def use(fast: bool = True) -> bool:
-    """Let the extension take over the common cases, or leave everything to Python.
+    """Let the extension run the common cases, or leave everything to Python: for tests.
 
     It may be called at any time, between two calls of a kernel.
 
     Args:
-        fast: which.
+        fast: whether the extension is to be used.
 
     Returns:
-        Whether the extension is in use now.
+        Whether it is used now.
     """
-    if extension is None:
-        return False
-    if not fast:
-        extension.uninstall()
-        return False
-    from pydotcompute.backends.native.burst_sizing import INLINE_SECONDS, OVERHEAD, Pace
-    from pydotcompute.backends.native.engine import FUEL
-    from pydotcompute.kernels.kernel import FAIR, RingKernel
-    from pydotcompute.kernels.runtime import RingKernelRuntime
-    from pydotcompute.messages.header import correlate
-    from pydotcompute.messages.slots import ForeignMessage, Values
-    from pydotcompute.queues.channel import Channel
-    from pydotcompute.queues.port import EMPTY, ObjectPort
-    from pydotcompute.queues.ring import InputRing, OutputRing
-    from pydotcompute.support.metrics import DENSE, SPARSE
-
-    extension.install(
-        kernel=RingKernel, runtime=RingKernelRuntime, channel=Channel, inring=InputRing,
-        outring=OutputRing, pace=Pace, object_port=ObjectPort, values=Values, empty=EMPTY,
-        foreign=ForeignMessage, clock=perf_counter,
-        correlate=correlate, begun=_request_begun, calls=FAIR, fuel=FUEL,
-        inline_seconds=INLINE_SECONDS, overhead=OVERHEAD, dense=DENSE, sparse=SPARSE,
-    )  # fmt: skip
-    return True
+    return extension is not None and bool(extension.use(fast))

@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from pydotcompute.accel.storage import KernelStorage, accelerated
 from pydotcompute.errors import (
     ActorFailedError,
     KernelClosedError,
@@ -21,8 +22,10 @@ from pydotcompute.errors import (
     QueueFullError,
     QueueTimeoutError,
 )
+from pydotcompute.kernels.accelerate import FAIR
 from pydotcompute.kernels.actor import Actor
 from pydotcompute.kernels.lifecycle import Termination, check_loop
+from pydotcompute.kernels.sync import SyncKernel
 from pydotcompute.messages.slots import ForeignMessage
 from pydotcompute.queues.backpressure import KernelState
 from pydotcompute.queues.channel import CLOSED, SPECIAL
@@ -31,34 +34,29 @@ from pydotcompute.queues.replies import Request
 from pydotcompute.support.arguments import check_batch, count, seconds
 from pydotcompute.support.metrics import Statistics
 
-if TYPE_CHECKING:
-    from pydotcompute.kernels.sync import SyncKernel
 
-FAIR = 256
-"""Calls a client makes at most without letting other tasks run."""
-
-
-class RingKernel:
+class RingKernel(KernelStorage):
     """A launched actor, seen from outside.  All calls belong to the event loop's thread.
 
     Args:
         actor: what it is a handle of.
     """
 
-    __slots__ = (
-        "__weakref__", "_actor", "_credit", "_home", "_inbox", "_outbox", "_sync", "_thread",
-    )  # fmt: skip
+    __slots__ = ("__weakref__", "_actor", "_sync")
 
     def __init__(self, actor: Actor) -> None:
         self._actor = actor
         self._inbox, self._outbox = actor.inbox, actor.outbox
         self._credit = FAIR
         self._thread = get_ident()
-        self._home = float(self._thread)  # for the extension, which reads a float at once
         self._sync: SyncKernel | None = None
 
     def __repr__(self) -> str:
         return f"<RingKernel {self.kernel_id!r} {self.state.name} on {self.backend}>"
+
+    def __copy__(self) -> RingKernel:
+        """Another handle of the same actor."""
+        return type(self)(self._actor)
 
     # --- what it is ------------------------------------------------------------------------
 
@@ -91,8 +89,6 @@ class RingKernel:
     def sync(self) -> SyncKernel:
         """The same calls for other threads: they block."""
         if self._sync is None:
-            from pydotcompute.kernels.sync import SyncKernel
-
             self._sync = SyncKernel(self, self._actor.loop)
         return self._sync
 
@@ -158,6 +154,7 @@ class RingKernel:
 
     # --- messages --------------------------------------------------------------------------
 
+    @accelerated
     async def send(self, message: Any, *, timeout: float | None = None) -> None:
         """Put a message into the input queue, by its backpressure strategy.
 
@@ -202,6 +199,7 @@ class RingKernel:
             if learning is not None and self._actor.options.fallback == "error":
                 await asyncio.shield(learning)
 
+    @accelerated
     async def receive(self, *, timeout: float | None = None) -> Any:
         """Take the oldest message from the output queue.
 
@@ -232,6 +230,7 @@ class RingKernel:
         self._check()
         return await self._outbox.get(timeout)
 
+    @accelerated
     async def request(self, message: Any, *, timeout: float | None = None) -> Any:
         """Send a message and wait for the reply to this very message.
 
@@ -259,6 +258,30 @@ class RingKernel:
             await self._put_request(request, timeout)
             if not request.answered:
                 self._outbox.port.pull()
+            if not request.answered:
+                await self._await_reply(request, deadline, timeout)
+        except BaseException:
+            actor.replies.give_up(request)
+            raise
+        return request.reply
+
+    async def _request_begun(
+        self, message: Any, timeout: float | None, ordinal: int, engine: Any, *burst: Any
+    ) -> Any:
+        """Finish a request that the extension enqueued but could not answer inline.
+
+        Args:
+            message, timeout: of the request.
+            ordinal: which message of the input queue it is.
+            engine: what has to be told of the burst.
+            burst: for ``engine.after``.
+        """
+        actor = self._actor
+        deadline = None if timeout is None else actor.loop.time() + timeout
+        request = Request(message)
+        actor.replies.open(request, ordinal)
+        try:
+            engine.after(*burst)
             if not request.answered:
                 await self._await_reply(request, deadline, timeout)
         except BaseException:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from pydotcompute.accel.storage import RuntimeStorage, accelerated
 from pydotcompute.actors.coroutine_parts import dissect, is_dissected
 from pydotcompute.actors.decorator import spec_for
 from pydotcompute.errors import (
@@ -20,7 +21,6 @@ from pydotcompute.errors import (
     KernelNotFoundError,
     KernelStateError,
 )
-from pydotcompute.kernels import accelerate as fastpath
 from pydotcompute.kernels.actor import Actor, Options
 from pydotcompute.kernels.kernel import RingKernel
 from pydotcompute.kernels.lifecycle import Termination, check_loop
@@ -40,7 +40,7 @@ FALLBACKS = ("allow", "warn", "error")
 _living: weakref.WeakSet[RingKernelRuntime] = weakref.WeakSet()
 
 
-class RingKernelRuntime:
+class RingKernelRuntime(RuntimeStorage):
     """Launches and runs actors.  Use it with ``async with``; all calls belong to one event loop.
 
     Args:
@@ -58,7 +58,7 @@ class RingKernelRuntime:
         ValueError: a backend or fallback of another name, or a time that is not positive.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_kernels")  # _kernels: where the extension finds it
+    __slots__ = ("__dict__", "__weakref__")
 
     def __init__(
         self,
@@ -266,14 +266,17 @@ class RingKernelRuntime:
 
     # --- messages --------------------------------------------------------------------------
 
+    @accelerated
     async def send(self, kernel_id: str, message: Any, *, timeout: float | None = None) -> None:
         """Send a message; see ``RingKernel.send``."""
         await self.get(kernel_id).send(message, timeout=timeout)
 
+    @accelerated
     async def receive(self, kernel_id: str, *, timeout: float | None = None) -> Any:
         """Receive a message; see ``RingKernel.receive``."""
         return await self.get(kernel_id).receive(timeout=timeout)
 
+    @accelerated
     async def request(self, kernel_id: str, message: Any, *, timeout: float | None = None) -> Any:
         """Send a message and wait for the reply to it; see ``RingKernel.request``."""
         return await self.get(kernel_id).request(message, timeout=timeout)
@@ -324,5 +327,3 @@ def _poison_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_poison_all)
-
-fastpath.use()

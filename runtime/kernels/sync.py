@@ -10,15 +10,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from pydotcompute.errors import ActorFailedError, KernelClosedError, KernelStateError
-
-if TYPE_CHECKING:
-    from pydotcompute.kernels.kernel import RingKernel
-    from pydotcompute.kernels.lifecycle import Termination
-    from pydotcompute.support.metrics import Statistics
-
+from pydotcompute.kernels.lifecycle import Termination
+from pydotcompute.support.metrics import Statistics
 
 _LOOK = 0.5
 """Seconds between two looks whether the event loop still runs, while an interrupted call ends."""
@@ -102,6 +98,28 @@ class _Waited:
         self._gone.set()
 
 
+class _Calls(Protocol):
+    """What ``SyncKernel`` calls: the part of ``RingKernel`` that is needed here."""
+
+    @property
+    def kernel_id(self) -> str: ...
+    def statistics(self) -> Statistics: ...
+    async def activate(self) -> None: ...
+    async def deactivate(self) -> None: ...
+    async def reactivate(self) -> None: ...
+    async def restart(self, *, fresh: bool = False) -> None: ...
+    async def terminate(
+        self, *, timeout: float | None = 5.0, drain: bool = True
+    ) -> Termination: ...
+    async def send(self, message: Any, *, timeout: float | None = None) -> None: ...
+    async def receive(self, *, timeout: float | None = None) -> Any: ...
+    async def request(self, message: Any, *, timeout: float | None = None) -> Any: ...
+    async def send_many(self, batch: Any, *, timeout: float | None = None) -> int: ...
+    async def receive_many(self, max_messages: int, *, timeout: float | None = None) -> Any: ...
+    def _undo_receive(self, message: Any) -> None: ...
+    def _undo_receive_many(self, batch: Any) -> None: ...
+
+
 class SyncKernel:
     """Blocking twins of the calls of one kernel.
 
@@ -110,7 +128,7 @@ class SyncKernel:
         loop: the event loop it lives on.
     """
 
-    def __init__(self, kernel: RingKernel, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, kernel: _Calls, loop: asyncio.AbstractEventLoop) -> None:
         self._kernel, self._loop = kernel, loop
 
     def _wait(

@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import Any, Final, Protocol
 
+from pydotcompute.accel.storage import accelerated
 from pydotcompute.messages.slots import Values, take_batch
 
 
@@ -159,6 +160,7 @@ class ObjectPort:
         """Check a whole batch."""
         return self.values.accept_batch(batch)
 
+    @accelerated
     def try_put(self, message: Any) -> bool:
         """Check, copy and append; False if full."""
         items = self.items
@@ -199,6 +201,7 @@ class ObjectPort:
         self.items.extend(messages)
         self.tail = self.head - len(self.items)
 
+    @accelerated
     def try_get(self) -> Any:
         """Take the oldest message, or ``EMPTY``."""
         items = self.items

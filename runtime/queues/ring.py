@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.accel.storage import RingStorage, layout_of
+from pydotcompute.accel.storage import RingStorage, accelerated, layout_of
 from pydotcompute.errors import InternalError
 from pydotcompute.messages.codec import FieldError, wrap_field_error
 from pydotcompute.messages.slots import RecordSlots, take_batch
@@ -196,6 +196,7 @@ class InputRing(_Ring):
         """Messages that fit."""
         return max(0, self.bound - (self.head - self.consumed()))
 
+    @accelerated
     def try_put(self, message: Any) -> bool:
         """Check, convert and publish a message; False if full."""
         head = self.head
@@ -332,6 +333,7 @@ class OutputRing(_Ring):
         if held > self.peak:
             self.peak = min(held, self.bound)  # replies that are not sorted out yet take no room
 
+    @accelerated
     def try_get(self) -> Any:
         """Take the oldest message, or ``EMPTY``."""
         if self.spill:
