@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import Site, Texts, resolve
 from pydotcompute.compiler.ir.host_calls import emit as emit_prints
 from pydotcompute.compiler.ops.error_codes import describe
+from pydotcompute.compiler.passes.nan_identity import asks_for_identity
 from pydotcompute.compiler.types.message_schema import schema_of
+from pydotcompute.compiler.types.shared_nan import NanIdentityError, holds_other_nan
 from pydotcompute.compiler.types.state_layout import StateLayout
 from pydotcompute.compiler.types.storage import holds_strings
 from pydotcompute.compiler.types.types import MessageType
@@ -52,6 +55,10 @@ class KernelSource:
         """Whether the constants it was compiled with still have the same values."""
         return all(read() is value for read, value in self.ir.constants)
 
+    @cached_property
+    def _asks_for_identity(self) -> bool:
+        return asks_for_identity(self.ir)
+
     @property
     def signature(self) -> str:
         """Its messages and variables in one line, as the text has it."""
@@ -64,6 +71,9 @@ class KernelSource:
 
     def pack_state(self, values: Mapping[str, Any], record: memoryview) -> None:
         """Writes the state into its record's bytes; raises if a value has no place there."""
+        if self._asks_for_identity and holds_other_nan(list(values.values())):
+            raise NanIdentityError("its state begins with a NaN, and it uses floats as keys of a "
+                                   "dict or searches for them; begin with `math.nan`, or `None`")
         self.state.pack(values, np.frombuffer(record, self.state.dtype, 1))
 
     def unpack_state(self, record: memoryview) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from pydotcompute.compiler.irbuild.actor import build_kernel
 from pydotcompute.compiler.irbuild.core.unit import FIRST_USER_CODE
 from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.ops.error_codes import TABLE, describe
+from pydotcompute.compiler.passes.nan_identity import keep_nan_identity
 from pydotcompute.compiler.passes.turn_dependence import max_sends, schedule_of
 from pydotcompute.compiler.types.state_layout import (
     StateLayout,
@@ -102,6 +103,7 @@ def lower(request: LoweringRequest) -> KernelSource:
     state = state_types(source, shape, request.state)
     kernel = build_kernel(request.kernel_id, shape, request.inputs, request.outputs, state,
                           request.signals, _converted(shape, request.state))  # fmt: skip
+    kernel = keep_nan_identity(kernel)
     verify(kernel)
     codes = code_classes(kernel, request.signals)
     schedule = schedule_of(kernel)

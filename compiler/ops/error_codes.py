@@ -140,6 +140,7 @@ TABLE: tuple[ErrorCode, ...] = (
     _deopt(1006, "PDC_DEOPT_TRACEBACK", "a log record with a traceback"),
     _deopt(1007, "PDC_DEOPT_ERROR", "what an exception holds"),
     _deopt(1008, "PDC_DEOPT_CHANGED", "a container that changes while it is looped over"),
+    _deopt(1009, "PDC_DEOPT_NAN", "a NaN where it matters which object it is"),
     # No problem of the actor: the burst is to be called again, or not.
     _deopt(2000, "PDC_PREEMPT", "the burst used up its fuel"),
     _deopt(2001, "PDC_STOP", "the host asked to stop"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydotcompute.compiler.types.types import (
+    FLOAT,
     BoolType,
     EnumType,
     FloatType,
@@ -15,6 +16,7 @@ from pydotcompute.compiler.types.types import (
     Type,
     UUIDType,
     WideType,
+    members_of,
 )
 
 DICT_CAPACITY = 4096
@@ -30,6 +32,15 @@ STATE_LIST_CAPACITY = 65536
 def has_nan(key: Any) -> bool:
     """Whether a key is, or holds, a NaN, which a dict finds by identity."""
     return any(map(has_nan, key)) if isinstance(key, tuple) else bool(key != key)
+
+
+def has_float(type_: Type) -> bool:
+    """Whether a value of a type may be, or hold, a NaN."""
+    if isinstance(type_, TupleType):
+        return any(map(has_float, type_.items))
+    if isinstance(type_, ScalarType):
+        return type_.is_float
+    return FLOAT in members_of(type_)
 
 
 def is_key(type_: Type) -> bool:

@@ -173,24 +173,29 @@ layout_pack(const Layout *layout, PyObject *message, char *record)
     return outcome;
 }
 
-/* math.nan and its bits: see compiler/types/shared_nan.py. */
+/* compiler/types/shared_nan.py: the one object for all NaNs with the same bits. */
 static PyObject *shared_nan;
-static uint64_t shared_nan_bits;
 
 int
 share_nan(void)
 {
-    PyObject *math = PyImport_ImportModule("math");
-    double value;
-    if (math == NULL)
+    PyObject *module = PyImport_ImportModule("pydotcompute.compiler.types.shared_nan");
+    if (module == NULL)
         return -1;
-    Py_XSETREF(shared_nan, PyObject_GetAttrString(math, "nan"));
-    Py_DECREF(math);
-    if (shared_nan == NULL)
-        return -1;
-    value = PyFloat_AsDouble(shared_nan);
-    memcpy(&shared_nan_bits, &value, sizeof(value));
-    return PyErr_Occurred() ? -1 : 0;
+    Py_XSETREF(shared_nan, PyObject_GetAttrString(module, "shared_nan"));
+    Py_DECREF(module);
+    return shared_nan == NULL ? -1 : 0;
+}
+
+static PyObject *
+unpack_float(double value)
+{
+    PyObject *number = PyFloat_FromDouble(value), *shared;
+    if (number == NULL || value == value)
+        return number;
+    shared = PyObject_CallOneArg(shared_nan, number);
+    Py_DECREF(number);
+    return shared;
 }
 
 static PyObject *
@@ -212,8 +217,7 @@ unpack_number(char code, const char *from)
     case 'Q': READ(u8); return PyLong_FromUnsignedLongLong(u8);
     default:
         READ(f8);
-        READ(u8);
-        return u8 == shared_nan_bits ? Py_NewRef(shared_nan) : PyFloat_FromDouble(f8);
+        return unpack_float(f8);
     }
 #undef READ
 }

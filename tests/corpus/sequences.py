@@ -127,6 +127,27 @@ async def deque_methods(ctx: Any) -> None:
 
 
 @case(Batch, output=Summary)
+async def keys_kept_from_turn_to_turn(ctx: Any) -> None:
+    low, pair = 0.0, (0, 0.0)
+    best: float | None = None
+    recent: deque[float] = deque(maxlen=5)
+    prices: dict[float, float] = {}
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        same = pair == (m.key, low) or best in recent
+        for price in m.floats:
+            low = price if price < low else low - low
+            recent.append(low)
+            best = low if best is None else price - best
+            prices[low] = best
+        prices[pair[1]] = low
+        pair = (m.key, low)
+        if len(prices) > 9:
+            prices.clear()
+        await ctx.send(Summary(len(prices) * 10 + recent.count(low), int(same)))
+
+
+@case(Batch, output=Summary)
 async def keys_of_all_kinds(ctx: Any) -> None:
     flags: dict[bool, int] = {}
     prices: dict[float, int] = {}

@@ -16,7 +16,6 @@ from pydotcompute.compiler.irbuild.containers.containers import Method, grown, k
 from pydotcompute.compiler.irbuild.containers.iteration import slice_bounds
 from pydotcompute.compiler.irbuild.containers.reductions import (
     as_list,
-    has_float,
     name_of,
     sort_method,
 )
@@ -26,6 +25,7 @@ from pydotcompute.compiler.irbuild.core.quasiquote import placed, written
 from pydotcompute.compiler.irbuild.core.scope import view_of
 from pydotcompute.compiler.irbuild.values.operators import negate
 from pydotcompute.compiler.ops import containers as c
+from pydotcompute.compiler.types.limits import has_float
 from pydotcompute.compiler.types.types import (
     INT,
     NEVER,
@@ -67,7 +67,7 @@ def _sought(b: Builder, node: ast.AST, value: ast.expr, items: Type) -> str:
     sought = b.fresh_name("sought")
     _run(b, node, f"{sought} = _value_", value=value)
     if has_float(view_of((b.env or {}).get(sought))) and has_float(items):
-        _run(b, node, f"if {sought} != {sought}:\n    HAND_OVER")
+        _run(b, node, f"if {sought} != {sought}:\n    HAND_OVER_NAN")
     return sought
 
 
@@ -111,7 +111,7 @@ def equal(b: Builder, node: ast.AST, symbol: str, left: ir.Expr, right: ir.Expr)
     text = f"{same} = len({xs}) == len({ys})\nif {same}:\n    for {i} in range(len({xs})):\n"
     if has_float(c.item_type(left.type)) and has_float(c.item_type(right.type)):
         text += f"        if {xs}[{i}] != {xs}[{i}] and {ys}[{i}] != {ys}[{i}]:\n"
-        text += "            HAND_OVER\n"
+        text += "            HAND_OVER_NAN\n"
     text += f"        if {xs}[{i}] != {ys}[{i}]:\n            {same} = False\n            break"
     _run(b, node, text)
     found = _read(b, same, node)

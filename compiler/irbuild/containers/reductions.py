@@ -32,6 +32,7 @@ from pydotcompute.compiler.irbuild.core.quasiquote import (
 from pydotcompute.compiler.irbuild.core.unit import Static
 from pydotcompute.compiler.ops.containers import SORT
 from pydotcompute.compiler.ops.functions import COMPENSATED
+from pydotcompute.compiler.types.limits import has_float
 from pydotcompute.compiler.types.types import (
     BOOL,
     FLOAT,
@@ -40,9 +41,7 @@ from pydotcompute.compiler.types.types import (
     WIDE,
     ListType,
     ScalarType,
-    TupleType,
     Type,
-    members_of,
 )
 
 Rule = Callable[[Builder, ast.Call], ir.Expr]
@@ -311,15 +310,6 @@ def sort_list(b: Builder, node: ast.AST, out: str, key: ast.expr | None,
         text = text.replace("{test}", test).replace("{moves}", moves)
         text = text.replace("{sets}", sets).replace("{check}", check)
     b.statements(written(text.format(**names), node, **parts))
-
-
-def has_float(type_: Type) -> bool:
-    """Whether a value of a type may be, or hold, a NaN."""
-    if isinstance(type_, TupleType):
-        return any(map(has_float, type_.items))
-    if isinstance(type_, ScalarType):
-        return type_.is_float
-    return FLOAT in members_of(type_)
 
 
 def _is_number(item: Type) -> bool:

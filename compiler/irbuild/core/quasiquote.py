@@ -48,7 +48,20 @@ def tagged(node: Any, tag: str) -> Any:
 
 
 class HandOver(ast.stmt):
-    """Leaves the message to the interpreter; ``HAND_OVER`` in the text of ``written``."""
+    """Leaves the message to the interpreter; ``HAND_OVER`` in the text of ``written``.
+
+    ``HAND_OVER_NAN`` says that it is for a NaN whose identity the interpreter knows.
+
+    Args:
+        code: the error code of the reason.
+    """
+
+    def __init__(self, code: str = "PDC_DEOPT_TYPE") -> None:
+        super().__init__()
+        self.code = code
+
+
+_REASONS = {"HAND_OVER": "PDC_DEOPT_TYPE", "HAND_OVER_NAN": "PDC_DEOPT_NAN"}
 
 
 def written(text: str, where: ast.AST, **parts: ast.expr) -> list[ast.stmt]:
@@ -66,8 +79,8 @@ class _Filled(ast.NodeTransformer):
         return node if part is None else copied(part)
 
     def visit_Expr(self, node: ast.Expr) -> ast.stmt:
-        if isinstance(node.value, ast.Name) and node.value.id == "HAND_OVER":
-            return HandOver()
+        if isinstance(node.value, ast.Name) and node.value.id in _REASONS:
+            return HandOver(_REASONS[node.value.id])
         self.generic_visit(node)
         return node
 

@@ -13,7 +13,7 @@ from pydotcompute.compiler.irbuild.containers.arrays import compare_arrays
 from pydotcompute.compiler.irbuild.containers.containers import key_in, op
 from pydotcompute.compiler.irbuild.containers.iteration import is_range, range_bounds
 from pydotcompute.compiler.irbuild.containers.methods import equal
-from pydotcompute.compiler.irbuild.containers.reductions import has_float, reduction
+from pydotcompute.compiler.irbuild.containers.reductions import reduction
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.quasiquote import written
@@ -28,6 +28,7 @@ from pydotcompute.compiler.irbuild.values.operators import (
 )
 from pydotcompute.compiler.irbuild.values.type_tests import type_test
 from pydotcompute.compiler.ops import containers
+from pydotcompute.compiler.types.limits import has_float
 from pydotcompute.compiler.types.types import (
     BOOL,
     CONTAINERS,
@@ -190,7 +191,7 @@ def _contained(b: Builder, node: ast.Compare, value: ir.Expr, place: ir.Expr) ->
         sought, item = b.fresh_name("sought"), b.fresh_name("member")
         b.bind(sought, value)
         if has_float(value.type) and has_float(containers.item_type(place.type)):
-            b.statements(written(f"if {sought} != {sought}:\n    HAND_OVER", node))
+            b.statements(written(f"if {sought} != {sought}:\n    HAND_OVER_NAN", node))
         source = b.held(place, node, "whole")
         text = f"any({item} == {sought} for {item} in _source_)"
         (statement,) = written(text, node, source=source)

@@ -56,7 +56,7 @@ def _if(b: Builder, node: ast.If) -> None:
 
 
 def _hand_over(b: Builder, node: HandOver) -> None:
-    b.raise_here(raising(b.loc(node), NEVER, "PDC_DEOPT_TYPE"))
+    b.raise_here(raising(b.loc(node), NEVER, node.code))
 
 
 def _assert(b: Builder, node: ast.Assert) -> None:

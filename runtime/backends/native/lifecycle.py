@@ -21,6 +21,7 @@ from pydotcompute.backends.python.engine import PythonEngine
 from pydotcompute.compiler.abi import Event
 from pydotcompute.compiler.host.coroutine import RETURNED
 from pydotcompute.compiler.ops.error_codes import BY_NAME
+from pydotcompute.compiler.types.shared_nan import NanIdentityError
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.errors import InternalError
 from pydotcompute.messages.slots import ForeignMessage
@@ -47,6 +48,8 @@ def _packed(program: NativeProgram, state: dict[str, Any], block: Block) -> bool
         while sweep != STRINGS.sweeps[0]:  # see string_table: ids in hand
             sweep = STRINGS.sweeps[0]
             program.pack_state(state, block.state)
+    except NanIdentityError:
+        raise
     except Exception:
         return False
     return True
@@ -191,6 +194,9 @@ class NativeLife(EngineStorage):
             packed = _packed(program, state, block)
             if packed:
                 ring, out = take_over(self.host, block, self.output_ring)
+        except NanIdentityError as error:
+            self.host.hand_over(state, str(error), failing=False)
+            return
         except ForeignMessage:
             self.host.hand_over(state, "a queued message has no compiled form", failing=False)
             return
