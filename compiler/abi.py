@@ -1,7 +1,7 @@
 """The binary interface between generated code and the runtime: records, statuses, policies.
 
 One definition, used twice: as numpy record dtypes here, as C structs in
-``templates/actor/abi.h.j2``; the generated text asserts at compile time that the two agree
+``templates/actor/abi.h``; the generated text asserts at compile time that the two agree
 (size and every offset).
 
 A *port* is one direction of one actor: a ring of message slots and its two counters.

@@ -3,9 +3,9 @@
 In: names such as ``{"pdc_floordiv_i64", "pdc_round_f64_n"}``.  Out: the text of those helpers and
 of the helpers they call, each once, in an order in which every one follows what it uses.
 
-A template ``pyops_*.h.j2`` is cut at lines ``//@ name ...``: the section that follows defines
-those names.  What a section depends on is not written down but read from its text, so it cannot
-go stale.
+A file of ``templates/library/pyops`` is cut at lines ``//@ name ...``: the section that follows
+defines those names.  What a section depends on is not written down but read from its text, so it
+cannot go stale.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from types import MappingProxyType
 from pydotcompute.compiler.ops import error_codes
 
 FILES = (
-    "library/pyops/int.h.j2",
-    "library/pyops/float.h.j2",
-    "library/pyops/convert.h.j2",
-    "library/pyops/round.h.j2",
-    "library/pyops/math_int.h.j2",
-    "library/pyops/math.h.j2",
-    "library/pyops/math_special.h.j2",
-    "library/pyops/numpy.h.j2",
-    "library/pyops/wide.h.j2",
+    "library/pyops/int.h",
+    "library/pyops/float.h",
+    "library/pyops/convert.h",
+    "library/pyops/round.h",
+    "library/pyops/math_int.h",
+    "library/pyops/math.h",
+    "library/pyops/math_special.h",
+    "library/pyops/numpy.h",
+    "library/pyops/wide.h",
 )
 """In order: a section may only use sections before it."""
 
@@ -62,7 +62,12 @@ class Section:
     needs: frozenset[str]
 
 
-def _read(name: str) -> str:
+def plain(name: str) -> str:
+    """The text of a template that is C++ as it is, without Jinja.
+
+    Args:
+        name: its path in the folder of templates, such as ``"actor/turn.h"``.
+    """
     return files("pydotcompute.templates").joinpath(name).read_text(encoding="utf-8")
 
 
@@ -71,7 +76,7 @@ def table() -> Mapping[str, Section]:
     """Every helper by name."""
     pieces: list[tuple[tuple[str, ...], str]] = []
     for name in FILES:
-        parts = _MARKER.split(_read(name))
+        parts = _MARKER.split(plain(name))
         pieces += [
             (tuple(names.split()), text.strip() + "\n")
             for names, text in zip(parts[1::2], parts[2::2], strict=True)
@@ -110,7 +115,19 @@ def select(names: Iterable[str]) -> str:
 def platform() -> str:
     """The text of ``platform.h`` for the running interpreter: types, error codes, primitives."""
     version = f"0x{sys.version_info.major:02x}{sys.version_info.minor:02x}"
-    text = _read("actor/platform.h.j2")
-    return text.replace("{{ pdc_python }}", version).replace(
-        "{{ pdc_codes }}", error_codes.enum_text()
+    return _INTERPRETER.format(version=version, codes=error_codes.enum_text()) + plain(
+        "actor/platform.h"
     )
+
+
+_INTERPRETER = """\
+/* Version of the interpreter whose results are reproduced: 0x030b is 3.11. */
+#define PDC_PYTHON {version}
+
+/* Why compiled code gave up: codes below 1000 are Python exceptions, from 1000 on values that
+   compiled code cannot represent. */
+enum pdc_code {{
+{codes}
+}};
+
+"""

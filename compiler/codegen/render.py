@@ -1,7 +1,8 @@
 """The one text of a kernel, from its parts and the templates.  The only user of Jinja.
 
-Templates loop over prepared lists and decide nothing.  Values are put in as they are: whatever
-comes from a user (names, lines, ids) was made harmless where it was emitted.
+``kernel.cu.j2`` loops over prepared lists and decides nothing; the other templates are C++ as it
+is, which ``plain`` puts in.  Values are put in as they are: whatever comes from a user (names,
+lines, ids) was made harmless where it was emitted.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ _HELPER = re.compile(r"\bpdc_\w+")
 
 @cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pydotcompute.templates", "."),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,
     )
+    environment.globals["plain"] = helpers.plain
+    return environment
 
 
 def _layout_checks() -> list[dict[str, Any]]:
@@ -106,7 +109,7 @@ def render(kernel_id: str, origin: str, signature: str, parts: Emitted, state_si
 
 def render_echo() -> str:
     """The text of the kernel by which a device shows that it runs beside the host."""
-    return _environment().get_template("device/echo.cu.j2").render(platform=helpers.platform())
+    return helpers.platform() + helpers.plain("device/echo.cu")
 
 
 def _declaration(c_type: str, name: str) -> tuple[str, str]:

@@ -130,7 +130,8 @@ def test_operations_are_rows() -> None:
 def _helpers() -> set[str]:
     """The names that the library and the frame define."""
     folder = Path(str(files("pydotcompute.templates")))
-    text = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.j2"))
+    text = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.*")
+                   if path.suffix in (".h", ".j2"))
     return set(re.findall(r"\b(pdc_\w+)\(", text)) | set(re.findall(r"##(\w+)", text))
 
 

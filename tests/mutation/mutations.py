@@ -25,11 +25,11 @@ class Mutation:
     new: str
 
 
-_INT, _FLOAT = "templates/library/pyops/int.h.j2", "templates/library/pyops/float.h.j2"
-_CONVERT, _ROUND = "templates/library/pyops/convert.h.j2", "templates/library/pyops/round.h.j2"
-_NUMPY, _TEXTS = "templates/library/pyops/numpy.h.j2", "compiler/codegen/operation_text.py"
+_INT, _FLOAT = "templates/library/pyops/int.h", "templates/library/pyops/float.h"
+_CONVERT, _ROUND = "templates/library/pyops/convert.h", "templates/library/pyops/round.h"
+_NUMPY, _TEXTS = "templates/library/pyops/numpy.h", "compiler/codegen/operation_text.py"
 _EXPRESSIONS = "compiler/codegen/expressions.py"
-_BURST, _TURN = "templates/actor/burst.h.j2", "templates/actor/turn.h.j2"
+_BURST, _TURN = "templates/actor/burst.h.j2", "templates/actor/turn.h"
 _SCOPE, _STATEMENTS = "compiler/irbuild/core/scope.py", "compiler/codegen/statements.py"
 
 HELPERS = (

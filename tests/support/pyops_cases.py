@@ -1,4 +1,4 @@
-"""Every helper of templates/pyops_*.h.j2 beside the Python expression that it reproduces.
+"""Every helper of templates/library/pyops beside the Python expression that it reproduces.
 
 In: a case such as ``Case("pdc_mod_i64", "ii", "i", lambda a, b: a % b)``.  Out: ``build(cases)``
 compiles one library for all of them; ``Library.call`` gives what the helper returned, or raises

@@ -1,17 +1,17 @@
-/* abi.h: what the host and this code share. One definition with compiler/abi.py, checked below. */
+/* abi.h: what the host and this code share. One definition with compiler/abi.py, checked behind it. */
 struct pdc_port {
     u64 head; /* messages published, ever: the producing side writes it */
-    u8 pad0[{{ line }} - 8];
+    u8 pad0[PDC_LINE - 8];
     u64 tail; /* messages consumed, ever: the consuming side writes it */
     u64 claimed;
-    u8 pad1[{{ line }} - 16];
+    u8 pad1[PDC_LINE - 16];
     void *slots; /* constant during a burst, from here on */
     u64 mask;
     u64 bound;
     u64 *source; /* of an output: the input it answers */
     u64 policy;
     u64 capacity;
-    u8 pad2[{{ line }} - 48];
+    u8 pad2[PDC_LINE - 48];
 };
 
 struct pdc_actor {
@@ -22,14 +22,14 @@ struct pdc_actor {
     u64 log_size;
     void *heap;
     const u32 *watch;
-    u8 pad0[{{ line }} - 56];
+    u8 pad0[PDC_LINE - 56];
     u32 stop; /* the host writes this line */
     u32 terminating;
     u32 carry;
     u32 event;
     i64 fuel;
     const u64 *strings;
-    u8 pad1[{{ line }} - 32];
+    u8 pad1[PDC_LINE - 32];
     i32 status; /* the actor writes this line, when a burst ends */
     i32 code;
     i32 line;
@@ -37,13 +37,13 @@ struct pdc_actor {
     f64 timeout;
     u64 produced;
     u64 log_used;
-    u8 pad2[{{ line }} - 40];
+    u8 pad2[PDC_LINE - 40];
     u64 processed; /* counters of the actor */
     u64 sent;
     u64 rejected;
     u64 timeouts;
     u64 skipped;
-    u8 pad3[{{ line }} - 40];
+    u8 pad3[PDC_LINE - 40];
 };
 
 struct pdc_seat {
@@ -70,21 +70,13 @@ struct pdc_seat {
     u64 *sources;
     pdc_port *input;
     pdc_port *output;
-    u8 pad0[{{ line }} - 48];
+    u8 pad0[PDC_LINE - 48];
     u64 parked; /* the device writes this line, when the actor parks */
     u64 busy_ns;
     u64 visits;
     u64 peak;
-    u8 pad1[{{ line }} - 32];
+    u8 pad1[PDC_LINE - 32];
 };
 
-{% for check in checks -%}
-static_assert({{ check.expression }} == {{ check.value }}, "{{ check.what }}");
-{% endfor %}
-enum pdc_status {
-{%- for status in statuses %}
-    PDC_{{ status.name }} = {{ status.value }},
-{%- endfor %}
-};
 enum pdc_policy { PDC_BLOCK = 0, PDC_REJECT = 1, PDC_DROP_OLDEST = 2 };
 enum pdc_leave { PDC_STAY = 0, PDC_LEAVE_WHEN_IDLE = 1, PDC_LEAVE_NOW = 2 };

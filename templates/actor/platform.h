@@ -18,11 +18,6 @@ typedef double f64;
 static_assert(sizeof(i16) == 2 && sizeof(i32) == 4 && sizeof(i64) == 8, "integer widths");
 static_assert(sizeof(f32) == 4 && sizeof(f64) == 8, "float widths");
 
-/* Version of the interpreter whose results are reproduced: 0x030b is 3.11. */
-#ifndef PDC_PYTHON
-#define PDC_PYTHON {{ pdc_python }}
-#endif
-
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
 #define PDC_ON_DEVICE 1
 #pragma nv_diag_suppress 177 /* a helper that is not used */
@@ -46,12 +41,6 @@ static_assert(sizeof(f32) == 4 && sizeof(f64) == 8, "float widths");
 #define PDC_I64_MAX 0x7fffffffffffffffLL
 #define PDC_I64_MIN (-PDC_I64_MAX - 1)
 #define PDC_U64_MAX 0xffffffffffffffffULL
-
-/* Why compiled code gave up: codes below 1000 are Python exceptions, from 1000 on values that
-   compiled code cannot represent. */
-enum pdc_code {
-{{ pdc_codes }}
-};
 
 /* Sticky: the first error stays until the caller clears it. */
 struct pdc_error {

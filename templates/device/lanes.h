@@ -3,8 +3,6 @@
    an empty queue (an exception, a deoptimisation, the loop left) makes the attempt void, and one
    lane does it all in order. */
 #define PDC_WORTH_DEALING 64
-#define PDC_INDEPENDENT {{ independent }}
-#define PDC_MAX_SENDS {{ most }}
 #define PDC_VOID (1ULL << 48) /* for a part's outputs: more than any number of parts can make */
 
 struct pdc_parts {

@@ -1,6 +1,5 @@
 /* The self-test of a device: a kernel that waits for a word the host writes after the launch, and
    answers.  Its entry points are those of every actor, so it is launched like one. */
-{{ platform }}
 struct pdc_echo { u64 question; u64 answer; };
 
 #if PDC_ON_DEVICE

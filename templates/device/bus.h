@@ -1,8 +1,5 @@
 /* bus.h: lanes, their clock, and how they move memory between the host and the device.  A trip over
    the bus takes about a microsecond, so all loads of a trip are under way before the first is used. */
-#ifndef PDC_LANE_COUNT
-#define PDC_LANE_COUNT {{ lanes.count }}
-#endif
 #define PDC_AHEAD 8 /* loads that a lane has under way at a time: a trip over the bus is long */
 
 #if PDC_ON_DEVICE

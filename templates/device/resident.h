@@ -2,10 +2,7 @@
    between the host's rings and memory of the device, and one of them runs pdc_burst there.
    With PDC_EMULATE the same text runs on the host, lanes as loops and blocks in turn; with
    PDC_THREADED as well, lanes as threads, for ThreadSanitizer to watch. */
-#if PDC_ON_DEVICE || defined(PDC_EMULATE)
 
-{% include "device/bus.h.j2" %}
-{% include "device/lanes.h.j2" %}
 /* One residency of one actor, shared by the lanes. */
 struct pdc_stay {
     pdc_seat seat; /* as the host left it */
@@ -186,7 +183,7 @@ PDC_FN void pdc_decide(pdc_stay *s, u64 resident_ns, u64 visits, const pdc_machi
     if (s->status > PDC_FULL || local->log_used || s->leave == PDC_LEAVE_NOW
         || (s->leave == PDC_LEAVE_WHEN_IDLE && s->count == 0 && s->status != PDC_MORE) || s->budget == 0
         || now - s->last > s->seat.idle_ns || now - s->start > resident_ns
-        || s->visits == visits || (!{{ publishes }} && local->produced != local->output->head))
+        || s->visits == visits || (!PDC_PUBLISHES && local->produced != local->output->head))
         s->staying = false;
 }
 
@@ -306,7 +303,7 @@ PDC_SLOW void pdc_reside(pdc_stay *stay, pdc_seat *seat, u8 *stage, u64 resident
 #define PDC_KERNEL extern "C" __global__ void __launch_bounds__(PDC_LANE_COUNT)
 PDC_KERNEL pdc_resident(pdc_seat **seats, u64 count, u64 resident_ns) {
     __shared__ pdc_stay stay;
-    __shared__ alignas(16) u8 stage[{{ lanes.stage }}];
+    __shared__ alignas(16) u8 stage[PDC_STAGE_BYTES];
     if (blockIdx.x < count)
         pdc_reside(&stay, seats[blockIdx.x], stage, resident_ns, 0, nullptr);
 }
@@ -314,21 +311,21 @@ PDC_KERNEL pdc_resident(pdc_seat **seats, u64 count, u64 resident_ns) {
 /* The same for tools that want kernels to end: so many visits, whatever the clock says. */
 PDC_KERNEL pdc_debug_step(pdc_seat **seats, u64 count, u64 visits) {
     __shared__ pdc_stay stay;
-    __shared__ alignas(16) u8 stage[{{ lanes.stage }}];
+    __shared__ alignas(16) u8 stage[PDC_STAGE_BYTES];
     if (blockIdx.x < count)
         pdc_reside(&stay, seats[blockIdx.x], stage, PDC_U64_MAX, visits, nullptr);
 }
 #elif defined(PDC_THREADED)
 extern "C" void pdc_threaded(pdc_seat *seat, u64 resident_ns, const pdc_machine *machine) {
     static pdc_stay stay;
-    alignas(16) static u8 stage[{{ lanes.stage }}];
+    alignas(16) static u8 stage[PDC_STAGE_BYTES];
     pdc_reside(&stay, seat, stage, resident_ns, 0, machine);
 }
 #else
 /* Blocks in turn: a visit of each. */
 static void pdc_reside(pdc_seat **seats, u64 count, u64 resident_ns, u64 visits,
                        pdc_machine *machine, pdc_stay *stays) {
-    alignas(16) u8 stage[{{ lanes.stage }}];
+    alignas(16) u8 stage[PDC_STAGE_BYTES];
     for (u64 n = 0; n < count; ++n) pdc_arrive(&stays[n], seats[n], stage, machine);
     for (u64 left = count; left;) {
         bool worked = false;
@@ -359,5 +356,4 @@ pdc_debug_step(pdc_seat **seats, u64 count, u64 visits, pdc_machine *machine, vo
     pdc_reside(seats, count, PDC_U64_MAX, visits, machine, (pdc_stay *)stays);
 }
 }
-#endif
 #endif
