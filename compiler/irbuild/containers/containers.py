@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.effects import may_raise
@@ -153,6 +153,14 @@ def array_place(b: Builder, node: ast.AST, type_: ArrayType,
     return place
 
 
+def refuse_change(b: Builder, base: ir.Expr) -> NoReturn:
+    """Of a container that compiled code has a copy of, where Python has the very one."""
+    if b.doubled(base):
+        raise OperandError("one of several containers changes; write an `if`, with a change for "
+                           "each of them")  # fmt: skip
+    raise OperandError("a container that is part of a message does not change")
+
+
 def store(b: Builder, target: ast.Subscript, value: ir.Expr) -> None:
     """``base[index] = value``: the value is there before the index."""
     if isinstance(target.slice, ast.Slice):
@@ -161,7 +169,7 @@ def store(b: Builder, target: ast.Subscript, value: ir.Expr) -> None:
     if not isinstance(base, ir.Local) or not isinstance(base.type, CONTAINERS):
         raise OperandError(f"an item of {base.type} is assigned")
     if base.part:
-        raise OperandError("a container that is part of a message does not change")
+        refuse_change(b, base)
     (value,), index = b.before([value], lambda: indices(b, target, base.type))
     if any(map(may_raise, index)):
         value = b.settled(value)
@@ -210,7 +218,7 @@ def method(b: Builder, node: ast.Call, base: ir.Expr, name: str) -> ir.Expr:
         base.origin or base.site or (base.name in b.borrowed and not base.part)
     )  # fmt: skip
     if not known and name not in READING:
-        raise OperandError("a container that is part of a message does not change")
+        refuse_change(b, base)
     return rule(b, node, base)
 
 

@@ -7,6 +7,7 @@ import inspect
 import sysconfig
 import types as pytypes
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -99,7 +100,10 @@ def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType,
     made = b.temporary(result)
     if callee.returns_alias:
         held = [arg for arg in args if isinstance(arg, ir.Local) and b.is_held(arg)]
-        b.doubles[made.name] = (*held, *(place for arg in args for place in b.doubled(arg)))
+        doubled = (*held, *(place for arg in args for place in b.doubled(arg)))
+        if doubled:
+            b.doubles[made.name] = doubled
+            made = replace(made, part=True)  # a copy, where Python has the very one
     for place, change in changed:
         after_change(b, place, change)
     return made
@@ -144,6 +148,9 @@ def _lent_one(b: Builder, callee: ir.Function, arg: ir.Expr, node: ast.expr) -> 
     if isinstance(arg.type, CONTAINERS):
         if isinstance(arg, ir.Local) and not arg.part:
             return arg
+        if b.doubled(arg):
+            b.fail("PDC106", node, f"`{callee.python_name}` changes one of several containers",
+                   hint="write an `if`, with a call for each of them")  # fmt: skip
         b.fail("PDC106", node, f"`{callee.python_name}` changes a container that is part of a "
                "message", hint="give it a copy, and make a new message of that")  # fmt: skip
     if b.is_made(arg):
