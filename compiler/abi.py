@@ -83,6 +83,13 @@ def _lines(*lines: list[tuple[str, str]]) -> np.dtype[Any]:
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})
 
 
+def word(record: np.dtype[Any], name: str) -> int:
+    """Position of a word of a record in a memoryview whose items are as wide as the word."""
+    assert record.fields is not None
+    dtype, offset = record.fields[name][:2]
+    return int(offset // dtype.itemsize)
+
+
 PORT = _lines(
     [("head", "<u8")],
     [("tail", "<u8"), ("claimed", "<u8")],
@@ -153,7 +160,6 @@ record, so that record and ports are fetched in one trip.
 Line 3, written by the device: ``parked`` is the epoch of the last residency that ended, stored
 after everything else; the nanoseconds it was busy, and how many visits it made; ``peak``, stored
 before the inputs are said to be consumed: the most messages that waited at the same time, ever."""
-
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ READS_SYNTAX = (
 
 TALKS_TO_COMPILED_CODE = (
     "runtime/toolchain/*.py",
-    "runtime/backends/native/engine.py",
+    "runtime/backends/compiled/block.py",
     "runtime/backends/native/block.py",
     "runtime/backends/program.py",
     "runtime/backends/python/coroutine_driver.py",
@@ -59,6 +59,8 @@ ONLY_IN = {
 FORBIDDEN = {
     "compiler/*": ("asyncio", "threading", "concurrent", "multiprocessing", "socket", "mmap"),
     "runtime/queues/ring.py": ("asyncio",),
+    "runtime/queues/*_end.py": ("asyncio",),
+    "runtime/queues/host_*.py": ("asyncio",),
     "*": ("tests", "pytest"),
 }
 """Files: the modules they may not import."""
@@ -74,8 +76,8 @@ runtime/testing runtime/prometheus runtime/__init__ runtime/__main__
 runtime/tools
 runtime/kernels
 runtime/backends/engines runtime/backends/choice
-runtime/backends/cuda
-runtime/backends/native
+runtime/backends/cuda | runtime/backends/native
+runtime/backends/compiled
 runtime/backends/python
 runtime/backends/base
 runtime/backends/plan

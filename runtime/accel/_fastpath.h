@@ -193,7 +193,7 @@ PyObject *all_known(PyObject *module, PyObject *const *args, Py_ssize_t count);
 enum outcome ring_put(Ring *ring, PyObject *message, int gated);
 /* Take the oldest message into *message; NO if there is none. */
 enum outcome ring_get(Ring *ring, PyObject **message);
-/* The methods try_put of InputRing and try_get of OutputRing. */
+/* The methods try_put of HostProducer and try_get of HostConsumer. */
 PyObject *ring_try_put(PyObject *ring, PyObject *message);
 PyObject *ring_try_get(PyObject *ring);
 

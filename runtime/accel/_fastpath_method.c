@@ -135,8 +135,8 @@ static const struct {
     {"RingKernelRuntime.send", runtime_send},
     {"RingKernelRuntime.receive", runtime_receive},
     {"RingKernelRuntime.request", runtime_request},
-    {"InputRing.try_put", ring_put_method},
-    {"OutputRing.try_get", ring_get_method},
+    {"HostProducer.try_put", ring_put_method},
+    {"HostConsumer.try_get", ring_get_method},
     {"ObjectPort.try_put", object_put_method},
     {"ObjectPort.try_get", object_get_method},
 };

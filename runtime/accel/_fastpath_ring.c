@@ -1,7 +1,8 @@
 /* The rings of a native kernel.  Input: messages; output: records, and the other way round.
 
-   `Ring` is the storage of ring.InputRing and ring.OutputRing, which inherit from it and add all
-   methods in Python; ring_try_put and ring_try_get take the place of their common cases. */
+   `Ring` is the storage of HostProducer and HostConsumer, the host's ends of rings, which inherit
+   from it and add all methods in Python; ring_try_put and ring_try_get take the place of their
+   common cases. */
 
 #include "_fastpath.h"
 
@@ -282,7 +283,7 @@ ring_dealloc(PyObject *object)
 PyTypeObject RingType = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "pydotcompute.accel._fastpath.Ring",
-    .tp_doc = "The storage of a ring: what ring.py keeps in __slots__ without the extension.",
+    .tp_doc = "The storage of a host's end of a ring: what is in __slots__ without the extension.",
     .tp_basicsize = sizeof(Ring),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
     .tp_new = PyType_GenericNew,

@@ -18,8 +18,9 @@ from pydotcompute.actors.coroutine_parts import Anatomy
 from pydotcompute.actors.spec import KernelSpec
 from pydotcompute.backends.plan import Plan
 from pydotcompute.queues.channel import Channel
+from pydotcompute.queues.host_consumer import HostConsumer
+from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.replies import Replies
-from pydotcompute.queues.ring import InputRing, OutputRing
 from pydotcompute.support.metrics import Meter
 
 
@@ -114,8 +115,8 @@ class Host(Protocol):
         """Take the messages out of the rings."""
         ...
 
-    def use_rings(self, inport: InputRing, outport: OutputRing) -> None:
-        """Put the rings in place of the objects' queues."""
+    def use_rings(self, inport: HostProducer, outport: HostConsumer) -> None:
+        """Put the host's ends of the rings in place of the objects' queues."""
         ...
 
     def recompile_later(self, state: dict[str, Any]) -> None:

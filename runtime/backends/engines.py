@@ -30,7 +30,7 @@ def engine_for(host: Host, pool: Pool, residents: Callable[[Device], Residents])
     if plan.device is not None:
         from pydotcompute.backends.cuda.engine import CudaEngine
 
-        return CudaEngine(host, pool, residents(plan.device))
+        return CudaEngine(host, residents(plan.device))
     if plan.backend in ("native", "pending"):
         from pydotcompute.backends.native.engine import NativeEngine
 

@@ -18,8 +18,9 @@ from pydotcompute.backends.native.engine import FUEL
 from pydotcompute.messages.header import correlate
 from pydotcompute.messages.slots import ForeignMessage, Values
 from pydotcompute.queues.channel import Channel
+from pydotcompute.queues.host_consumer import HostConsumer
+from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.port import EMPTY, ObjectPort
-from pydotcompute.queues.ring import InputRing, OutputRing
 from pydotcompute.support.metrics import DENSE, SPARSE
 
 FAIR = 256
@@ -27,10 +28,10 @@ FAIR = 256
 
 if extension is not None:
     extension.bind(
-        channel=Channel, inring=InputRing, outring=OutputRing, pace=Pace, object_port=ObjectPort,
-        values=Values, empty=EMPTY, foreign=ForeignMessage, clock=perf_counter,
-        correlate=correlate, calls=FAIR, fuel=FUEL, inline_seconds=INLINE_SECONDS,
-        overhead=OVERHEAD, dense=DENSE, sparse=SPARSE,
+        channel=Channel, inring=HostProducer, outring=HostConsumer, pace=Pace,
+        object_port=ObjectPort, values=Values, empty=EMPTY, foreign=ForeignMessage,
+        clock=perf_counter, correlate=correlate, calls=FAIR, fuel=FUEL,
+        inline_seconds=INLINE_SECONDS, overhead=OVERHEAD, dense=DENSE, sparse=SPARSE,
     )  # fmt: skip
 
 

@@ -39,9 +39,10 @@ from pydotcompute.messages.field_errors import defined_anew
 from pydotcompute.messages.slots import Values
 from pydotcompute.queues.backpressure import BackpressureStrategy, KernelState
 from pydotcompute.queues.channel import CLOSED, DROPS, SPECIAL, Channel
+from pydotcompute.queues.host_consumer import HostConsumer
+from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.port import ObjectPort, Port
 from pydotcompute.queues.replies import Replies
-from pydotcompute.queues.ring import InputRing, OutputRing
 from pydotcompute.support import notices
 from pydotcompute.support.metrics import Meter, Statistics, collect
 
@@ -131,12 +132,12 @@ class Actor:
     def _leave_rings(self, *, salvage: bool = False) -> None:
         """From rings to objects; ``salvage``: what cannot be read is left behind."""
         port = self.inbox.port
-        if isinstance(port, InputRing):
+        if isinstance(port, HostProducer):
             objects = self._object_port("input", port.head)
             objects.restore(port.waiting(salvage=salvage))
             self.inbox.replace_port(objects)
         port = self.outbox.port
-        if isinstance(port, OutputRing):
+        if isinstance(port, HostConsumer):
             messages = port.take_all(salvage=salvage)
             objects = self._object_port("output", port.tail)
             objects.restore(messages)
@@ -145,7 +146,7 @@ class Actor:
         self._listen()
         self.outbox.wake_getters()
 
-    def use_rings(self, inport: InputRing, outport: OutputRing) -> None:
+    def use_rings(self, inport: HostProducer, outport: HostConsumer) -> None:
         """Compiled code is at the other end from now on."""
         self.inbox.replace_port(inport)
         self.outbox.replace_port(outport)
@@ -175,7 +176,7 @@ class Actor:
             tail: the ordinal of the oldest message before that.
         """
         port = self.inbox.port
-        if not isinstance(port, InputRing):
+        if not isinstance(port, HostProducer):
             self.replies.drop(tail, port.tail)
         elif self.engine is not None:
             self.engine.note_drops()

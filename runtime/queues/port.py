@@ -3,13 +3,13 @@
 A *port* is one direction of one actor.  Input: messages.  Output: the same messages, in order.
 No asyncio, no waiting, no policy beyond DROP_OLDEST.
 
-===============  =========================  ==========================================
-port             its other end              a message inside
-===============  =========================  ==========================================
-``ObjectPort``   Python (the interpreter)   a Python object, copied when it was put
-``InputRing``    compiled code consumes     a record (``ring``)
-``OutputRing``   compiled code produces     a record (``ring``)
-===============  =========================  ==========================================
+================  =========================  ==========================================
+port              its other end              a message inside
+================  =========================  ==========================================
+``ObjectPort``    Python (the interpreter)   a Python object, copied when it was put
+``HostProducer``  compiled code consumes     a record (``ring``)
+``HostConsumer``  compiled code produces     a record (``ring``)
+================  =========================  ==========================================
 
 All share the words through which the hot path sees that nothing unusual is going on:
 ``put_gate``/``get_gate`` (0: ``try_put``/``try_get`` may be called directly), ``armed`` and

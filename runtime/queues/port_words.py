@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-HEAD, TAIL, CLAIMED = 0, 8, 9
+from pydotcompute.compiler.abi import PORT, word
+
+HEAD, TAIL, CLAIMED = (word(PORT, name) for name in ("head", "tail", "claimed"))
 """Counters: messages published; consumed; consumed or in hand."""
-SLOTS, MASK, BOUND, SOURCE, POLICY, CAPACITY = 16, 17, 18, 19, 20, 21
+SLOTS, MASK, BOUND, SOURCE, POLICY, CAPACITY = (
+    word(PORT, name) for name in ("slots", "mask", "bound", "source", "policy", "capacity")
+)
 """Constants between bursts."""

@@ -93,7 +93,7 @@ class Bench:
                 await kernel.receive()
                 awaited.append(perf_counter() - began)
             engine = kernel._actor.engine
-            inport, words = engine.inport, engine.block.output_words
+            inport, words = engine.inport, engine.block.output.port
             while len(raw) < self.count:
                 await kernel.send(Number(0))  # so that it is resident
                 await kernel.receive()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pydotcompute import BackpressureStrategy, RingKernelRuntime, message
-from pydotcompute.backends.native.lifecycle import BUSY
+from pydotcompute.backends.compiled.lifecycle import BUSY
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.kernels import accelerate
 from tests.support.contract import decorated, launched, until

@@ -66,7 +66,7 @@ class Rings(World):
         self.capacity = power(spread + setup.sends)  # the fewest that abi.PORT allows
         self.out_mask = self.capacity - 1
         assert self.capacity <= MOST_SLOTS
-        # InputRing, OutputRing
+        # HostProducer, HostConsumer
         self.in_head = self.in_seen = self.out_tail = self.out_seen = 0
         self.armed = 0
         # the engine, the actor's block
@@ -325,7 +325,7 @@ def turn(w: Rings) -> Process:
         yield from step(w)
 
 
-# --- the host's ends of the rings: ring.py -------------------------------------------------------
+# --- the host's ends: host_producer, host_consumer ------------------------------------------------
 
 
 def publish(w: Rings) -> Process:
@@ -394,7 +394,7 @@ def try_get(w: Rings) -> Process:
 
 
 def get_overtaken(w: Rings) -> Process:
-    """``OutputRing._overtaken``."""
+    """``HostConsumer._overtaken``."""
     while True:
         w.out_seen = yield from load(w, OUT_HEAD)
         surplus = w.out_seen - w.out_tail - w.bound

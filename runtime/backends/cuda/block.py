@@ -1,16 +1,17 @@
 """The memory of one actor on a device: what the host sees of it, and what only kernels see.
 
-Input: a program, a queue, two arenas.  Output: ``CudaBlock``: the words of ``block.Block`` in
+Input: a program, two rings, two arenas.  Output: ``CudaBlock``: the words of ``compiled.block`` in
 mapped memory, and the actor's seat (``compiler.abi.SEAT``).
 """
 
 from __future__ import annotations
 
+from pydotcompute.backends.compiled.block import Block
 from pydotcompute.backends.device import Arena, Piece
-from pydotcompute.backends.native.block import INPUT, OUTPUT, Block, Bytes
 from pydotcompute.backends.program import NativeProgram
-from pydotcompute.compiler.abi import ACTOR, PORT, SEAT, Leave, Policy
-from pydotcompute.queues.port_words import MASK
+from pydotcompute.compiler.abi import ACTOR, PORT, SEAT, Leave, word
+from pydotcompute.queues.memory import Bytes
+from pydotcompute.queues.ring import Ring
 
 BURST = 256
 """Messages handled between two looks at the host's words."""
@@ -18,18 +19,34 @@ FOREVER = (1 << 63) - 1
 """Nanoseconds that never pass, and messages that are never handled."""
 
 
-def _index(name: str) -> int:
-    fields = SEAT.fields
-    assert fields is not None
-    dtype, offset = fields[name][:2]
-    return int(offset // dtype.itemsize)
-
-
 (_ACTOR, _LOCAL, _STATE, _MIRROR, _STATE_SIZE, _JOURNAL, _JOURNAL_SIZE, _STRINGS, _SLOTS, _STAGE,
  _STAGE_MASK, _INPUT_SIZE, _OUTPUT_SIZE, _STRING_COUNT, _BURST, BUDGET, LEAVE, _LOAD, EPOCH,
- IDLE_NS, _SOURCES, _IN, _OUT, PARKED, BUSY_NS, VISITS, PEAK) = map(
-    _index, SEAT.names or ()
+ IDLE_NS, _SOURCES, _IN, _OUT, PARKED, BUSY_NS, VISITS, PEAK) = (
+    word(SEAT, name) for name in SEAT.names or ()
 )  # fmt: skip
+
+
+class Pieces:
+    """Memory out of an arena that is given back at one time.
+
+    Args:
+        arena: whose it is.
+    """
+
+    def __init__(self, arena: Arena) -> None:
+        self._arena, self._taken = arena, list[Piece]()
+
+    def __call__(self, size: int, *, zero: bool = True) -> Bytes:
+        """Some more (``memory.Allocate``)."""
+        piece = self._arena.take(size, zero=zero)
+        self._taken.append(piece)
+        return piece
+
+    def release(self) -> None:
+        """Give all of it back."""
+        taken, self._taken = self._taken, []
+        for piece in taken:
+            self._arena.give_back(piece)
 
 
 class CudaBlock(Block):
@@ -37,25 +54,24 @@ class CudaBlock(Block):
 
     Args:
         program: the compiled actor.
-        bound: messages each queue holds.
-        policy: what a full queue does.
+        source: the ring it reads, in mapped memory.
+        target: the ring it writes, in mapped memory.
         mapped: memory that host and device see.
         local: memory of the device.
     """
 
     def __init__(
-        self, program: NativeProgram, bound: int, policy: Policy, mapped: Arena, local: Arena
+        self, program: NativeProgram, source: Ring, target: Ring, mapped: Pieces, local: Pieces
     ) -> None:
+        super().__init__(program, source, target, mapped)
         self._mapped, self._local = mapped, local
-        self._pieces: list[tuple[Arena, Piece]] = []
-        super().__init__(program, bound, policy, self._take)
-        seat = self._take(SEAT.itemsize)
+        seat = mapped(SEAT.itemsize)
         self.seat, self.seat4, self.seat_address = (
             seat.bytes.cast("Q"), seat.bytes.cast("I"), seat.address
         )  # fmt: skip
         q = self.seat
         q[_ACTOR], q[_MIRROR] = self.address, self._state.address
-        q[_IN], q[_OUT] = self.q8[INPUT], self.q8[OUTPUT]
+        q[_IN], q[_OUT] = source.address, target.address
         q[_LOCAL] = self._own(ACTOR.itemsize + 2 * PORT.itemsize)
         q[_STATE], q[_STATE_SIZE] = self._own(program.state_size), program.state_size
         q[_JOURNAL] = self._own(8 + program.journal_size)
@@ -72,18 +88,11 @@ class CudaBlock(Block):
         self.seat4[_LOAD] = 1
         self._mirror_output()
 
-    def _take(self, size: int, *, zero: bool = True) -> Bytes:
-        piece = self._mapped.take(size, zero=zero)
-        self._pieces.append((self._mapped, piece))
-        return piece
-
     def _own(self, size: int) -> int:
-        piece = self._local.take(size)
-        self._pieces.append((self._local, piece))
-        return piece.address
+        return self._local(size).address
 
     def _mirror_output(self) -> None:
-        count = self.output_words[MASK] + 1
+        count = self.output.ring.mask + 1
         self.seat[_SLOTS] = self._own(count * self.program.output_slot.itemsize)
         self.seat[_SOURCES] = self._own(count * 8)
 
@@ -116,6 +125,5 @@ class CudaBlock(Block):
 
     def release(self) -> None:
         """Give the memory back; neither host nor device may touch it any more."""
-        pieces, self._pieces = self._pieces, []
-        for arena, piece in pieces:
-            arena.give_back(piece)
+        self._mapped.release()
+        self._local.release()

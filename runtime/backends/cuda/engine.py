@@ -3,7 +3,7 @@
 Input: the actor's plan with its program, and the runtime's ``Residents``.  Output: messages handled
 by the device.
 
-A residency is to this engine what a burst on a worker thread is to ``NativeEngine``: it is
+A residency is to this engine what a burst on a worker thread is to the native one: it is
 ``BUSY``, and ends with the same statuses, which are dealt with by the same code.  The differences
 are here: messages move while it is going on (``look``), it is asked to leave rather than given a
 number of messages, and it can die.
@@ -20,21 +20,22 @@ from typing import Any
 
 from pydotcompute.backends.barrier import guarded
 from pydotcompute.backends.base import Failure, Host
-from pydotcompute.backends.cuda.block import BUSY_NS, FOREVER, LEAVE, PEAK, CudaBlock
-from pydotcompute.backends.cuda.reply_routing import LiveCarry, LiveOutput
+from pydotcompute.backends.compiled import actor_words as words
+from pydotcompute.backends.compiled.block import Block
+from pydotcompute.backends.compiled.engine import CompiledEngine
+from pydotcompute.backends.compiled.lifecycle import AWAY, BUSY, STAY, abandoned
+from pydotcompute.backends.compiled.queue_migration import rings_for
+from pydotcompute.backends.cuda.block import BUSY_NS, FOREVER, LEAVE, PEAK, CudaBlock, Pieces
+from pydotcompute.backends.cuda.reply_routing import LiveConsumer, LiveRouting
 from pydotcompute.backends.cuda.residency import Residents
 from pydotcompute.backends.device import DeviceFault, Kernel
-from pydotcompute.backends.native import block as words
-from pydotcompute.backends.native.block import Block
-from pydotcompute.backends.native.engine import NativeEngine
-from pydotcompute.backends.native.lifecycle import AWAY, BUSY, STAY, abandoned
 from pydotcompute.backends.program import NativeProgram
-from pydotcompute.compiler.abi import Leave, Policy
+from pydotcompute.compiler.abi import Leave
 from pydotcompute.errors import BackendUnavailableError, QueueTimeoutError
+from pydotcompute.queues.host_consumer import HostConsumer
+from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.port import nothing
 from pydotcompute.queues.port_words import HEAD, TAIL
-from pydotcompute.queues.ring import InputRing, OutputRing
-from pydotcompute.support.worker_pool import Pool
 
 PULL_SECONDS = 30e-6
 """How long a client that finds nothing looks at the device's words before it suspends."""
@@ -42,22 +43,21 @@ HELD = 8
 """A bit of ``gate``: requests are about to be put."""
 
 
-class CudaEngine(NativeEngine):
+class CudaEngine(CompiledEngine):
     """Runs one compiled actor on a device.
 
     Args:
         host: the actor.
-        pool: threads for compiling.
         residents: who is on the device.
     """
 
     name = "cuda"
-    output_ring = LiveOutput
+    consumer = LiveConsumer
     block: CudaBlock | None
-    _carry: LiveCarry
+    _routing: LiveRouting
 
-    def __init__(self, host: Host, pool: Pool, residents: Residents) -> None:
-        super().__init__(host, pool)
+    def __init__(self, host: Host, residents: Residents) -> None:
+        super().__init__(host)
         self.residents = residents
         self.kernel: Kernel
         self._left: CudaBlock | None = None
@@ -67,26 +67,25 @@ class CudaEngine(NativeEngine):
         self._requests = 0
 
     def _new_block(self, program: NativeProgram) -> Block:
-        spec, residents = self.host.spec, self.residents
+        residents = self.residents
         self.kernel = residents.device.load(program.library, program.lanes.count)
-        return CudaBlock(
-            program, spec.queue_size, spec.backpressure.policy, residents.mapped, residents.local
-        )
+        mapped, local = Pieces(residents.mapped), Pieces(residents.local)
+        return CudaBlock(program, *rings_for(self.host, program, mapped), mapped, local)
 
-    def _prepare(self, block: Any, ring: InputRing, out: OutputRing) -> None:
-        self._carry = LiveCarry(block, ring, out, self.host.replies)
-        assert isinstance(out, LiveOutput)
+    def _prepare(self, block: Any, ring: HostProducer, out: HostConsumer) -> None:
+        self._routing = LiveRouting(block, out, self.host.replies)
+        assert isinstance(out, LiveConsumer)
         out.first = self._refresh
-        self._head = block.output_words[HEAD]
+        self._head = block.output.port[HEAD]
         self._known = False
         self.residents.enrol(self)
-        if block.policy is not Policy.BLOCK:
+        if not self._routing.live:
             self.host.request_gate = self._rest_for_request
 
     def _refresh(self) -> bool:
-        """As ``LiveCarry.refresh``, for clients that are about to take a message."""
+        """As ``LiveRouting.refresh``, for clients that are about to take a message."""
         try:
-            return self._carry.refresh()
+            return self._routing.refresh()
         except Exception as error:
             self.host.crashed(error)
             return True
@@ -127,11 +126,11 @@ class CudaEngine(NativeEngine):
     def _prepare_launch(self) -> int:
         block, terms = self.block, self.residents.terms
         assert block is not None
-        budget = self._carry.open(FOREVER)
+        budget = self._routing.open(FOREVER)
         stays = terms.residency is None and not self._waits and self._exit == STAY
         self._busy = 0.0
         block.begin(FOREVER if stays else round(terms.idle * 1e9), budget)
-        if self._exit != STAY or (self._carry.on and not self._carry.live):
+        if self._exit != STAY or (self._routing.on and not self._routing.live):
             self.order(Leave.WHEN_IDLE)
         return block.seat_address
 
@@ -173,8 +172,8 @@ class CudaEngine(NativeEngine):
         if block is None:
             return self._abandoned()
         parked = block.parked
-        self._carry.credit()
-        head, tail = block.output_words[HEAD], self.inport.words[TAIL]
+        self._routing.credit()
+        head, tail = block.output.port[HEAD], self.inport.words[TAIL]
         if parked:
             self._ended(block)
             return True
@@ -182,24 +181,15 @@ class CudaEngine(NativeEngine):
             return False
         self._head = head
         self._account(self._seconds(block))
-        if self._carry.on and self._carry.live:
+        if self._routing.on and self._routing.live:
             self._sort(False)
         self._notify()
         return True
 
-    def _account(self, seconds: float) -> None:
-        """Messages may have been handled; the device knows how many waited for it."""
+    def _progress(self, done: int, seconds: float) -> None:
         inport, block = self.inport, self.block
         assert block is not None
-        self.host.meter.busy += seconds
-        tail = inport.words[TAIL]
-        self._done = tail - self._taken
-        if self._done:
-            self._taken = inport.seen = tail
-            inport.peak = max(inport.peak, min(block.seat[PEAK], inport.bound))
-            self.outport.note_peak()
-            if tail > inport.sample_at:
-                self._sampled()
+        inport.peak = max(inport.peak, min(block.seat[PEAK], inport.bound))
 
     @guarded
     def settle(self) -> None:
@@ -215,7 +205,7 @@ class CudaEngine(NativeEngine):
         self.residents.parked(self)
         if block.program.resolve is not None:
             block.make_texts(self._head)
-        self._head = block.output_words[HEAD]
+        self._head = block.output.port[HEAD]
         self._worked(block, block.i4[words.STATUS], self._seconds(block))
 
     def _seconds(self, block: CudaBlock) -> float:
@@ -341,9 +331,9 @@ class CudaEngine(NativeEngine):
             self.host.loop.call_soon(block.release)
 
     def _sort_replies(self) -> None:
-        if isinstance(self.outport, LiveOutput):
+        if isinstance(self.outport, LiveConsumer):
             self.outport.first = nothing
-        self._carry.refresh()
+        self._routing.refresh()
 
     @guarded
     def died(self, fault: DeviceFault, *, resident: bool) -> None:
@@ -352,7 +342,7 @@ class CudaEngine(NativeEngine):
         if block is None:
             return
         if resident:  # its report is of the residency before
-            block.q8[words.PRODUCED] = block.output_words[HEAD]
+            block.output.forget_unpublished()
         reason = (
             f"the GPU stopped working ({fault}); it can be used again by a new process, and "
             "`pydotcompute doctor` says how to find the cause"

@@ -1,9 +1,6 @@
-"""The ``native`` backend: runs a compiled actor in bursts.
+"""The ``native`` backend: runs a compiled actor in bursts, on the host.
 
 Input: the actor's plan with its ``NativeProgram``.  Output: messages handled by compiled code.
-
-Life of an actor here: its prologue runs in the interpreter; its variables are packed; the queues
-become rings (``_adopt``); bursts run until the loop ends; its epilogue runs in the interpreter.
 
 Who runs a burst, always under the one run lock that ``gate`` is:
 
@@ -11,9 +8,6 @@ Who runs a burst, always under the one run lock that ``gate`` is:
 2. else the event loop, once per turn (``poke``);
 3. long work goes to a worker thread without the GIL (``_offload``): what ran out of fuel, or what
    measurement says takes long.
-
-What compiled code cannot do (an exception, a value it cannot represent) leaves state and queues as
-they were before that message, and ``Host.hand_over`` lets the interpreter replay it.
 """
 
 from __future__ import annotations
@@ -21,39 +15,27 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
-from pydotcompute.backends.barrier import guarded
-from pydotcompute.backends.base import Host, HostCallError
-from pydotcompute.backends.native import block as words
-from pydotcompute.backends.native.block import CRASHED, Block, NativeBlock
+from pydotcompute.backends.base import Host
+from pydotcompute.backends.compiled import actor_words as words
+from pydotcompute.backends.compiled.block import CRASHED
+from pydotcompute.backends.compiled.engine import CompiledEngine
+from pydotcompute.backends.compiled.lifecycle import BUSY
+from pydotcompute.backends.compiled.queue_migration import rings_for
+from pydotcompute.backends.compiled.reply_routing import ReplyRouting
+from pydotcompute.backends.native.block import NativeBlock, count, pointer
 from pydotcompute.backends.native.burst_sizing import Pace
-from pydotcompute.backends.native.lifecycle import (
-    AWAY,
-    BUSY,
-    DRAIN,
-    NOW,
-    STAY,
-    NativeLife,
-    abandoned,
-)
-from pydotcompute.backends.native.receive_timer import ReceiveTimer
-from pydotcompute.backends.native.reply_routing import Carry
 from pydotcompute.backends.native.zero_copy import ZeroCopyBatches
 from pydotcompute.backends.program import NativeProgram
-from pydotcompute.compiler.abi import Event, Status
-from pydotcompute.compiler.types.string_table import STRINGS
-from pydotcompute.errors import InternalError
-from pydotcompute.queues.channel import ROOM, SPECIAL
-from pydotcompute.queues.port_words import BOUND, HEAD, TAIL
-from pydotcompute.queues.ring import InputRing, OutputRing
-from pydotcompute.support.metrics import next_sample
+from pydotcompute.queues.channel import SPECIAL
+from pydotcompute.queues.host_consumer import HostConsumer
+from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.support.worker_pool import Pool, tell
 
 FUEL = 100_000
 """Turns of inner loops a burst on the event loop's thread may make."""
-_FULL = int(Status.FULL)
 
 
-class NativeEngine(NativeLife):
+class NativeEngine(CompiledEngine):
     """Runs one compiled actor.
 
     Args:
@@ -61,62 +43,21 @@ class NativeEngine(NativeLife):
         pool: threads for long work.
     """
 
+    name = "native"
+
     def __init__(self, host: Host, pool: Pool) -> None:
         super().__init__(host)
         self.pool = pool
         self.pace = Pace()
-        self._taken = self._done = 0
-        self._staged = self._prints = False
-        self._timer = ReceiveTimer(host.loop, self._late)
-        self._after = {
-            Status.LEFT: self._finish, Status.RETURNED: self._returned,
-            Status.STOPPED: self._stopped, Status.PREEMPTED: self._preempted,
-            Status.FAILED: self._replay, Status.DEOPTIMISE: self._deoptimise,
-            Status.GROW: self._grow, Status.LOG_FULL: self._log_full,
-        }  # fmt: skip
 
     def _new_block(self, program: NativeProgram) -> Any:
-        spec = self.host.spec
-        return NativeBlock(program, spec.queue_size, spec.backpressure.policy)
+        return NativeBlock(program, *rings_for(self.host, program))
 
-    def _prepare(self, block: Any, ring: InputRing, out: OutputRing) -> None:
-        """What this kind of engine needs, before the first burst."""
-        self._carry = Carry(block, ring, out, self.host.replies)
-        self._argument = words.pointer(block.address)
+    def _prepare(self, block: Any, ring: HostProducer, out: HostConsumer) -> None:
+        self._routing = ReplyRouting(block, out, self.host.replies)
+        self._argument = pointer(block.address)
         out.pull_batch = ZeroCopyBatches(self).receive
         self.attach(block, ring, out, block.address, block.burst_address)
-
-    def _begin(self, block: Any, ring: InputRing, out: OutputRing) -> None:
-        """Memory and queues are ready: run bursts from now on."""
-        ring.wake, ring.pull, out.pull = self.poke, self.pull, self.pull
-        ring.quiet = lambda: not self.gate & BUSY
-        self.block, self.inport, self.outport = block, ring, out
-        block.resting = lambda: self._rests(block)
-        self._prepare(block, ring, out)
-        self.host.use_rings(ring, out)
-        self._taken = ring.tail
-        self._prints = block.program.emit is not None
-        self._waits = not block.program.silent_timeout or self._exit != STAY
-        self.gate &= ~AWAY
-        ring.armed = 0
-        self.host.inbox.admit()
-        self.poke()
-
-    # --- running ---------------------------------------------------------------------------
-
-    def poke(self) -> None:
-        """There may be something to do: run a burst in the next turn of the event loop."""
-        self.inport.armed = 1
-        if not self.gate:
-            self.host.loop.call_soon(self._turn)
-
-    def _turn(self) -> None:
-        if not self.gate:
-            self.inport.armed = 0
-            try:
-                self._step()
-            except Exception as error:
-                self.host.crashed(error)
 
     def pull(self) -> bool:
         """Run a short burst now, if that is allowed; True if messages may have moved."""
@@ -136,179 +77,27 @@ class NativeEngine(NativeLife):
             self._offload()
             return
         argument = pace.argument
-        if self._carry.on or self.outport.get_gate & SPECIAL:
-            argument = words.count(self._carry.open(pace.limit))
+        if self._routing.on or self.outport.get_gate & SPECIAL:
+            argument = count(self._routing.open(pace.limit))
         block.i8[words.FUEL] = FUEL
         began = perf_counter()
         status = block.burst(self._argument, argument)
         self.after(status, perf_counter() - began)
 
-    def after(self, status: int, seconds: float) -> None:
-        """Deal with the outcome of a burst.
-
-        Args:
-            status: what it returned (``abi.Status``).
-            seconds: how long it took.
-        """
-        try:
-            self._after_burst(status, seconds)
-        except Exception as error:
-            self.host.crashed(error)
-
-    def _after_burst(self, status: int, seconds: float) -> None:
-        if status == CRASHED:
-            self._raise_fault()
+    def _progress(self, done: int, seconds: float) -> None:
         inport = self.inport
-        self._account(seconds)
-        if self._prints:
-            self._print()
-        if self._carry.on:
-            self._sort(status == Status.FULL)
-        self._notify()
-        self._staged = False
-        if status >= _FULL:
-            self._unusual(status)
-        elif inport.head != self._taken:
-            if not inport.armed:
-                self.poke()
-        elif self._waits:
-            self._idle()
-
-    def _raise_fault(self) -> None:
-        """The host's share of a burst failed: its outputs are not whole, and not to be seen."""
-        block = self.block
-        assert block is not None
-        block.q8[words.PRODUCED] = block.output_words[HEAD]
-        raise block.fault or InternalError("a burst failed")
-
-    def _account(self, seconds: float) -> None:
-        """Messages may have been handled."""
-        inport = self.inport
-        self.host.meter.busy += seconds
-        tail = inport.words[TAIL]
-        self._done = done = tail - self._taken
-        if done:
-            self._taken = inport.seen = tail
-            waiting = inport.head - tail + done
-            if waiting > inport.peak:
-                inport.peak = min(waiting, inport.bound)
-            self.outport.note_peak()
-            if tail > inport.sample_at:
-                self._sampled()
-            self.pace.handled(done, seconds)
-
-    def _sort(self, full: bool) -> None:
-        """Replies to their callers; ``full`` as for ``Carry.sort``."""
-        self._carry.sort(full)
-        self.host.replies.prune(self._taken)
-        self.note_drops()
-
-    def _notify(self) -> None:
-        """Tell those who wait for room, or for a message."""
-        host = self.host
-        if host.inbox.putters:
-            host.inbox.admit()
-        if host.outbox.getters:
-            host.outbox.wake_getters()
-
-    def _unusual(self, status: int) -> None:
-        block = self.block
-        assert block is not None
-        if status != Status.FULL:
-            self._after[Status(status)]()
-            return
-        published = block.output_words[HEAD]
-        full = published - block.output_words[TAIL] >= block.output_words[BOUND]
-        self._staged = block.q8[words.PRODUCED] != published
-        if full and self._staged:
-            self.host.outbox.set_gate(get=ROOM)
-            self.host.outbox.on_room = self._room
-        elif not self.inport.armed:  # replies found their way, or somebody made room meanwhile
-            self.poke()
-
-    @guarded
-    def note_drops(self) -> None:
-        """Tell callers of ``request`` whose messages were overtaken; a burst under way may still
-        handle one of them, so then it is told after the burst."""
-        inport = self.inport
-        if inport.drop_oldest and self.host.replies.pending and not self.gate & BUSY:
-            self.host.replies.drop(inport.consumed(), inport.head - inport.bound)
-
-    def _sampled(self) -> None:
-        """The message that is being timed has been handled."""
-        inport = self.inport
-        if inport.sample_time:
-            self.host.meter.latencies.add(perf_counter() - inport.sample_time)
-        inport.sample_at = next_sample(max(inport.sample_at, inport.head - 1))
-        inport.sample_time = 0.0
-
-    def _room(self) -> None:
-        """A client took a message while the actor waited for room."""
-        self.host.outbox.on_room = None
-        self.host.outbox.clear_gate(get=ROOM)
-        if not self.gate:
-            self.poke()
-
-    def _print(self) -> None:
-        assert self.block is not None
-        text = self.block.take_log()
-        if text is not None and self.block.program.emit is not None:
-            try:
-                self.block.program.emit(text)
-            except Exception as error:
-                raise HostCallError from error
-            finally:
-                self.block.shown = 0
-
-    def _halt(self) -> None:
-        self._print()
-        self._stop()
-
-    def _stop(self) -> None:
-        self._timer.cancel()
-        self.detach()
-
-    def _idle(self) -> None:
-        """The queue is empty: wait for the actor's own time-out, or end its loop."""
-        try:
-            block = self.block
-            assert block is not None
-            if self._exit == DRAIN:
-                self._drained()
-            else:
-                self._timer.set(block.f8[words.TIMEOUT])
-        except Exception as error:
-            self.host.crashed(error)
-
-    @guarded
-    def _late(self) -> None:
-        """The actor's ``receive`` has waited long enough."""
-        block = self.block
-        if not self.gate and block is not None and self.inport.head == self._taken:
-            block.u4[words.EVENT] = Event.TIMEOUT
-            self._step()
-
-    def _sort_replies(self) -> None:
-        if self._carry.on and not self.gate & BUSY:
-            self._carry.sort(False)
-
-    def _restore_view(self) -> None:
-        self._carry.restore_view()
+        waiting = inport.head - inport.seen + done
+        if waiting > inport.peak:
+            inport.peak = min(waiting, inport.bound)
+        self.pace.handled(done, seconds)
 
     # --- long work -------------------------------------------------------------------------
-
-    def _preempted(self) -> None:
-        """The fuel is used up: by many messages, or by one that takes long."""
-        if self._done:
-            self.poke()
-        else:
-            self._offload()
 
     def _offload(self) -> None:
         """Let a worker run the next burst."""
         block = self.block
         assert block is not None
-        limit = self._carry.open(self.pace.worker_limit(), worker=True)
+        limit = self._routing.open(self.pace.worker_limit(), worker=True)
         block.i8[words.FUEL] = -1
         self.gate |= BUSY
         self.inport.armed = 1
@@ -318,40 +107,7 @@ class NativeEngine(NativeLife):
         """On a worker thread: one burst without the GIL."""
         began = perf_counter()
         try:
-            status = block.burst_free(words.pointer(block.address), words.count(limit))
+            status = block.burst_free(pointer(block.address), count(limit))
         except Exception as error:
             block.fault, status = error, CRASHED
         tell(self.host.loop, self._worked, block, status, perf_counter() - began)
-
-    def _rests(self, block: Block) -> bool:
-        """Whether compiled code leaves the memory alone; of an actor that was given up, only the
-        outputs that are complete matter."""
-        given_up = self.block is not block or self.gate & AWAY
-        return bool(given_up) or not (self.gate & BUSY or block.exchanged)
-
-    @guarded
-    def _worked(self, block: Block, status: int, seconds: float) -> None:
-        if block in abandoned:
-            abandoned.remove(block)
-        self._carry.restore_view()
-        if self.block is not block or self.gate & AWAY:
-            return
-        self.gate &= ~BUSY
-        self.inport.armed = 0
-        if STRINGS.collecting:
-            STRINGS.collect()
-        self._wake_resting()
-        if status == Status.PREEMPTED or (self._exit == NOW and status <= _FULL):
-            status = Status.STOPPED
-        self.after(status, seconds)
-
-    def _stopped(self) -> None:
-        """A burst was stopped in the middle of a message, which is as if it had not begun."""
-        assert self.block is not None
-        self.block.u4[words.STOP] = 0
-        if self._surrender is not None:
-            self._give_up(self._surrender)
-        elif self._exit == NOW:
-            self._finish()
-        elif not self.gate:
-            self.poke()

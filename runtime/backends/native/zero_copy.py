@@ -17,15 +17,17 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from pydotcompute.backends.base import Host
-from pydotcompute.backends.native import block as words
-from pydotcompute.backends.native.block import Memory, NativeBlock
+from pydotcompute.backends.compiled import actor_words as words
+from pydotcompute.backends.native.block import NativeBlock, count, pointer
 from pydotcompute.backends.native.burst_sizing import Pace
 from pydotcompute.compiler.abi import PORT, Policy
 from pydotcompute.messages.string_batches import as_string_batch
 from pydotcompute.queues.channel import PARKED, ROOM, SPECIAL
+from pydotcompute.queues.host_consumer import HostConsumer
+from pydotcompute.queues.host_producer import HostProducer
+from pydotcompute.queues.memory import Memory
 from pydotcompute.queues.port_words import BOUND, CAPACITY, HEAD, MASK, POLICY, SLOTS, SOURCE, TAIL
 from pydotcompute.queues.putters import PutBatch
-from pydotcompute.queues.ring import InputRing, OutputRing
 
 ALL: Final = (1 << 64) - 1
 SECONDS = 2e-3
@@ -39,8 +41,8 @@ class Bursts(Protocol):
 
     gate: int
     block: Any
-    inport: InputRing
-    outport: OutputRing
+    inport: HostProducer
+    outport: HostConsumer
     host: Host
     pace: Pace
 
@@ -72,7 +74,7 @@ class ZeroCopyBatches:
             self._sends > 0
             and len(program.output_types) == 1
             and not program.headers
-            and engine.block.policy is Policy.BLOCK
+            and engine.block.output.ring.policy is Policy.BLOCK
         )
 
     def receive(self, limit: int) -> Any:
@@ -98,7 +100,7 @@ class ZeroCopyBatches:
             or outport.get_gate & (PARKED | SPECIAL) or block.u4[words.CARRY]
         ):  # fmt: skip
             return None
-        ready = block.q8[words.PRODUCED] - outport.tail
+        ready = block.output.written() - outport.tail
         fresh = self._sends * (self._queued() + self._waiting())
         room = min(limit, ready + fresh)
         if room - ready < self._sends:
@@ -129,7 +131,7 @@ class ZeroCopyBatches:
         assert engine.block is not None
         port.peak = max(port.peak, port.depth())
         if count:
-            engine.block.publish()
+            engine.block.output.publish()
             port.copy_out(port.tail, count, records[:count].view(np.uint8).data)
             port.advance(count)
             port.seen = port.tail
@@ -162,12 +164,10 @@ class ZeroCopyBatches:
         block = engine.block
         assert block is not None
         sent = block.q8[words.PRODUCED]
-        block.exchanged = True
         out = self._out
         out[SLOTS], out[CAPACITY] = records.ctypes.data, len(records)
         out[HEAD] = out[TAIL] = block.q8[words.PRODUCED] = 0
-        kept = block.q8[words.OUTPUT]
-        block.q8[words.OUTPUT] = self._memory.address + PORT.itemsize
+        block.output.exchange(self._memory.address + PORT.itemsize, out)
         block.i8[words.FUEL] = FUEL
         began = perf_counter()
         status = 0
@@ -177,10 +177,9 @@ class ZeroCopyBatches:
             if not self._queued() and status <= 1 and self._first() is not None:
                 status = self._from_array(len(records) - out[HEAD])
         finally:
-            block.q8[words.OUTPUT] = kept
+            block.output.restore()
             block.q8[words.PRODUCED] = outport.tail = outport.seen = sent + out[HEAD]
             outport.words[HEAD] = outport.words[TAIL] = outport.tail
-            block.exchanged = False
         seconds = perf_counter() - began
         engine.host.inbox.admit()
         engine.after(status, seconds)
@@ -189,7 +188,7 @@ class ZeroCopyBatches:
         engine = self._engine
         most = min(room // self._sends, max(64, int(SECONDS / engine.pace.cost)))
         block: NativeBlock = engine.block
-        return block.burst(words.pointer(block.address), words.count(most))
+        return block.burst(pointer(block.address), count(most))
 
     def _from_array(self, room: int) -> int:
         """Let the compiled code read the waiting sender's array in place."""
@@ -203,12 +202,11 @@ class ZeroCopyBatches:
         left = len(first.batch) - first.done
         self._in[SLOTS] = first.batch.ctypes.data + first.done * size
         self._in[HEAD], self._in[TAIL], self._in[CAPACITY] = left, 0, left
-        kept = block.q8[words.INPUT]
-        block.q8[words.INPUT] = self._memory.address
+        block.input.exchange(self._memory.address, self._in)
         try:
             return self._burst(room)
         finally:
-            block.q8[words.INPUT] = kept
+            block.input.restore()
             taken = self._in[TAIL]
             first.done += taken
             port.head += taken

@@ -20,7 +20,7 @@ from pydotcompute import message
 from pydotcompute.accel.storage import layout_of
 from pydotcompute.kernels import accelerate as fastpath
 from pydotcompute.messages.codec import FieldError, codec_of
-from pydotcompute.queues.ring import InputRing
+from pydotcompute.queues.host_producer import HostProducer
 
 needs_extension = pytest.mark.skipif(fastpath.extension is None, reason="not built")
 
@@ -198,7 +198,7 @@ def test_a_field_that_is_not_set_and_one_that_raises() -> None:
 
 @needs_extension
 def test_storage_of_a_ring() -> None:
-    ring = InputRing.__new__(InputRing)
+    ring = HostProducer.__new__(HostProducer)
     for name in ("words", "buffer", "wake"):
         with pytest.raises(AttributeError, match=name):
             getattr(ring, name)

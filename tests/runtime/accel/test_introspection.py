@@ -19,15 +19,16 @@ import pytest
 
 from pydotcompute import RingKernel, RingKernelRuntime
 from pydotcompute.accel import storage
+from pydotcompute.queues.host_consumer import HostConsumer
+from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.port import ObjectPort
-from pydotcompute.queues.ring import InputRing, OutputRing
 from tests.support.native_actor.kit import SEND, Task
 
 ROOT = Path(__file__).parents[3]
 CALLS = [(cls, name) for cls in (RingKernel, RingKernelRuntime)
          for name in ("send", "receive", "request")]  # fmt: skip
 PORTS: list[tuple[type[Any], str]] = [
-    (InputRing, "try_put"), (OutputRing, "try_get"),
+    (HostProducer, "try_put"), (HostConsumer, "try_get"),
     (ObjectPort, "try_put"), (ObjectPort, "try_get"),
 ]  # fmt: skip
 METHODS = CALLS + PORTS

@@ -10,9 +10,12 @@ import pytest
 
 from pydotcompute import RingKernelRuntime, message
 from pydotcompute.accel import storage
+from pydotcompute.compiler.abi import Policy
 from pydotcompute.messages.slots import RecordSlots
+from pydotcompute.queues.host_consumer import HostConsumer
+from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.port import EMPTY
-from pydotcompute.queues.ring import InputRing, OutputRing
+from pydotcompute.queues.ring import Ring
 from tests.support.native_actor.kit import SEND, Task
 
 pytestmark = pytest.mark.skipif(storage.extension is None, reason="not built")
@@ -56,10 +59,9 @@ def fresh_class() -> type[Any]:
 
 
 def ring_of(kind: Any, cls: type[Any]) -> Any:
-    words, slots = memoryview(bytearray(24 * 8)).cast("Q"), 4
-    words[17], words[18] = slots - 1, slots
-    made = RecordSlots("test", (cls,), cls.dtype, "takes", declared=True)  # type: ignore[attr-defined]
-    return kind(words, memoryview(bytearray(slots * made.size)), made, None, drop_oldest=False)
+    dtype = cls.dtype  # type: ignore[attr-defined]
+    slots = RecordSlots("test", (cls,), dtype, "takes", declared=True)
+    return kind(Ring(dtype, 4, Policy.BLOCK), slots)
 
 
 def test_an_id_that_awaits_its_own_call(run: Any) -> None:
@@ -93,7 +95,7 @@ def test_an_id_that_awaits_its_own_call(run: Any) -> None:
 
 def test_reading_a_field_takes_the_layout_away() -> None:
     cls = fresh_class()
-    ring = ring_of(InputRing, cls)
+    ring = ring_of(HostProducer, cls)
     value = cls(5)
 
     def take() -> None:
@@ -107,7 +109,7 @@ def test_reading_a_field_takes_the_layout_away() -> None:
 
 def test_reading_a_field_puts_another_message() -> None:
     cls = fresh_class()
-    ring = ring_of(InputRing, cls)
+    ring = ring_of(HostProducer, cls)
     first, second, times = cls(5), cls(6), []
 
     def put() -> None:
@@ -124,7 +126,7 @@ def test_reading_a_field_puts_another_message() -> None:
 @pytest.mark.parametrize("taking", [True, False])
 def test_building_a_message_takes_the_next_one(taking: bool) -> None:
     cls = fresh_class()
-    ring = ring_of(OutputRing, cls)
+    ring = ring_of(HostConsumer, cls)
     numbers = ring.buffer.cast("q")
     numbers[0], numbers[1] = 7, 8
     ring.words[0] = 2
@@ -148,7 +150,7 @@ def test_building_a_message_takes_the_next_one(taking: bool) -> None:
 
 
 def test_a_ring_whose_words_lead_outside_of_its_memory() -> None:
-    ring = ring_of(InputRing, Number)
+    ring = ring_of(HostProducer, Number)
     ring.mask = 2**64 - 1
     ring.head = ring.seen = 2**61 - 1  # times 8 bytes: just before the end of the address space
     with pytest.raises(Exception):  # noqa: B017  the Python method says why
@@ -156,7 +158,7 @@ def test_a_ring_whose_words_lead_outside_of_its_memory() -> None:
 
 
 def test_a_ring_without_wake() -> None:
-    ring = ring_of(InputRing, Number)
+    ring = ring_of(HostProducer, Number)
     del ring.wake
     with pytest.raises(AttributeError, match="wake"):
         ring.try_put(Number(1))

@@ -20,10 +20,10 @@ from pydotcompute import (
     RingKernelRuntime,
     message,
 )
+from pydotcompute.backends.compiled.block import Block
 from pydotcompute.backends.cuda import device_selection
 from pydotcompute.backends.cuda.emulated_device import Emulator
 from pydotcompute.backends.cuda.engine import CudaEngine
-from pydotcompute.backends.native.block import Block
 from pydotcompute.backends.native.engine import NativeEngine
 from pydotcompute.backends.python.engine import PythonEngine
 from pydotcompute.errors import InternalError

@@ -20,7 +20,7 @@ from pydotcompute import (
 )
 from pydotcompute.messages.header import Header, Identity, correlate
 from pydotcompute.messages.header_slots import HeadedSlots
-from pydotcompute.queues.ring import InputRing
+from pydotcompute.queues.host_producer import HostProducer
 
 
 @message
@@ -142,7 +142,7 @@ def test_an_actor_that_copies_headers_keeps_no_inputs(
                 await runtime.send("headed", Item(-1))
             assert not any(ref() for ref in seen)
             port = kernel._actor.inbox.port
-            if isinstance(port, InputRing):
+            if isinstance(port, HostProducer):
                 assert isinstance(port.slots, HeadedSlots)
                 assert len(port.slots.tokens) <= 200
 

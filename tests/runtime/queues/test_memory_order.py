@@ -9,7 +9,7 @@ import pytest
 
 from pydotcompute import BackpressureStrategy
 from pydotcompute.accel.storage import extension
-from pydotcompute.backends.native import queue_migration
+from pydotcompute.backends.compiled import queue_migration
 from pydotcompute.kernels import accelerate
 from pydotcompute.queues import memory_order
 from pydotcompute.queues.port_words import HEAD, TAIL

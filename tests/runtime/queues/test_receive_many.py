@@ -20,7 +20,7 @@ from pydotcompute import (
 )
 from pydotcompute.errors import InternalError, SchemaError
 from pydotcompute.messages.slots import take_batch
-from pydotcompute.queues.ring import OutputRing
+from pydotcompute.queues.host_consumer import HostConsumer
 from tests.support.native_actor import kit as native_kit
 from tests.support.native_actor.kit import PRINT, SEND, Task
 
@@ -100,7 +100,7 @@ def test_a_record_that_cannot_be_read_stays_in_its_ring(
                 await kernel.send(Task(SEND, n))
             await sent(kernel, 3)
             port = kernel._actor.outbox.port
-            assert isinstance(port, OutputRing)
+            assert isinstance(port, HostConsumer)
             port.layout = None  # so that the extension leaves the message to the codec
             port.slots.unpack = _once(port.slots.unpack)
             assert [(await kernel.receive(timeout=0)).value for _ in range(3)] == [0, 2, 4]

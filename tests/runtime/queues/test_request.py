@@ -15,7 +15,7 @@ from pydotcompute import (
     QueueTimeoutError,
     RingKernelRuntime,
 )
-from pydotcompute.backends.native.lifecycle import BUSY
+from pydotcompute.backends.compiled.lifecycle import BUSY
 from tests.support.native_actor.kit import FAIL, LEAVE, SEND, SEVERAL, SPIN, Task
 
 STRATEGIES = list(BackpressureStrategy)

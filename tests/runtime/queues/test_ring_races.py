@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from pydotcompute import BackpressureStrategy, RingKernelRuntime
-from pydotcompute.backends.native.block import Memory, NativeBlock
 from pydotcompute.backends.native.engine import NativeEngine
-from pydotcompute.compiler.abi import PORT, Policy
+from pydotcompute.compiler.abi import Policy
 from pydotcompute.compiler.kernel_source import slot_dtype
 from pydotcompute.messages.slots import RecordSlots
-from pydotcompute.queues.port_words import BOUND, HEAD, MASK
-from pydotcompute.queues.ring import InputRing, OutputRing
-from tests.support.native_actor import kit as native_kit
+from pydotcompute.queues.host_consumer import HostConsumer
+from pydotcompute.queues.host_producer import HostProducer
+from pydotcompute.queues.port_words import HEAD
+from pydotcompute.queues.ring import Ring
 from tests.support.native_actor.kit import SEND, SEVERAL, Result, Task
 
 
@@ -59,20 +59,18 @@ def test_room_made_before_the_burst_is_reported(kit: Any, run: Any) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("backend", ["native"], indirect=True)
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 9, 12, 13, 100])
-def test_no_slot_is_written_that_may_be_read(backend: str, count: int) -> None:
+def test_no_slot_is_written_that_may_be_read(count: int) -> None:
     bound = 4
-    block = NativeBlock(native_kit.program(), bound, Policy.DROP_OLDEST)
-    slots = RecordSlots("kit", (Task,), block.program.input_slot, "takes", declared=True)
+    slots = RecordSlots("kit", (Task,), slot_dtype((Task,)), "takes", declared=True)
     writes: list[tuple[int, int]] = []
 
-    class Watched(InputRing):
+    class Watched(HostProducer):
         def _copy_in(self, first: int, count: int, source: memoryview) -> None:
             super()._copy_in(first, count, source)
             writes.extend((self.words[HEAD], first + n) for n in range(count))
 
-    ring = Watched(block.input_words, block.input.memory.bytes, slots, None, drop_oldest=True)
+    ring = Watched(Ring(slot_dtype((Task,)), bound, Policy.DROP_OLDEST), slots)
     ring.armed = 1
     ring.put_batch(Task.array(op=[SEND] * bound, value=range(bound)), 0)
     taken = ring.put_batch(Task.array(op=[SEND] * count, value=range(bound, bound + count)), 0)
@@ -108,10 +106,10 @@ def test_a_large_batch_while_a_worker_reads(kit: Any, run: Any) -> None:
 def test_a_batch_of_several_classes_is_looked_at_only_when_it_is_whole() -> None:
     """DROP_OLDEST: the producer writes a tag while the slot is read, and publishes later."""
     bound, count = 2, 8
-    slots = RecordSlots("kit", (Task, Result), slot_dtype((Task, Result)), "sends", declared=True)
-    words = Memory(PORT.itemsize).bytes.cast("Q")
-    buffer = memoryview(bytearray(slots.size * count))
-    words[BOUND], words[MASK] = bound, count - 1
+    slot = slot_dtype((Task, Result))
+    slots = RecordSlots("kit", (Task, Result), slot, "sends", declared=True)
+    shared = Ring(slot, bound, Policy.DROP_OLDEST, spare=count - 2 * bound)
+    words, buffer = shared.port, shared.slots
     looks = 0
 
     def put(first: int, last: int) -> None:
@@ -128,7 +126,7 @@ def test_a_batch_of_several_classes_is_looked_at_only_when_it_is_whole() -> None
         if looks == 5:  # it has read
             put(2, 10)
 
-    ring = OutputRing(words, buffer, slots, producer, drop_oldest=True)
+    ring = HostConsumer(shared, slots, producer)
     put(0, 2)
     batch = ring.get_batch(8)
     assert looks > 5

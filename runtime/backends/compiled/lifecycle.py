@@ -1,7 +1,7 @@
 """The life of a compiled actor: how it begins, pauses, hands over and ends.
 
 Input: transitions from the host, and statuses of bursts that end something.  Output: memory and
-queues for the bursts (``native``) to work on, and back again.
+queues for the bursts (``engine``) to work on, and back again.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 from pydotcompute.accel.storage import EngineStorage
 from pydotcompute.backends.barrier import guarded, guarded_wait
 from pydotcompute.backends.base import Failure, Host, Interpreter, Replay
-from pydotcompute.backends.native import block as words
-from pydotcompute.backends.native.block import Block
-from pydotcompute.backends.native.queue_migration import take_over
+from pydotcompute.backends.compiled import actor_words as words
+from pydotcompute.backends.compiled.block import Block
+from pydotcompute.backends.compiled.queue_migration import take_over
 from pydotcompute.backends.program import NativeProgram
 from pydotcompute.backends.python.engine import PythonEngine
 from pydotcompute.compiler.abi import Event
@@ -25,8 +25,8 @@ from pydotcompute.compiler.types.shared_nan import NanIdentityError
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.errors import InternalError
 from pydotcompute.messages.slots import ForeignMessage
-from pydotcompute.queues.port_words import MASK
-from pydotcompute.queues.ring import InputRing, OutputRing
+from pydotcompute.queues.host_consumer import HostConsumer
+from pydotcompute.queues.host_producer import HostProducer
 
 log = logging.getLogger("pydotcompute.kernel")
 
@@ -55,18 +55,19 @@ def _packed(program: NativeProgram, state: dict[str, Any], block: Block) -> bool
     return True
 
 
-class NativeLife(EngineStorage):
+class CompiledLife(EngineStorage):
     """Everything about a compiled actor but the running of bursts.
 
     Args:
         host: the actor.
     """
 
-    name = "native"
+    name: str
     interprets = False
-    output_ring: type[OutputRing] = OutputRing
-    inport: InputRing
-    outport: OutputRing
+    consumer: type[HostConsumer] = HostConsumer
+    """The host's end of the ring that the actor writes."""
+    inport: HostProducer
+    outport: HostConsumer
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -87,7 +88,7 @@ class NativeLife(EngineStorage):
         """Memory for the actor."""
         raise self._abstract()
 
-    def _begin(self, block: Any, ring: InputRing, out: OutputRing) -> None:
+    def _begin(self, block: Any, ring: HostProducer, out: HostConsumer) -> None:
         """Run bursts from now on."""
         raise self._abstract()
 
@@ -193,7 +194,7 @@ class NativeLife(EngineStorage):
             block = self._new_block(program)
             packed = _packed(program, state, block)
             if packed:
-                ring, out = take_over(self.host, block, self.output_ring)
+                ring, out = take_over(self.host, block, self.consumer)
         except NanIdentityError as error:
             self.host.hand_over(state, str(error), failing=False)
             return
@@ -219,7 +220,7 @@ class NativeLife(EngineStorage):
         assert block is not None
         self.settle()
         self._halt()
-        block.publish()
+        block.output.publish()
         self.gate |= AWAY
         state: dict[str, Any] = block.values()
         return state
@@ -264,8 +265,7 @@ class NativeLife(EngineStorage):
     def _grow(self) -> None:
         assert self.block is not None
         if self.block.grow_output():
-            self.outport.buffer = self.block.output.memory.bytes
-            self.outport.mask = self.block.output_words[MASK]
+            self.outport.remap()
             self.poke()
         else:
             self._give_up("one message sends more messages than can be held")

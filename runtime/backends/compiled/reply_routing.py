@@ -1,6 +1,6 @@
 """Sorts the outputs of a compiled actor while callers of ``request`` wait for some of them.
 
-Input: what a burst has put into the output ring, with the ordinal of the input each answers.
+Input: what compiled code has put into the output ring, with the ordinal of the input each answers.
 Output: replies go to their callers, the rest to the ring's ``spill``, in order.
 
 While requests are under way the compiled code is shown another bound than the queue's: a reply
@@ -12,33 +12,35 @@ until they are sorted clients see the queue as it was before (``restore_view``).
 
 from __future__ import annotations
 
-from pydotcompute.backends.native import block as words
-from pydotcompute.backends.native.block import Block
+import sys
+
+from pydotcompute.backends.compiled import actor_words as words
+from pydotcompute.backends.compiled.block import Block
 from pydotcompute.compiler.abi import Policy
-from pydotcompute.queues.port_words import BOUND, HEAD, POLICY, TAIL
+from pydotcompute.queues.host_consumer import HostConsumer
+from pydotcompute.queues.port_words import HEAD, POLICY, TAIL
 from pydotcompute.queues.replies import Replies
-from pydotcompute.queues.ring import InputRing, OutputRing
 
 
-class Carry:
+class ReplyRouting:
     """The sorting of one actor's outputs.
 
     Args:
         block: its memory.
-        inport: its input ring.
-        outport: its output ring.
+        outport: the host's end of the ring it writes.
         replies: who waits for what.
+
+    Attributes:
+        on: outputs are being sorted.
     """
 
     __slots__ = (
-        "_block", "_first", "_frozen", "_handled", "_inport", "_outport", "_replies", "_since",
+        "_block", "_first", "_frozen", "_handled", "_outport", "_replies", "_ring", "_since",
         "on",
     )  # fmt: skip
 
-    def __init__(
-        self, block: Block, inport: InputRing, outport: OutputRing, replies: Replies
-    ) -> None:
-        self._block, self._inport, self._outport = block, inport, outport
+    def __init__(self, block: Block, outport: HostConsumer, replies: Replies) -> None:
+        self._block, self._ring, self._outport = block, block.output.ring, outport
         self._replies = replies
         self.on = False
         self._since = 0  # outputs before this one do not say what they answer
@@ -62,29 +64,28 @@ class Carry:
             if self.on:
                 self._close()
             return limit
-        block, out = self._block, self._block.output_words
-        self._first, self._handled = block.input_words[TAIL], block.q8[words.PROCESSED]
+        block, ring = self._block, self._ring
+        self._first, self._handled = block.input.port[TAIL], block.q8[words.PROCESSED]
         if not self.on:
             self.on = True
             block.u4[words.CARRY] = 1
-            self._since = block.q8[words.PRODUCED]
+            self._since = block.output.written()
             self.sort(False)
-        free = max(0, block.bound - len(spill))
-        if block.policy is Policy.BLOCK:
-            out[BOUND] = free
-        elif block.policy is Policy.DROP_OLDEST:  # dropped here, where replies are known
-            out[BOUND], out[POLICY] = block.bound, int(Policy.BLOCK)
+        free = max(0, ring.bound - len(spill))
+        if ring.policy is Policy.BLOCK:
+            ring.show(free, Policy.BLOCK)
+        elif ring.policy is Policy.DROP_OLDEST:  # dropped here, where replies are known
+            ring.show(ring.bound, Policy.BLOCK)
             return 1 if worker else limit  # which messages were overtaken, and which handled
         else:  # the first output of a request's message is its reply and takes no room
-            out[BOUND] = free + (self._block.input_words[TAIL] in pending)
+            ring.show(free + (self._first in pending), Policy.REJECT)
             return 1
         return limit
 
     def _close(self) -> None:
         self.on = False
         self._block.u4[words.CARRY] = 0
-        out = self._block.output_words
-        out[BOUND], out[POLICY] = self._block.bound, int(self._block.policy)
+        self._ring.show_own()
 
     def _freeze_view(self) -> None:
         """Show clients what is in the ring now, until ``restore_view``."""
@@ -97,9 +98,9 @@ class Carry:
         """Show clients the ring itself again."""
         if self._frozen:
             self._frozen = False
-            port, words_ = self._outport, self._block.output_words
-            port.words = words_
-            words_[TAIL] = port.tail
+            port = self._outport
+            port.words = self._ring.port
+            port.words[TAIL] = port.tail
 
     def sort(self, full: bool) -> None:
         """After a burst: give replies to their callers and keep the rest in order.
@@ -107,33 +108,44 @@ class Carry:
         Args:
             full: outputs wait for room: those that find it now are published here.
         """
-        block, port = self._block, self._outport
-        out, spill = block.output_words, port.spill
-        if not self._replies.pending and not spill and out[POLICY] == int(block.policy):
+        block, ring, port = self._block, self._ring, self._outport
+        drop = ring.drop_oldest
+        if not self._replies.pending and not port.spill and ring.port[POLICY] == int(ring.policy):
             return  # a worker's burst, and nobody has asked meanwhile
-        sources, mask = block.sources(), port.mask
-        drop = block.policy is Policy.DROP_OLDEST
         if drop and not full:
             port.skip()
-        tail, produced = port.tail, block.q8[words.PRODUCED]
-        published = out[HEAD]
+        self._move(block.output.written())
+        while drop and len(port.spill) > ring.bound:
+            port.spill.popleft()
+            port.dropped += 1
+        if drop:
+            handled = block.q8[words.PROCESSED] - self._handled
+            self._replies.drop(self._first, block.input.port[TAIL] - handled)
+
+    def _move(self, end: int) -> None:
+        """Take the outputs up to an ordinal out of the ring: replies to their callers, the rest
+        into ``spill``, of those that are not published only as many as have room there.
+        """
+        ring, port, pending = self._ring, self._outport, self._replies.pending
+        sources, spill, mask, tail = ring.sources, port.spill, port.mask, port.tail
+        most = sys.maxsize if ring.drop_oldest else ring.bound
+        published = ring.port[HEAD]
         try:
-            while tail < produced:
+            while tail < end:
                 source = sources[tail & mask]
-                answers = tail >= self._since and source in self._replies.pending
-                if tail >= published and not answers and not drop and len(spill) >= block.bound:
+                answers = tail >= self._since and source in pending
+                if tail >= published and not answers and len(spill) >= most:
                     break
                 message = port.slots.unpack(port.buffer, (tail & mask) * port.size)
                 if not (answers and self._replies.deliver(source, message)):
                     spill.append(message)
                 tail += 1
         finally:  # no output is given out twice, whatever is raised
-            out[HEAD] = port.seen = max(published, tail)
-            port.tail = tail
-            out[TAIL] = tail
-        while drop and len(spill) > block.bound:
-            spill.popleft()
-            port.dropped += 1
-        if drop:
-            handled = block.q8[words.PROCESSED] - self._handled
-            self._replies.drop(self._first, block.input_words[TAIL] - handled)
+            port.tail, port.seen = tail, max(published, tail)
+            if tail > published:
+                ring.port[HEAD] = tail
+            self._taken()
+
+    def _taken(self) -> None:
+        """Tell the compiled code what has been taken out of the ring."""
+        self._ring.port[TAIL] = self._outport.tail

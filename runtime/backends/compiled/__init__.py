@@ -1,0 +1,1 @@
+"""What the engines of compiled actors share: ``native`` on the host, ``cuda`` on a device."""
