@@ -4,7 +4,7 @@
 
 World world;
 
-PyObject *name_put_gate, *name_get_gate, *name_try_put, *name_try_get, *name_pull;
+PyObject *name_put_gate, *name_get_gate, *name_try_put, *name_try_get, *name_pull, *name_spent;
 PyObject *name_send_slow, *name_receive_slow;
 PyObject *name_get, *name_after, *name_idle, *name_took, *name_append, *name_popleft;
 PyObject *name_settle, *name_handled, *name_timeout, *name_throw, *name_close;
@@ -137,7 +137,7 @@ intern_names(void)
         {&name_receive_slow, "_receive_slow"}, {&name_took, "took"},
         {&name_append, "append"}, {&name_popleft, "popleft"}, {&name_get, "get"}, {&name_after, "after"},
         {&name_idle, "_idle"}, {&name_settle, "settle"}, {&name_handled, "handled"}, {&name_timeout, "timeout"},
-        {&name_throw, "throw"}, {&name_close, "close"},
+        {&name_throw, "throw"}, {&name_close, "close"}, {&name_spent, "spent"},
     };
     for (size_t n = 0; n < Py_ARRAY_LENGTH(all); n++)
         if (*all[n].name == NULL && (*all[n].name = PyUnicode_InternFromString(all[n].text)) == NULL)

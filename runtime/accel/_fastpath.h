@@ -98,7 +98,7 @@ enum port_slot {
 typedef struct {
     PyObject_HEAD
     PyObject *inbox, *outbox;   /* Channels */
-    long credit;                /* calls until other tasks must have their turn */
+    PyObject *share;            /* the TimeShare of the kernel's event loop */
     unsigned long thread;       /* of the kernel's event loop */
 } Kernel;
 
@@ -131,7 +131,7 @@ typedef struct {
     /* offsets of __slots__ members */
     Py_ssize_t port, spill, cost, limit, too_long, copiers;
     Py_ssize_t objects[PORT_SLOTS];
-    long calls;                         /* without letting other tasks run */
+    long calls, calls_left;             /* time_share.CALLS, and until the next look at the clock */
     long long fuel;                     /* of a burst run inline */
     double inline_seconds, overhead;    /* burst_sizing.INLINE_SECONDS, OVERHEAD */
     unsigned long long dense, sparse;   /* metrics.DENSE, SPARSE */
@@ -142,7 +142,7 @@ extern PyTypeObject LayoutType, RingType, EngineType, CallType, KernelType, Kern
 extern PyTypeObject MethodType;
 
 /* Interned attribute names. */
-extern PyObject *name_put_gate, *name_get_gate, *name_try_put, *name_try_get, *name_pull;
+extern PyObject *name_put_gate, *name_get_gate, *name_try_put, *name_try_get, *name_pull, *name_spent;
 extern PyObject *name_send_slow, *name_receive_slow;
 extern PyObject *name_get, *name_after, *name_idle, *name_took, *name_append, *name_popleft;
 extern PyObject *name_settle, *name_handled, *name_timeout, *name_throw, *name_close;
@@ -220,7 +220,7 @@ enum outcome engine_request(Engine *engine, Ring *in, Ring *out, PyObject *messa
 /* Whether this is the thread of the kernel's event loop. */
 int is_home(const Kernel *kernel);
 /* Count a call of a kernel; whether other tasks must have their turn first. */
-int must_yield(Kernel *kernel);
+enum outcome must_yield(Kernel *kernel);
 /* YES: it is done.  NO: the Python method has to see to it. */
 enum outcome send_now(Kernel *kernel, PyObject *message);
 enum outcome receive_now(Kernel *kernel, PyObject **message);

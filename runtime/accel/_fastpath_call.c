@@ -132,7 +132,10 @@ call_step(PyObject *self, PyObject *value, PyObject **result)
             outcome = NO;
             goto delegated;
         }
-        if (must_yield((Kernel *)call->target)) {
+        outcome = must_yield((Kernel *)call->target);
+        if (outcome == FAILED)
+            goto failed;
+        if (outcome == YES) {
             call->state = YIELDED;
             *result = Py_NewRef(Py_None);
             return PYGEN_NEXT;

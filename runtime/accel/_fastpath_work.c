@@ -11,15 +11,6 @@ is_home(const Kernel *kernel)
     return kernel->thread == this_thread();
 }
 
-int
-must_yield(Kernel *kernel)
-{
-    if (--kernel->credit > 0)
-        return 0;
-    kernel->credit = world.calls;
-    return 1;
-}
-
 /* Whether an attribute of a port is 0: YES, NO or FAILED. */
 static enum outcome
 is_zero(PyObject *port, PyObject *name)
@@ -48,6 +39,19 @@ truth_of(PyObject *result)
     truth = PyObject_IsTrue(result);
     Py_DECREF(result);
     return truth < 0 ? FAILED : truth ? YES : NO;
+}
+
+/* Whether the calls of the task have held the event loop for long enough; support/time_share.py
+   says how long.  YES, NO or FAILED. */
+enum outcome
+must_yield(Kernel *kernel)
+{
+    PyObject *spent;
+    if (--world.calls_left > 0 || kernel->share == NULL)
+        return NO;
+    world.calls_left = world.calls;
+    spent = PyObject_CallMethodNoArgs(kernel->share, name_spent);
+    return truth_of(spent);
 }
 
 /* The port of a channel of a kernel: a new reference, or NULL. */
@@ -204,7 +208,7 @@ request_now(Kernel *kernel, PyObject *message, PyObject *timeout, PyObject **rep
 static PyMemberDef kernel_members[] = {
     {"_inbox", T_OBJECT_EX, offsetof(Kernel, inbox), 0, NULL},
     {"_outbox", T_OBJECT_EX, offsetof(Kernel, outbox), 0, NULL},
-    {"_credit", T_LONG, offsetof(Kernel, credit), 0, NULL},
+    {"_share", T_OBJECT_EX, offsetof(Kernel, share), 0, NULL},
     {"_thread", T_ULONG, offsetof(Kernel, thread), 0, NULL},
     {NULL},
 };
@@ -214,6 +218,7 @@ kernel_traverse(PyObject *object, visitproc visit, void *arg)
 {
     Py_VISIT(((Kernel *)object)->inbox);
     Py_VISIT(((Kernel *)object)->outbox);
+    Py_VISIT(((Kernel *)object)->share);
     return 0;
 }
 
@@ -222,6 +227,7 @@ kernel_clear(PyObject *object)
 {
     Py_CLEAR(((Kernel *)object)->inbox);
     Py_CLEAR(((Kernel *)object)->outbox);
+    Py_CLEAR(((Kernel *)object)->share);
     return 0;
 }
 

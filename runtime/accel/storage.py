@@ -19,7 +19,7 @@ from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import Type
 from pydotcompute.errors import SchemaError
 
-VERSION: Final = 7
+VERSION: Final = 8
 """The version of the interface to ``_fastpath``; C has it from ``_abi.h`` (``abi_header``)."""
 
 extension: Any = None
@@ -102,7 +102,7 @@ if TYPE_CHECKING or extension is None:
     class KernelStorage:
         """What a kernel keeps that its quick calls need."""
 
-        __slots__ = ("_credit", "_inbox", "_outbox", "_thread")
+        __slots__ = ("_inbox", "_outbox", "_share", "_thread")
 
     class RuntimeStorage:
         """What a runtime keeps that its quick calls need."""

@@ -22,17 +22,23 @@ from pydotcompute.queues.host_consumer import HostConsumer
 from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.port import EMPTY, ObjectPort
 from pydotcompute.support.metrics import DENSE, SPARSE
+from pydotcompute.support.time_share import CALLS
 
-FAIR = 256
-"""Calls a client makes at most without letting other tasks run."""
+_bound = False
 
-if extension is not None:
+
+def bind() -> None:
+    """Make the extension ready, if there is one; whoever defines kernels calls it."""
+    global _bound
+    if extension is None or _bound:
+        return
     extension.bind(
         channel=Channel, inring=HostProducer, outring=HostConsumer, pace=Pace,
         object_port=ObjectPort, values=Values, empty=EMPTY, foreign=ForeignMessage,
-        clock=perf_counter, correlate=correlate, calls=FAIR, fuel=FUEL,
+        clock=perf_counter, correlate=correlate, calls=CALLS, fuel=FUEL,
         inline_seconds=INLINE_SECONDS, overhead=OVERHEAD, dense=DENSE, sparse=SPARSE,
     )  # fmt: skip
+    _bound = True
 
 
 def use(fast: bool = True) -> bool:

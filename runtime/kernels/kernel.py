@@ -22,7 +22,7 @@ from pydotcompute.errors import (
     QueueFullError,
     QueueTimeoutError,
 )
-from pydotcompute.kernels.accelerate import FAIR
+from pydotcompute.kernels.accelerate import bind
 from pydotcompute.kernels.actor import Actor
 from pydotcompute.kernels.lifecycle import Termination, check_loop
 from pydotcompute.kernels.sync import SyncKernel
@@ -33,6 +33,9 @@ from pydotcompute.queues.port import EMPTY
 from pydotcompute.queues.replies import Request
 from pydotcompute.support.arguments import check_batch, count, seconds
 from pydotcompute.support.metrics import Statistics
+from pydotcompute.support.time_share import share_of
+
+bind()
 
 
 class RingKernel(KernelStorage):
@@ -47,7 +50,7 @@ class RingKernel(KernelStorage):
     def __init__(self, actor: Actor) -> None:
         self._actor = actor
         self._inbox, self._outbox = actor.inbox, actor.outbox
-        self._credit = FAIR
+        self._share = share_of(actor.loop)
         self._thread = get_ident()
         self._sync: SyncKernel | None = None
 
@@ -171,9 +174,10 @@ class RingKernel(KernelStorage):
         """
         if timeout is not None:
             timeout = seconds(timeout)
-        self._credit -= 1
-        if self._credit <= 0:
-            await self._yield()
+        share = self._share
+        share.calls -= 1
+        if share.calls <= 0 and share.spent():
+            await asyncio.sleep(0)
         port = self._inbox.port
         try:
             if not port.put_gate and get_ident() == self._thread and port.try_put(message):
@@ -213,9 +217,10 @@ class RingKernel(KernelStorage):
         """
         if timeout is not None:
             timeout = seconds(timeout)
-        self._credit -= 1
-        if self._credit <= 0:
-            await self._yield()
+        share = self._share
+        share.calls -= 1
+        if share.calls <= 0 and share.spent():
+            await asyncio.sleep(0)
         port = self._outbox.port
         message = EMPTY
         if not port.get_gate and get_ident() == self._thread:
@@ -247,9 +252,10 @@ class RingKernel(KernelStorage):
         """
         if timeout is not None:
             timeout = seconds(timeout)
-        self._credit -= 1
-        if self._credit <= 0:
-            await self._yield()
+        share = self._share
+        share.calls -= 1
+        if share.calls <= 0 and share.spent():
+            await asyncio.sleep(0)
         actor, loop = self._actor, self._actor.loop
         deadline = None if timeout is None else loop.time() + timeout
         request = Request(message)
@@ -352,7 +358,8 @@ class RingKernel(KernelStorage):
         check_batch("send_many", batch, classes, "; for one message call send")
         if len(batch) == 0:
             return 0
-        await self._yield()
+        if self._share.spent():
+            await asyncio.sleep(0)
         await self._learn(EMPTY if isinstance(batch, np.ndarray) else batch[0])
         try:
             accepted = self._accept(batch)
@@ -379,7 +386,7 @@ class RingKernel(KernelStorage):
         timeout = seconds(timeout)
         limit = count(max_messages, "max_messages")
         self._check()
-        await self._yield()
+        await asyncio.sleep(0)  # the actor ends the turns whose messages are there already
         return await self._outbox.get_batch(limit, timeout)
 
     def _undo_receive(self, message: Any) -> None:
@@ -410,10 +417,6 @@ class RingKernel(KernelStorage):
         if self._inbox.port.put_gate & CLOSED:
             raise self._actor.error()
         return self._inbox.port.accept_batch(batch)
-
-    async def _yield(self) -> None:
-        self._credit = FAIR
-        await asyncio.sleep(0)
 
     def poison(self, why: str) -> None:
         """Refuse every call from now on: this is a forked copy."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import itertools
 import sys
 import warnings
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from pydotcompute import (
     QueueTimeoutError,
     RingKernelRuntime,
 )
+from pydotcompute.support import time_share
 from tests.support.native_actor.kit import (
     SEND,
     Task,
@@ -144,47 +146,106 @@ def test_cancellation_loses_nothing(kit: Any, run: Any, path: str) -> None:
     run(main())
 
 
-def test_other_tasks_have_their_turn(kit: Any, run: Any, path: str) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that advances by a quarter of a stretch each time somebody looks at it."""
+    looks = itertools.count()
+    monkeypatch.setattr(time_share, "perf_counter", lambda: next(looks) * time_share.STRETCH / 4)
+
+
+async def calls_until_others_run(calls: Callable[[], Awaitable[None]], rounds: int) -> int:
+    """The most rounds of two calls each, in so many, between two turns of another task."""
+    turns, longest, done = 0, 0, False
+
+    async def other() -> None:
+        nonlocal turns
+        while not done:
+            turns += 1
+            await asyncio.sleep(0)
+
+    watcher = asyncio.create_task(other())
+    since, before = 0, 0
+    for _ in range(rounds):
+        await calls()
+        since = 0 if turns != before else since + 2
+        before, longest = turns, max(longest, since)
+    done = True
+    await watcher
+    return longest
+
+
+def test_other_tasks_have_their_turn(kit: Any, run: Any, path: str, clock: None) -> None:
     async def main() -> None:
         async with RingKernelRuntime() as runtime:
             await kit(runtime)
-            turns, longest, done = 0, 0, False
 
-            async def other() -> None:
-                nonlocal turns
-                while not done:
-                    turns += 1
-                    await asyncio.sleep(0)
-
-            watcher = asyncio.create_task(other())
-            since, before = 0, 0
-            for n in range(3000):
-                await runtime.send("kit", Task(SEND, n))
+            async def calls() -> None:
+                await runtime.send("kit", Task(SEND, 1))
                 await runtime.receive("kit")
-                since = 0 if turns != before else since + 2
-                before, longest = turns, max(longest, since)
-            done = True
-            await watcher
-            assert turns >= 6000 // 256
-            assert longest <= 256
+
+            assert await calls_until_others_run(calls, 3000) < 256
+
+    run(main())
+
+
+def test_calls_of_many_kernels_count_together(kit: Any, run: Any, path: str, clock: None) -> None:
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernels = itertools.cycle([await kit(runtime, kernel_id=f"kit {n}") for n in range(20)])
+
+            async def calls() -> None:
+                kernel = next(kernels)
+                await kernel.send(Task(SEND, 1))
+                await kernel.receive()
+
+            assert await calls_until_others_run(calls, 1000) < 256
+
+    run(main())
+
+
+def test_calls_of_many_tasks_keep_their_order(kit: Any, run: Any, path: str, clock: None) -> None:
+    """A task that has made one call is not suspended: the next one would overtake it."""
+    async def main() -> None:
+        async with RingKernelRuntime() as runtime:
+            kernel = await kit(runtime)
+            await asyncio.gather(*(kernel.send(Task(SEND, n)) for n in range(900)),
+                                 kernel.send_many([Task(SEND, 900), Task(SEND, 901)]),
+                                 kernel.send(Task(SEND, 902)))  # fmt: skip
+            got = [(await kernel.receive()).value for _ in range(903)]
+            assert got == [2 * n for n in range(903)]
 
     run(main())
 
 
 def test_cancelled_while_it_lets_others_run(kit: Any, run: Any, path: str) -> None:
+    class Share:
+        calls, asked, answer = 0, 0, False
+
+        def spent(self) -> bool:
+            self.asked += 1
+            self.calls = time_share.CALLS
+            return self.answer
+
     async def main() -> None:
         async with RingKernelRuntime() as runtime:
             kernel = await kit(runtime)
+            kernel._share = share = Share()
             await kernel.send(Task(SEND, 1))
             while not kernel.statistics().output_depth:
                 await asyncio.sleep(0)
-            kernel._credit = 1
+            while not share.asked:
+                await kernel.send(Task(SEND, 1))
+            for _ in range(time_share.CALLS - 1):
+                await kernel.send(Task(SEND, 1))
+            share.answer = True
             waiting = asyncio.create_task(kernel.receive())
             await asyncio.sleep(0)
+            assert share.asked == 2
             assert not waiting.done()
             waiting.cancel()
             await asyncio.wait([waiting])
             assert waiting.cancelled()
+            share.answer = False
             assert (await kernel.receive()).value == 2
 
     run(main())

@@ -179,3 +179,12 @@ def test_only_known_methods_are_accelerated() -> None:
         storage.accelerated(unknown)
     with pytest.raises(TypeError):
         storage.extension.Method(len)
+
+
+def test_kernels_make_the_extension_ready() -> None:
+    """Nothing but the import of the package is needed: a stranger runs the common case in C."""
+    text = ("import pydotcompute; pydotcompute.RingKernel\n"
+            "from pydotcompute.accel import storage\n"
+            "storage.extension is None or storage.extension.bind()\n")  # fmt: skip
+    run = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert storage.extension is None or "knows the Python code already" in run.stderr
