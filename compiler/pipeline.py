@@ -3,7 +3,7 @@
 ::
 
     function --read_source--> FunctionSource --find_shape--> ActorShape (prologue | loop | epilogue)
-      --scan--> no syntax that never lowers --build_kernel--> ir.Kernel --verify--> ir.Kernel
+      --scan--> no syntax that never lowers --build_kernel--> ir.Kernel --run_passes--> ir.Kernel
       --emit--> Emitted (C lines) --render--> KernelSource (one text)
 
 Each stage takes frozen data and makes frozen data.  A stage that cannot go on raises
@@ -27,12 +27,11 @@ from pydotcompute.compiler.frontend.actor_shape import ActorShape, find_shape
 from pydotcompute.compiler.frontend.source import FunctionSource, read_source
 from pydotcompute.compiler.frontend.unsupported import scan
 from pydotcompute.compiler.ir import nodes as ir
-from pydotcompute.compiler.ir.verifier import verify
 from pydotcompute.compiler.irbuild.actor import build_kernel
 from pydotcompute.compiler.irbuild.core.unit import FIRST_USER_CODE
 from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.ops.error_codes import TABLE, describe
-from pydotcompute.compiler.passes.nan_identity import keep_nan_identity
+from pydotcompute.compiler.passes.pass_list import run_passes
 from pydotcompute.compiler.passes.turn_dependence import max_sends, schedule_of
 from pydotcompute.compiler.types.state_layout import (
     StateLayout,
@@ -54,6 +53,7 @@ class LoweringRequest:
         outputs: message classes it may send; None: those that it sends.
         state: the values the prologue left; None to go by its text.
         signals: the runtime's exception classes, by code name.
+        verify_each: whether the IR is verified before and after each pass, for tests.
     """
 
     kernel_id: str
@@ -62,6 +62,7 @@ class LoweringRequest:
     outputs: tuple[type, ...] | None
     state: Mapping[str, Any] | None
     signals: Mapping[str, type[BaseException]]
+    verify_each: bool = False
 
 
 class PendingError(DiagnosticError):
@@ -103,8 +104,7 @@ def lower(request: LoweringRequest) -> KernelSource:
     state = state_types(source, shape, request.state)
     kernel = build_kernel(request.kernel_id, shape, request.inputs, request.outputs, state,
                           request.signals, _converted(shape, request.state))  # fmt: skip
-    kernel = keep_nan_identity(kernel)
-    verify(kernel)
+    kernel = run_passes(kernel, verify_each=request.verify_each)
     codes = code_classes(kernel, request.signals)
     schedule = schedule_of(kernel)
     parts = emit(kernel, lambda file, line: python_line(source, file, line), codes,

@@ -9,6 +9,7 @@ Input: ``PYDOTCOMPUTE_*``, read when asked for and never before.  Output: a froz
 ``PYDOTCOMPUTE_OVERRIDE_DIR``  folder with edited ``kernel.cu`` files to load instead
 ``PYDOTCOMPUTE_CACHE_DIR``     folder for compiled code
 ``PYDOTCOMPUTE_DEVICE``        gpu, or emulated: what the cuda backend runs on (for tests)
+``PYDOTCOMPUTE_VERIFY``        each: check the IR before and after each pass, for tests; or end
 ``PYDOTCOMPUTE_DEBUG_STEP``    resident kernels end after so many looks at their queues (for tools)
 =============================  ==============================================================
 """
@@ -29,12 +30,14 @@ from pydotcompute.errors import SettingsError
 Backend = Literal["auto", "cuda", "native", "python"]
 Fallback = Literal["allow", "warn", "error"]
 DeviceName = Literal["gpu", "emulated"]
+Verify = Literal["end", "each"]
 
 PREFIX = "PYDOTCOMPUTE_"
 _CHOICES: dict[str, tuple[str, ...]] = {
     "backend": get_args(Backend),
     "fallback": get_args(Fallback),
     "device": get_args(DeviceName),
+    "verify": get_args(Verify),
 }
 
 
@@ -50,6 +53,8 @@ class Settings:
         override_dir: where to look for edited sources, or None.
         cache_dir: where compiled code is kept.
         device: what the cuda backend runs on.
+        verify: whether the IR is checked before and after each pass of the compiler, or once, at
+            the end.
         debug_step: for compute-sanitizer, cuda-gdb and ncu: resident kernels end after so many
             visits, whatever the clock says; 0 for the clock.
     """
@@ -60,6 +65,7 @@ class Settings:
     override_dir: Path | None = None
     cache_dir: Path = Path()
     device: DeviceName = "gpu"
+    verify: Verify = "end"
     debug_step: int = 0
 
 

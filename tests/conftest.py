@@ -24,6 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write tests/golden anew")
 
 
+os.environ.setdefault("PYDOTCOMPUTE_VERIFY", "each")
+
 LIMIT = 30.0
 """Seconds after which a test that hangs fails."""
 

@@ -15,7 +15,16 @@ from pydotcompute.compiler.codegen.operation_text import operation_text
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.effects import may_raise
 from pydotcompute.compiler.types.message_schema import schema_of
-from pydotcompute.compiler.types.types import BOOL, NONE, STR, UNBOUND, MessageType, Type, UnionType
+from pydotcompute.compiler.types.types import (
+    BOOL,
+    INT,
+    NONE,
+    STR,
+    UNBOUND,
+    MessageType,
+    Type,
+    UnionType,
+)
 
 Line = tuple[int, str] | str
 """A line of C, with the Python line it belongs to where that changes."""
@@ -114,6 +123,9 @@ class ExpressionEmitter:
     @expr.register
     def _(self, node: ir.Op) -> str:
         texts = self.in_order(node.args)
+        deciding = node.args[: _BARE.get(node.primitive.name, 0)]
+        if deciding and not any(map(_has_64_bits, deciding)):
+            texts[0] = f"(i64){texts[0]}"
         return operation_text(node.primitive, texts, self.c_types.spell(node.type))
 
     @expr.register
@@ -208,6 +220,18 @@ class ExpressionEmitter:
     def _(self, node: ir.Context) -> str:
         # The last time-out, which lets flushing handlers run, comes before the actor is told.
         return "(pdc_t->actor->terminating != 0 && pdc_t->actor->event == 0)"
+
+
+_BARE = {"plus_i64": 2, "minus_i64": 2, "times_i64": 2, "shift_right": 1}
+"""Operators of C on ints, and how many of their operands decide in how many bits C computes."""
+
+
+def _has_64_bits(node: ir.Expr) -> bool:
+    """Whether C computes with the text of an int in 64 bits, as it does not with ``1``."""
+    if isinstance(node, ir.Op) and not node.primitive.name.endswith("_i64"):
+        known = node.primitive.name in ("cast", "len")
+        return known or any(_has_64_bits(arg) for arg in node.args if arg.type == INT)
+    return not isinstance(node, (ir.Const, ir.Cond))
 
 
 def _ranges(codes: list[int]) -> list[tuple[int, int]]:

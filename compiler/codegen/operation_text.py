@@ -33,6 +33,8 @@ TEXTS: dict[str, str | Callable[..., str]] = {
     "same": "{0}",
     "cast": "({type})({0})",
     "add_f64": "({0} + {1})", "sub_f64": "({0} - {1})", "mul_f64": "({0} * {1})",
+    "div_f64": "({0} / {1})", "shift_right": "({0} >> {1})",
+    "plus_i64": "({0} + {1})", "minus_i64": "({0} - {1})", "times_i64": "({0} * {1})",
     "neg_f64": "(-{0})", "invert_i64": "(~{0})", "not": "(!{0})",
     "and": "({0} & {1})", "or": "({0} | {1})", "xor": "({0} ^ {1})",
     **{name: f"({{0}} {symbol} {{1}})" for symbol, (name, _) in COMPARISONS.items()},

@@ -14,6 +14,7 @@ from functools import singledispatchmethod
 from typing import Any
 
 from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.ir.effects import root_of
 from pydotcompute.compiler.ops.containers import APPEND, ASSIGN, empty
 from pydotcompute.compiler.ops.primitive import Deoptimise
 from pydotcompute.compiler.ops.texts import ERROR_TEXT
@@ -69,12 +70,10 @@ def _text_of(error: BaseException) -> str:
     return str(text)
 
 
-def _root(place: ir.Expr) -> str:
-    """The local that a place is, or is inside of."""
-    while isinstance(place, ir.As):
-        place = place.base
-    assert isinstance(place, ir.Local)
-    return place.name
+def _name_of(place: ir.Expr) -> str:
+    root = root_of(place)
+    assert root is not None
+    return root.name
 
 
 class _Idle(Exception):
@@ -183,7 +182,7 @@ class _Turn:
         value = self.expr(node.value)
         changed = copy.copy(self.expr(node.target))
         object.__setattr__(changed, node.name, value)
-        self.variables[_root(node.target)] = changed
+        self.variables[_name_of(node.target)] = changed
 
     @stmt.register
     def _(self, node: ir.Evaluate) -> None:
@@ -364,7 +363,7 @@ class _Turn:
         finally:
             for place, parameter in zip(node.args, function.parameters, strict=True):
                 if parameter.name in function.changes and isinstance(place.type, MessageType):
-                    outer[_root(place)] = self.variables[parameter.name]
+                    outer[_name_of(place)] = self.variables[parameter.name]
             self.variables, self.caught = outer, caught
         raise AssertionError("a function without an end")
 

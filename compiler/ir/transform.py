@@ -10,9 +10,10 @@ what it changes and ``is`` tells whether it did anything.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydotcompute.compiler.ir import nodes as ir
 
@@ -54,3 +55,38 @@ def rewrite(node: Tree, change: Change) -> Tree:
         return change(map_children(part, visit))
 
     return map_children(node, visit)
+
+
+def map_bodies(kernel: ir.Kernel, change: Callable[[ir.Block], ir.Block]) -> ir.Kernel:
+    """``kernel`` with ``change`` of the turn, and of the body of each function."""
+    functions = tuple(
+        function if (body := change(function.body)) is function.body
+        else replace(function, body=body) for function in kernel.functions
+    )  # fmt: skip
+    turn = change(kernel.turn)
+    if turn is kernel.turn and all(map(operator.is_, functions, kernel.functions)):
+        return kernel
+    return replace(kernel, turn=turn, functions=functions)
+
+
+def map_blocks(block: ir.Block, change: Callable[[ir.Block], ir.Block]) -> ir.Block:
+    """``block`` with ``change`` of it and of each block inside it, the innermost first."""
+    inner = _map_tuple(block, lambda node: _map_blocks_of(node, change))
+    return change(cast(ir.Block, inner))
+
+
+def _map_blocks_of(node: ir.Node, change: Callable[[ir.Block], ir.Block]) -> ir.Node:
+    changed: dict[str, Any] = {}
+    for name in ir.child_fields(type(node)):
+        before = getattr(node, name)
+        if not isinstance(before, tuple) or not before:
+            continue
+        if isinstance(before[0], ir.Stmt):
+            after: Any = map_blocks(before, change)
+        elif isinstance(before[0], ir.Handler):
+            after = _map_tuple(before, lambda handler: _map_blocks_of(handler, change))
+        else:
+            continue
+        if after is not before:
+            changed[name] = after
+    return replace(node, **changed) if changed else node

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.control_flow import falls_through
-from pydotcompute.compiler.ir.effects import may_fail
+from pydotcompute.compiler.ir.effects import bound_by, may_fail
 from pydotcompute.compiler.types.message_schema import schema_of
 from pydotcompute.compiler.types.types import (
     BOOL,
@@ -81,8 +81,7 @@ def _bound(given: tuple[ir.Local, ...], body: ir.Block) -> dict[str, Type]:
     """The types of the locals of a function: those it is given and those it binds."""
     types = {local.name: local.type for local in given}
     for node in ir.walk(*body):
-        target = node.name if isinstance(node, ir.Handler) else getattr(node, "target", None)
-        if isinstance(target, ir.Local) and not isinstance(node, ir.SetField):
+        if (target := bound_by(node)) is not None:
             types.setdefault(target.name, target.type)
     return types
 

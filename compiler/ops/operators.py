@@ -271,6 +271,17 @@ _UNARY: dict[tuple[str, Type], Signature] = {
 }
 NOT = Primitive("not", operator.not_)
 
+PROVED: dict[str, Primitive] = {
+    "add_i64": Primitive("plus_i64", operator.add),
+    "sub_i64": Primitive("minus_i64", operator.sub),
+    "mul_i64": Primitive("times_i64", operator.mul),
+    "floordiv_i64": Primitive("floordiv_by", operator.floordiv),
+    "mod_i64": Primitive("mod_by", operator.mod),
+    "rshift_i64": Primitive("shift_right", operator.rshift),
+    "truediv_f64": Primitive("div_f64", operator.truediv),
+}
+"""What an operation is where its operands are known to be such that it cannot fail."""
+
 
 def unary(symbol: str, operand: Type) -> Signature | None:
     """The signature of ``symbol operand`` for ``-``, ``+`` and ``~``."""

@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.ir.transform import map_blocks
 from pydotcompute.compiler.ops.error_codes import raise_
 from pydotcompute.compiler.ops.operators import SAME_FLOAT, binary
 from pydotcompute.compiler.types.limits import has_float
@@ -94,7 +94,8 @@ class _Checks:
 
     def block(self, block: ir.Block) -> ir.Block:
         """The statements, and what they hold, with their checks."""
-        return tuple(checked for statement in block for checked in self._statement(statement))
+        return map_blocks(block, lambda part: tuple(
+            checked for statement in part for checked in self._statement(statement)))  # fmt: skip
 
     def _statement(self, node: ir.Stmt) -> Iterator[ir.Stmt]:
         before: list[ir.Expr] = []
@@ -107,7 +108,7 @@ class _Checks:
         elif isinstance(node, ir.Mutate) and self._is_kept(node.args[0]):
             before += node.args[2 if isinstance(node.args[0].type, DictType) else 1 :]
         yield from _checks(before)
-        yield self._inside(node)
+        yield node
         yield from _checks(after)
 
     def _is_kept(self, base: ir.Expr) -> bool:
@@ -116,19 +117,6 @@ class _Checks:
         if self.stored is None or not isinstance(base, ir.Local):
             return True
         return base.origin is not None or base.name in self.state or base.name in self.stored
-
-    def _inside(self, node: Any) -> Any:
-        """A statement or handler with the blocks that it holds replaced."""
-        changed: dict[str, Any] = {}
-        for part in fields(node):
-            value = getattr(node, part.name)
-            if not isinstance(value, tuple) or not value:
-                continue
-            if isinstance(value[0], ir.Stmt):
-                changed[part.name] = self.block(value)
-            elif isinstance(value[0], ir.Handler):
-                changed[part.name] = tuple(map(self._inside, value))
-        return replace(node, **changed) if changed else node
 
 
 def _is_shared(value: ir.Expr) -> bool:

@@ -7,10 +7,10 @@ of a device may then handle one message each, and a burst need not write the sta
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.ir.effects import written_by
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,12 @@ class Schedule:
 def schedule_of(kernel: ir.Kernel) -> Schedule:
     """Looks for what a turn leaves behind."""
     state = {variable.name for variable in kernel.state}
+    functions = {function.name: function for function in kernel.functions}
     written: dict[str, int] = {}
-    for name, line in _writes(kernel):
-        if name in state:
-            written.setdefault(name, line)
+    for node in ir.walk(*kernel.turn):
+        for local in written_by(node, functions):
+            if (name := local.origin or local.name) in state:
+                written.setdefault(name, node.loc.line)
     reason = ""
     if written:
         name, line = next(iter(written.items()))
@@ -111,30 +113,3 @@ def _after(before: int, then: _Sends, first: _Sends) -> _Sends:
 def _either(*ways: _Sends) -> _Sends:
     ends = [way.end for way in ways if way.end is not None]
     return _Sends(max(ends, default=None), max(way.peak for way in ways))
-
-
-def _writes(kernel: ir.Kernel) -> Iterator[tuple[str, int]]:
-    """Every local that the turn writes, and the line; a place inside one is that one."""
-    functions = {function.name: function for function in kernel.functions}
-    for node in ir.walk(*kernel.turn):
-        target = getattr(node, "target", None)
-        if isinstance(target, ir.Expr):
-            yield _place(target), node.loc.line
-        if isinstance(node, ir.Handler) and node.name is not None:
-            yield node.name.name, node.loc.line
-        if isinstance(node, ir.Mutate):
-            yield _place(node.args[0]), node.loc.line
-        if isinstance(node, ir.Call):
-            callee = functions[node.function]
-            for argument, parameter in zip(node.args, callee.parameters, strict=True):
-                if parameter.name in callee.changes:
-                    yield _place(argument), node.loc.line
-
-
-def _place(node: ir.Expr) -> str:
-    while not isinstance(node, ir.Local):
-        below = list(ir.children(node))
-        if not below or not isinstance(below[0], ir.Expr):
-            return ""
-        node = below[0]
-    return node.origin or node.name

@@ -172,8 +172,9 @@ def lower_actor(spec: KernelSpec, *, state: Mapping[str, Any] | None = None) -> 
         The result; problems of the actor are in it and not raised.
     """
     request = LoweringRequest(
-        spec.kernel_id, spec.function, spec.input_types, spec.output_types or None, state, SIGNALS
-    )
+        spec.kernel_id, spec.function, spec.input_types, spec.output_types or None, state, SIGNALS,
+        settings().verify == "each",
+    )  # fmt: skip
     result = _remembered(request) if state is None else _lower(request)
     if settings().dump_dir is not None:
         dump(result)

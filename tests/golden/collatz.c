@@ -25,7 +25,7 @@
             }
 #line 47 "tests/corpus/numbers.py"
             // n = n // 2 if n % 2 == 0 else 3 * n + 1
-            n = ((pdc_mod_i64(&pdc_t->error, n, 2) == 0) ? pdc_floordiv_i64(&pdc_t->error, n, 2) : pdc_add_i64(&pdc_t->error, pdc_mul_i64(&pdc_t->error, 3, n), 1));
+            n = ((pdc_mod_by(n, 2) == 0) ? pdc_floordiv_by(n, 2) : pdc_add_i64(&pdc_t->error, pdc_mul_i64(&pdc_t->error, 3, n), 1));
             PDC_CHECK(47, pdc_raised);
 #line 48 "tests/corpus/numbers.py"
             // length += 1

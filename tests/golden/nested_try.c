@@ -52,10 +52,9 @@ pdc_raised:;
         level = 2;
 #line 110 "tests/corpus/errors.py"
         // value = guarded(ask.a, 50) // (ask.op % 3)
-        pdc_v1 = py_guarded(pdc_t, ask.a, 50);
-        pdc_v2 = pdc_floordiv_i64(&pdc_t->error, pdc_v1, pdc_mod_i64(&pdc_t->error, ask.op, 3));
+        pdc_v1 = pdc_floordiv_i64(&pdc_t->error, py_guarded(pdc_t, ask.a, 50), pdc_mod_by(ask.op, 3));
         PDC_CHECK(110, pdc_except5);
-        value = pdc_v2;
+        value = pdc_v1;
 #line 111 "tests/corpus/errors.py"
         // level = 3
         level = 3;
@@ -73,9 +72,9 @@ pdc_raised:;
             PDC_CHECK(113, pdc_except3);
 #line 114 "tests/corpus/errors.py"
             // value = guarded(ask.a + 40, 50)
-            pdc_v3 = py_guarded(pdc_t, pdc_add_i64(&pdc_t->error, ask.a, 40), 50);
+            pdc_v2 = py_guarded(pdc_t, pdc_add_i64(&pdc_t->error, ask.a, 40), 50);
             PDC_CHECK(114, pdc_except3);
-            value = pdc_v3;
+            value = pdc_v2;
 #line 115 "tests/corpus/errors.py"
             // level = 4
             level = 4;
@@ -145,9 +144,9 @@ pdc_raised:;
         pdc_end2:;
 #line 125 "tests/corpus/errors.py"
         // await ctx.send(Answer(level + depth * 1000, value))
-        pdc_v4 = pdc_make_Answer(pdc_add_i64(&pdc_t->error, level, pdc_mul_i64(&pdc_t->error, depth, 1000)), (f64)(value));
+        pdc_v3 = pdc_make_Answer(pdc_add_i64(&pdc_t->error, level, pdc_mul_i64(&pdc_t->error, depth, 1000)), (f64)(value));
         PDC_CHECK(125, pdc_raised);
         PDC_RESERVE(125, pdc_raised);
-        *pdc_next_output = pdc_v4;
+        *pdc_next_output = pdc_v3;
         PDC_STAGE();
         goto pdc_commit;

@@ -105,7 +105,7 @@ def test_a_scope_is_seen_by_its_own_task_only() -> None:
         (
             {"speed": 1},
             "there is no setting 'speed'; there are backend, cache_dir, debug_step, device, "
-            "dump_dir, fallback or override_dir",
+            "dump_dir, fallback, override_dir or verify",
         ),
         ({"backend": "gpu"}, "backend is 'gpu'; it takes auto, cuda, native or python"),
         ({"backend": None}, "backend is None; it takes auto, cuda, native or python"),

@@ -56,6 +56,20 @@ PDC_FN i64 pdc_abs_i64(pdc_error *e, i64 a) {
 /* |a| without overflow. */
 PDC_FN u64 pdc_magnitude(i64 a) { return a < 0 ? 0 - (u64)a : (u64)a; }
 
+//@ pdc_floordiv_by
+/* a // b, where b is neither 0 nor -1 */
+PDC_FN i64 pdc_floordiv_by(i64 a, i64 b) {
+    i64 q = a / b, r = a % b;
+    return q - ((r != 0) & ((r ^ b) < 0));
+}
+
+//@ pdc_mod_by
+/* a % b, where b is neither 0 nor -1 */
+PDC_FN i64 pdc_mod_by(i64 a, i64 b) {
+    i64 r = a % b;
+    return r + (((r != 0) & ((r ^ b) < 0)) ? b : 0);
+}
+
 //@ pdc_floordiv_i64
 /* a // b */
 PDC_FN i64 pdc_floordiv_i64(pdc_error *e, i64 a, i64 b) {
@@ -64,8 +78,7 @@ PDC_FN i64 pdc_floordiv_i64(pdc_error *e, i64 a, i64 b) {
         return 0;
     }
     if (PDC_UNLIKELY(b == -1)) return pdc_neg_i64(e, a);
-    i64 q = a / b, r = a % b;
-    return q - ((r != 0) & ((r ^ b) < 0));
+    return pdc_floordiv_by(a, b);
 }
 
 //@ pdc_mod_i64
@@ -76,8 +89,7 @@ PDC_FN i64 pdc_mod_i64(pdc_error *e, i64 a, i64 b) {
         return 0;
     }
     if (PDC_UNLIKELY(b == -1)) return 0;
-    i64 r = a % b;
-    return r + (((r != 0) & ((r ^ b) < 0)) ? b : 0);
+    return pdc_mod_by(a, b);
 }
 
 //@ pdc_divmod_i64
