@@ -129,7 +129,7 @@ class Device(Protocol):
 
 
 class Piece:
-    """Memory out of an arena, in the shape of ``block.Memory``.
+    """Memory out of an arena, in the shape of ``queues.memory.Memory``.
 
     Args:
         address: where it begins.

@@ -95,21 +95,22 @@ class Ring:
         self.show(bound, policy)
         least = (2 * bound if self.drop_oldest else bound) + spare
         count = 1 << max(1, (least - 1).bit_length())
-        self._memory = (memory, *self._give_slots(count, with_sources=with_sources))
+        self._memory = (memory, *self._slots_for(count, with_sources=with_sources))
+        self._lay_out(count)
         if holds_strings and not slot.itemsize % 8:  # else no record has room for an id
             STRINGS.add_root(self)
 
-    def _give_slots(self, count: int, *, with_sources: bool) -> tuple[Bytes, ...]:
-        port = self.port
+    def _slots_for(self, count: int, *, with_sources: bool) -> tuple[Bytes, Bytes | None]:
         slots = self._allocate(count * self.slot.itemsize, zero=False)
+        return slots, self._allocate(count * 8, zero=False) if with_sources else None
+
+    def _lay_out(self, count: int) -> None:
+        """Use the slots in ``_memory``."""
+        port, (_, slots, sources) = self.port, self._memory
         self.slots, self.mask = slots.bytes, count - 1
         port[SLOTS], port[MASK], port[CAPACITY] = slots.address, count - 1, count
-        self.sources = memoryview(b"")
-        if not with_sources:
-            return (slots,)
-        sources = self._allocate(count * 8, zero=False)
-        self.sources, port[SOURCE] = sources.bytes.cast("Q"), sources.address
-        return slots, sources
+        self.sources = memoryview(b"") if sources is None else sources.bytes.cast("Q")
+        port[SOURCE] = 0 if sources is None else sources.address
 
     def start_at(self, ordinal: int) -> None:
         """The ring is empty, and the next record has this ordinal."""
@@ -135,14 +136,15 @@ class Ring:
         count, size = self.mask + 1, self.slot.itemsize
         if count >= MOST_SLOTS:
             return False
-        old, old_sources, kept = self.slots, self.sources, self._memory  # alive while it is copied
-        fresh = self._give_slots(2 * count, with_sources=bool(old_sources))
-        self._memory = (kept[0], *fresh)
+        slots, sources = self._slots_for(2 * count, with_sources=bool(self.sources))
+        answered = None if sources is None else sources.bytes.cast("Q")
         for n in range(self.port[TAIL], written):
-            source, target = (n % count) * size, (n & self.mask) * size
-            self.slots[target : target + size] = old[source : source + size]
-            if old_sources:
-                self.sources[n & self.mask] = old_sources[n % count]
+            source, target = (n % count) * size, (n % (2 * count)) * size
+            slots.bytes[target : target + size] = self.slots[source : source + size]
+            if answered is not None:
+                answered[n % (2 * count)] = self.sources[n % count]
+        self._memory = (self._memory[0], slots, sources)
+        self._lay_out(2 * count)
         return True
 
     def rests(self) -> bool:
@@ -161,11 +163,12 @@ class Ring:
         """The slots in use, which may hold ids of strings (``string_table.Root``)."""
         if not self.rests():
             return None
-        first, number = self.port[TAIL], self.mask + 1
+        first, slots, size = self.port[TAIL], self.slots, self.slot.itemsize
+        number = len(slots) // size  # not the mask: another thread may let the ring grow
         # the slot behind the last record is the one that is being written
         last = max([self.port[HEAD] + 1, *(worker.written() for worker in self.workers)])
-        table = np.frombuffer(self.slots, np.uint64).reshape(number, self.slot.itemsize // 8)
-        at, count = first & self.mask, last - first
+        table = np.frombuffer(slots, np.uint64).reshape(number, size // 8)
+        at, count = first % number, last - first
         if count >= number:
             return [table]
         return [table[at : at + count], table[: max(0, at + count - number)]]

@@ -18,7 +18,7 @@ from pydotcompute.backends.compiled import actor_words as words
 from pydotcompute.backends.compiled.block import Block
 from pydotcompute.compiler.abi import Policy
 from pydotcompute.queues.host_consumer import HostConsumer
-from pydotcompute.queues.port_words import HEAD, POLICY, TAIL
+from pydotcompute.queues.port_words import BOUND, HEAD, POLICY, TAIL
 from pydotcompute.queues.replies import Replies
 
 
@@ -32,17 +32,19 @@ class ReplyRouting:
 
     Attributes:
         on: outputs are being sorted.
+        live: compiled code goes on writing meanwhile: it is told that there is less room, by as
+            many messages as are in ``spill``.
     """
 
     __slots__ = (
         "_block", "_first", "_frozen", "_handled", "_outport", "_replies", "_ring", "_since",
-        "on",
+        "live", "on",
     )  # fmt: skip
 
     def __init__(self, block: Block, outport: HostConsumer, replies: Replies) -> None:
         self._block, self._ring, self._outport = block, block.output.ring, outport
         self._replies = replies
-        self.on = False
+        self.on = self.live = False
         self._since = 0  # outputs before this one do not say what they answer
         self._first = self._handled = 0
         self._frozen = False
@@ -69,11 +71,11 @@ class ReplyRouting:
         if not self.on:
             self.on = True
             block.u4[words.CARRY] = 1
-            self._since = block.output.written()
+            self._since = block.q8[words.PRODUCED]
             self.sort(False)
         free = max(0, ring.bound - len(spill))
         if ring.policy is Policy.BLOCK:
-            ring.show(free, Policy.BLOCK)
+            ring.port[BOUND] = free
         elif ring.policy is Policy.DROP_OLDEST:  # dropped here, where replies are known
             ring.show(ring.bound, Policy.BLOCK)
             return 1 if worker else limit  # which messages were overtaken, and which handled
@@ -110,11 +112,11 @@ class ReplyRouting:
         """
         block, ring, port = self._block, self._ring, self._outport
         drop = ring.drop_oldest
-        if not self._replies.pending and not port.spill and ring.port[POLICY] == int(ring.policy):
+        if not self._replies.pending and not port.spill and ring.port[POLICY] == ring.policy:
             return  # a worker's burst, and nobody has asked meanwhile
         if drop and not full:
             port.skip()
-        self._move(block.output.written())
+        self._move(block.q8[words.PRODUCED])
         while drop and len(port.spill) > ring.bound:
             port.spill.popleft()
             port.dropped += 1
@@ -128,8 +130,8 @@ class ReplyRouting:
         """
         ring, port, pending = self._ring, self._outport, self._replies.pending
         sources, spill, mask, tail = ring.sources, port.spill, port.mask, port.tail
-        most = sys.maxsize if ring.drop_oldest else ring.bound
-        published = ring.port[HEAD]
+        counters, most = ring.port, sys.maxsize if ring.drop_oldest else ring.bound
+        published = counters[HEAD]
         try:
             while tail < end:
                 source = sources[tail & mask]
@@ -141,11 +143,8 @@ class ReplyRouting:
                     spill.append(message)
                 tail += 1
         finally:  # no output is given out twice, whatever is raised
-            port.tail, port.seen = tail, max(published, tail)
+            port.tail = tail
             if tail > published:
-                ring.port[HEAD] = tail
-            self._taken()
-
-    def _taken(self) -> None:
-        """Tell the compiled code what has been taken out of the ring."""
-        self._ring.port[TAIL] = self._outport.tail
+                counters[HEAD] = published = tail
+            port.seen = published
+            counters[TAIL] = tail - len(spill) if self.live else tail

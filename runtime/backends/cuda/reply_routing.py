@@ -11,11 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from pydotcompute.backends.compiled import actor_words as words
+from pydotcompute.backends.compiled.block import Block
 from pydotcompute.backends.compiled.reply_routing import ReplyRouting
 from pydotcompute.compiler.abi import Policy
 from pydotcompute.queues.host_consumer import HostConsumer
 from pydotcompute.queues.port import EMPTY, nothing
 from pydotcompute.queues.port_words import HEAD, TAIL
+from pydotcompute.queues.replies import Replies
 
 
 class LiveRouting(ReplyRouting):
@@ -23,10 +25,9 @@ class LiveRouting(ReplyRouting):
 
     __slots__ = ()
 
-    @property
-    def live(self) -> bool:
-        """Whether outputs can be sorted while the actor is resident."""
-        return self._ring.policy is Policy.BLOCK
+    def __init__(self, block: Block, outport: HostConsumer, replies: Replies) -> None:
+        super().__init__(block, outport, replies)
+        self.live = self._ring.policy is Policy.BLOCK
 
     def open(self, limit: int, *, worker: bool = False) -> int:
         """Before a residency; arguments and result as of ``ReplyRouting``."""
@@ -44,12 +45,6 @@ class LiveRouting(ReplyRouting):
             self.on = bool(self._replies.pending or port.spill)
             self._ring.port[TAIL] = port.tail - len(port.spill)
 
-    def _taken(self) -> None:
-        if self.live:
-            self.credit()
-        else:
-            super()._taken()
-
     def sort(self, full: bool) -> None:
         """Give replies to their callers and keep the rest in order.
 
@@ -58,6 +53,7 @@ class LiveRouting(ReplyRouting):
         """
         if self.live:
             self._move(self._block.output.written() if full else self._ring.port[HEAD])
+            self.on = bool(self._replies.pending or self._outport.spill)
         else:
             super().sort(full)
 
