@@ -2,12 +2,49 @@
 
 #include "_fastpath.h"
 
-World world;
+static struct PyModuleDef definition;
 
-PyObject *name_put_gate, *name_get_gate, *name_try_put, *name_try_get, *name_pull, *name_spent;
-PyObject *name_send_slow, *name_receive_slow;
-PyObject *name_get, *name_after, *name_idle, *name_took, *name_append, *name_popleft;
-PyObject *name_settle, *name_handled, *name_timeout, *name_throw, *name_close;
+static Module *
+state_of(PyObject *module)
+{
+    return PyModule_GetState(module);
+}
+
+Module *
+module_of(PyTypeObject *type)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &definition);
+    return module == NULL ? NULL : state_of(module);
+}
+
+/* How objects that have a module begin. */
+typedef struct {
+    PyObject_HEAD
+    Module *module;
+} Object;
+
+PyObject *
+object_new(PyTypeObject *type)
+{
+    Module *module = module_of(type);
+    PyObject *object = module == NULL ? NULL : type->tp_alloc(type, 0);
+    if (object == NULL)
+        return NULL;
+    ((Object *)object)->module = module;
+    Py_INCREF(module->self);
+    return object;
+}
+
+void
+object_free(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject *module = ((Object *)object)->module->self;
+    type->tp_free(object);
+    Py_DECREF(type);
+    Py_DECREF(module);  /* last: it may free the module's state */
+}
+
 /* The offset of a member that a class keeps in __slots__; -1 and an error if it has none. */
 static Py_ssize_t
 slot_offset(PyTypeObject *type, const char *name)
@@ -27,7 +64,7 @@ slot_offset(PyTypeObject *type, const char *name)
 
 /* Take classes and numbers out of the arguments of `bind`; 0 or -1. */
 static int
-read_world(PyObject *args, PyObject *kwargs, World *w)
+read_bindings(PyObject *args, PyObject *kwargs, Module *m)
 {
     static char *names[] = {
         "channel", "inring", "outring", "pace", "object_port", "values", "empty", "foreign",
@@ -39,67 +76,73 @@ read_world(PyObject *args, PyObject *kwargs, World *w)
         "sample_time", "tail", "values", "wake",
     };
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "$O!O!O!O!O!O!OOOOlLddKK:bind", names, &PyType_Type, &w->channel,
-            &PyType_Type, &w->inring, &PyType_Type, &w->outring, &PyType_Type, &w->pace,
-            &PyType_Type, &w->object_port, &PyType_Type, &w->values, &w->empty, &w->foreign,
-            &w->clock, &w->correlate, &w->calls, &w->fuel, &w->inline_seconds, &w->overhead,
-            &w->dense, &w->sparse))
+            args, kwargs, "$O!O!O!O!O!O!OOOOlLddKK:bind", names, &PyType_Type, &m->channel,
+            &PyType_Type, &m->inring, &PyType_Type, &m->outring, &PyType_Type, &m->pace,
+            &PyType_Type, &m->object_port, &PyType_Type, &m->values, &m->empty, &m->foreign,
+            &m->clock, &m->correlate, &m->calls, &m->fuel, &m->inline_seconds, &m->overhead,
+            &m->dense, &m->sparse))
         return -1;
-    if (!PyType_IsSubtype(w->inring, &RingType) || !PyType_IsSubtype(w->outring, &RingType)) {
+    if (!PyType_IsSubtype(m->inring, m->ring) || !PyType_IsSubtype(m->outring, m->ring)) {
         PyErr_SetString(PyExc_TypeError, "the rings do not inherit from Ring");
         return -1;
     }
-    if ((w->port = slot_offset(w->channel, "port")) < 0
-        || (w->spill = slot_offset(w->outring, "spill")) < 0
-        || (w->cost = slot_offset(w->pace, "cost")) < 0
-        || (w->limit = slot_offset(w->pace, "limit")) < 0
-        || (w->too_long = slot_offset(w->pace, "long")) < 0
-        || (w->copiers = slot_offset(w->values, "_copiers")) < 0)
+    if ((m->port = slot_offset(m->channel, "port")) < 0
+        || (m->spill = slot_offset(m->outring, "spill")) < 0
+        || (m->cost = slot_offset(m->pace, "cost")) < 0
+        || (m->limit = slot_offset(m->pace, "limit")) < 0
+        || (m->too_long = slot_offset(m->pace, "long")) < 0
+        || (m->copiers = slot_offset(m->values, "_copiers")) < 0)
         return -1;
     for (int n = 0; n < PORT_SLOTS; n++)
-        if ((w->objects[n] = slot_offset(w->object_port, port_slots[n])) < 0)
+        if ((m->objects[n] = slot_offset(m->object_port, port_slots[n])) < 0)
             return -1;
     return 0;
 }
 
+/* Apply a macro to every reference that `bind` sets. */
+#define BOUND(X)                                                                              \
+    X(channel) X(inring) X(outring) X(pace) X(object_port) X(values) X(empty) X(foreign)      \
+    X(clock) X(correlate)
+
 static PyObject *
-bind(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
+bind(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    World w = world;
-    if (world.channel != NULL) {
+    Module *module = state_of(self), bound = *module;
+    if (module->channel != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "the extension knows the Python code already");
         return NULL;
     }
-    if (read_world(args, kwargs, &w))
+    if (read_bindings(args, kwargs, &bound))
         return NULL;
     for (int n = RING_PUT; n < FUNCTIONS; n++)
-        if (w.functions[n] == NULL) {
+        if (bound.functions[n] == NULL) {
             PyErr_SetString(PyExc_RuntimeError, "a port has no Method");
             return NULL;
         }
-    w.on = 1;
-    world = w;
-    Py_INCREF(w.channel);
-    Py_INCREF(w.inring);
-    Py_INCREF(w.outring);
-    Py_INCREF(w.pace);
-    Py_INCREF(w.object_port);
-    Py_INCREF(w.values);
-    Py_INCREF(w.empty);
-    Py_INCREF(w.foreign);
-    Py_INCREF(w.clock);
-    Py_INCREF(w.correlate);
+    bound.on = 1;
+    *module = bound;
+#define OWN(name) Py_INCREF(module->name);
+    BOUND(OWN)
+#undef OWN
     Py_RETURN_NONE;
 }
 
 static PyObject *
-use(PyObject *Py_UNUSED(module), PyObject *fast)
+use(PyObject *self, PyObject *fast)
 {
+    Module *module = state_of(self);
     int on = PyObject_IsTrue(fast);
     if (on < 0)
         return NULL;
-    world.on = on && world.channel != NULL;
-    return PyBool_FromLong(world.on);
+    module->on = on && module->channel != NULL;
+    return PyBool_FromLong(module->on);
+}
+
+static PyObject *
+share_nan(PyObject *self, PyObject *function)
+{
+    Py_XSETREF(state_of(self)->shared_nan, Py_NewRef(function));
+    Py_RETURN_NONE;
 }
 
 /* For the Python code of rings, which has no atomic accesses: see queues/memory_order.py. */
@@ -114,40 +157,46 @@ static PyMethodDef module_methods[] = {
     {"bind", (PyCFunction)(void (*)(void))bind, METH_VARARGS | METH_KEYWORDS,
      "Tell the extension the classes and constants of the Python code, once."},
     {"use", use, METH_O, "Whether Methods run the common case in C; otherwise all is Python."},
+    {"share_nan", share_nan, METH_O, "Tell the extension shared_nan.shared_nan."},
     {"fence", fence, METH_NOARGS, "Order the memory accesses before it and after it."},
     {"all_known", (PyCFunction)(void (*)(void))all_known, METH_FASTCALL,
      "Whether each of some ids is that of a string: StringTable.all_valid."},
     {NULL},
 };
 
-static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "pydotcompute.accel._fastpath",
-    .m_doc = "The hot operations of a native kernel, in C; see kernels/accelerate.py.",
-    .m_size = -1,
-    .m_methods = module_methods,
-};
+/* --- the module's state -------------------------------------------------------------------- */
 
 static int
-intern_names(void)
+add_types(PyObject *self, Module *module)
 {
-    struct { PyObject **name; const char *text; } all[] = {
-        {&name_put_gate, "put_gate"}, {&name_get_gate, "get_gate"}, {&name_try_put, "try_put"},
-        {&name_try_get, "try_get"}, {&name_pull, "pull"}, {&name_send_slow, "_send_slow"},
-        {&name_receive_slow, "_receive_slow"}, {&name_took, "took"},
-        {&name_append, "append"}, {&name_popleft, "popleft"}, {&name_get, "get"}, {&name_after, "after"},
-        {&name_idle, "_idle"}, {&name_settle, "settle"}, {&name_handled, "handled"}, {&name_timeout, "timeout"},
-        {&name_throw, "throw"}, {&name_close, "close"}, {&name_spent, "spent"},
+    struct { PyTypeObject **type; PyType_Spec *spec; } all[] = {
+        {&module->layout, &layout_spec}, {&module->ring, &ring_spec},
+        {&module->engine, &engine_spec}, {&module->call, &call_spec},
+        {&module->kernel, &kernel_spec}, {&module->kernels, &kernels_spec},
+        {&module->method, &method_spec},
     };
-    for (size_t n = 0; n < Py_ARRAY_LENGTH(all); n++)
-        if (*all[n].name == NULL && (*all[n].name = PyUnicode_InternFromString(all[n].text)) == NULL)
+    for (size_t n = 0; n < Py_ARRAY_LENGTH(all); n++) {
+        *all[n].type = (PyTypeObject *)PyType_FromModuleAndSpec(self, all[n].spec, NULL);
+        if (*all[n].type == NULL || PyModule_AddType(self, *all[n].type))
             return -1;
+    }
+    return 0;
+}
+
+static int
+intern_names(Module *module)
+{
+#define INTERN(name)                                                                          \
+    if ((module->name_##name = PyUnicode_InternFromString(#name)) == NULL)                    \
+        return -1;
+    NAMES(INTERN)
+#undef INTERN
     return 0;
 }
 
 /* Let isinstance(call, Coroutine) hold, which create_task and others ask. */
 static int
-register_coroutine(void)
+register_coroutine(Module *module)
 {
     PyObject *abc = PyImport_ImportModule("collections.abc"), *coroutine, *done;
     if (abc == NULL)
@@ -156,35 +205,94 @@ register_coroutine(void)
     Py_DECREF(abc);
     if (coroutine == NULL)
         return -1;
-    done = PyObject_CallMethod(coroutine, "register", "O", &CallType);
+    done = PyObject_CallMethod(coroutine, "register", "O", module->call);
     Py_DECREF(coroutine);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
 }
 
+static int
+execute(PyObject *self)
+{
+    Module *module = state_of(self);
+    module->self = self;
+    module->empty_tuple = PyTuple_New(0);
+    if (module->empty_tuple == NULL || intern_names(module)
+        || add_types(self, module) || register_coroutine(module))
+        return -1;
+    return PyModule_AddIntConstant(self, "VERSION", ABI_VERSION);
+}
+
+/* Apply a macro to every reference that may be part of a cycle. */
+#define CYCLIC(X)                                                                             \
+    BOUND(X) X(layout) X(ring) X(engine) X(call) X(kernel) X(kernels) X(method)    \
+    X(ring_kernel) X(shared_nan)
+
+static int
+traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Module *module = state_of(self);
+#define VISIT(name) Py_VISIT(module->name);
+    CYCLIC(VISIT)
+#undef VISIT
+    for (int n = 0; n < FUNCTIONS; n++)
+        Py_VISIT(module->functions[n]);
+    return 0;
+}
+
+/* Objects of the module may live on: their methods call the Python code from now on, or raise. */
+static int
+clear(PyObject *self)
+{
+    Module *module = state_of(self);
+    module->on = 0;
+#define CLEAR(name) Py_CLEAR(module->name);
+    CYCLIC(CLEAR)
+    for (int n = 0; n < FUNCTIONS; n++)
+        Py_CLEAR(module->functions[n]);
+    return 0;
+}
+
+static void
+free_module(void *self)
+{
+    Module *module = state_of(self);
+    (void)clear(self);
+    call_free_spares(module);
+    CLEAR(empty_tuple)
+#define CLEAR_NAME(name) Py_CLEAR(module->name_##name);
+    NAMES(CLEAR_NAME)
+#undef CLEAR_NAME
+#undef CLEAR
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, execute},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
+    /* A free-threaded build takes its lock back when it imports this: rings, counts of calls and the spare
+       calls are read and written without one of their own. */
+    {Py_mod_gil, Py_MOD_GIL_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "pydotcompute.accel._fastpath",
+    .m_doc = "The hot operations of a native kernel, in C; see kernels/accelerate.py.",
+    .m_size = sizeof(Module),
+    .m_methods = module_methods,
+    .m_slots = slots,
+    .m_traverse = traverse,
+    .m_clear = clear,
+    .m_free = free_module,
+};
+
 PyMODINIT_FUNC
 PyInit__fastpath(void)
 {
-    struct { const char *name; PyTypeObject *type; } types[] = {
-        {"Layout", &LayoutType}, {"Ring", &RingType}, {"Engine", &EngineType}, {"Call", &CallType},
-        {"Kernel", &KernelType}, {"Kernels", &KernelsType}, {"Method", &MethodType},
-    };
-    PyObject *self;
-    for (size_t n = 0; n < Py_ARRAY_LENGTH(types); n++)
-        if (PyType_Ready(types[n].type) < 0)
-            return NULL;
-    if (intern_names() || register_coroutine() || share_nan())
-        return NULL;
-    self = PyModule_Create(&module);
-    if (self == NULL)
-        return NULL;
-    for (size_t n = 0; n < Py_ARRAY_LENGTH(types); n++)
-        if (PyModule_AddObjectRef(self, types[n].name, (PyObject *)types[n].type) < 0)
-            goto failed;
-    if (PyModule_AddIntConstant(self, "VERSION", ABI_VERSION) < 0)
-        goto failed;
-    return self;
-failed:
-    Py_DECREF(self);
-    return NULL;
+    return PyModuleDef_Init(&definition);
 }

@@ -2,7 +2,8 @@
 
    What belongs here: what its files share.
      _abi.h               constants, generated from compiler/abi.py by abi_header.py
-     _fastpath_layout.c   messages of scalars to records and back
+     _fastpath_record.c   messages of scalars to records and back
+     _fastpath_layout.c   where the fields of a message class lie, for that
      _fastpath_ring.c     the two rings of a native kernel: storage, try_put, try_get
      _fastpath_objects.c  the queues of an interpreted actor: try_put, try_get
      _fastpath_engine.c   storage of the native engine, and a short burst run inline
@@ -10,6 +11,9 @@
      _fastpath_call.c     the awaitables that these calls return
      _fastpath_method.c   the methods of Python classes that begin all this
      _fastpath.c          the module, and what it knows of the Python classes
+
+   Nothing here is static but constants: all state is in a `Module`, one for each interpreter that
+   imports it.  It counts on the interpreter's lock: see `Py_mod_gil` in _fastpath.c.
 
    The Python code is the definition.  Whatever is unusual is left to it, before anything has been
    changed: a function here either does the whole of its work or none of it. */
@@ -31,8 +35,10 @@
 #error "records are little-endian: on this machine the Python code does the work"
 #endif
 
-/* What an operation came to.  UNUSUAL: nothing was done, the Python code has to do it. */
-enum outcome { FAILED = -1, NO = 0, YES = 1, UNUSUAL = 2 };
+/* What an operation came to.  FALLBACK: nothing was done, the Python code has to do it. */
+enum outcome { FAILED = -1, NO = 0, YES = 1, FALLBACK = 2 };
+
+typedef struct Module Module;
 
 enum { MOST_FIELDS = 32, MOST_BYTES = 512, MOST_SAMPLES = 128 };
 
@@ -47,8 +53,11 @@ typedef struct {
     PyObject *second;      /* 's': list of texts; numpy bool: True; owned */
 } Field;
 
+/* An object that has a `module` owns a reference to `module->self`. */
+
 typedef struct {
     PyObject_HEAD
+    Module *module;
     PyTypeObject *cls;
     Py_ssize_t size;
     Py_ssize_t count;
@@ -59,6 +68,7 @@ typedef struct Engine Engine;
 
 typedef struct {
     PyObject_HEAD
+    Module *module;
     unsigned long long head, tail, seen, bound, mask, size;
     unsigned long long put_gate, get_gate, armed, dropped, peak, sample_at;
     double sample_time;
@@ -73,6 +83,7 @@ typedef int (*Burst)(void *actor, unsigned long long limit);
 
 struct Engine {
     PyObject_HEAD
+    Module *module;
     int gate;
     char staged, prints, waits;
     unsigned long long taken;
@@ -108,24 +119,48 @@ typedef struct {
     PyObject *kernels;          /* a dict from ids to kernels */
 } Kernels;
 
-/* A Python function whose common case runs in C. */
-typedef struct {
-    PyObject_HEAD
-    PyObject *function;
-    PyObject *weakrefs;
-    vectorcallfunc call;
-} Method;
-
 /* The functions that have a Method. */
 enum function {
     KERNEL_SEND, KERNEL_RECEIVE, KERNEL_REQUEST, RUNTIME_SEND, RUNTIME_RECEIVE, RUNTIME_REQUEST,
     RING_PUT, RING_GET, OBJECT_PUT, OBJECT_GET, FUNCTIONS,
 };
 
-/* What the module knows of the Python code. */
+/* A Python function whose common case runs in C. */
 typedef struct {
-    int on;                             /* everything here is set, and use(False) not called */
+    PyObject_HEAD
+    Module *module;
+    PyObject *function;
+    PyTypeObject *owner;        /* of a call: the class whose method it is */
+    PyObject *weakrefs;
+    vectorcallfunc call;
+    enum function which;
+} Method;
+
+typedef struct Call Call;
+
+/* Attribute names: `module->name_get` is "get", interned. */
+#define NAMES(X)                                                                              \
+    X(put_gate) X(get_gate) X(try_put) X(try_get) X(pull) X(_send_slow) X(_receive_slow)      \
+    X(get) X(after) X(_idle) X(took) X(append) X(popleft) X(settle) X(handled) X(timeout)     \
+    X(throw) X(close) X(spent)
+#define NAME_FIELD(name) PyObject *name_##name;
+
+enum { SPARE = 64 };
+
+/* The module's state. */
+struct Module {
+    PyObject *self;                     /* the module: borrowed */
+    NAMES(NAME_FIELD)
+    PyTypeObject *layout, *ring, *engine, *call, *kernel, *kernels, *method;
+    PyObject *empty_tuple;
+    PyObject *shared_nan;               /* the function of compiler/types/shared_nan.py */
+    Call *spare[SPARE];                 /* unused memory */
+    int spares;
+
+    /* What `bind` was given; the classes are NULL before. */
+    int on;                             /* it was called, and use(False) was not */
     PyObject *functions[FUNCTIONS];     /* of the Methods */
+    PyTypeObject *ring_kernel;          /* the owner of KERNEL_SEND */
     PyTypeObject *channel, *inring, *outring, *pace, *object_port, *values;
     PyObject *empty, *foreign, *clock, *correlate;
     /* offsets of __slots__ members */
@@ -135,17 +170,18 @@ typedef struct {
     long long fuel;                     /* of a burst run inline */
     double inline_seconds, overhead;    /* burst_sizing.INLINE_SECONDS, OVERHEAD */
     unsigned long long dense, sparse;   /* metrics.DENSE, SPARSE */
-} World;
+};
 
-extern World world;
-extern PyTypeObject LayoutType, RingType, EngineType, CallType, KernelType, KernelsType;
-extern PyTypeObject MethodType;
+extern PyType_Spec layout_spec, ring_spec, engine_spec, call_spec, kernel_spec, kernels_spec;
+extern PyType_Spec method_spec;
 
-/* Interned attribute names. */
-extern PyObject *name_put_gate, *name_get_gate, *name_try_put, *name_try_get, *name_pull, *name_spent;
-extern PyObject *name_send_slow, *name_receive_slow;
-extern PyObject *name_get, *name_after, *name_idle, *name_took, *name_append, *name_popleft;
-extern PyObject *name_settle, *name_handled, *name_timeout, *name_throw, *name_close;
+/* The state behind one of the module's classes, or a class that inherits from it; NULL and an
+   error if there is none. */
+Module *module_of(PyTypeObject *type);
+/* A new object of a class, without fields but `module`, which lies right behind the head. */
+PyObject *object_new(PyTypeObject *type);
+/* Free an object that is untracked and cleared. */
+void object_free(PyObject *object);
 
 /* A __slots__ member of an instance: borrowed, NULL if it is not set. */
 static inline PyObject *
@@ -177,28 +213,35 @@ release(const Ring *ring, int word, uint64_t value)
     __atomic_store_n((uint64_t *)ring->words.buf + word, value, __ATOMIC_RELEASE);
 }
 
-/* Check a message and write its record: YES, UNUSUAL or FAILED. */
+/* Check a message and write its record: YES, FALLBACK or FAILED. */
 enum outcome layout_pack(const Layout *layout, PyObject *message, char *record);
+/* numpy's scalars keep their value right behind the object header; `Layout` makes sure. */
+static inline char *
+scalar_value(PyObject *scalar)
+{
+    return (char *)scalar + sizeof(PyObject);
+}
+
 /* Build the message of a record: a new reference, or NULL. */
-int share_nan(void);
 PyObject *layout_unpack(const Layout *layout, const char *record);
 
-/* The record of a message for a ring: YES, UNUSUAL or FAILED.  Python code may run. */
+/* The record of a message for a ring: YES, FALLBACK or FAILED.  Python code may run. */
 enum outcome ring_pack(Ring *ring, PyObject *message, char *record);
 /* Publish such a record; as ring_put.  Python code runs only after it is published. */
 enum outcome ring_publish(Ring *ring, const char *record, int gated);
 PyObject *all_known(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
-/* Put a message; NO if the ring is full.  With `gated`, UNUSUAL if the put gate is up. */
+/* Put a message; NO if the ring is full.  With `gated`, FALLBACK if the put gate is up. */
 enum outcome ring_put(Ring *ring, PyObject *message, int gated);
-/* Take the oldest message into *message; NO if there is none. */
+/* Take the oldest message into *message; NO if there is none.  Messages that come before those in
+   the slots (`HostConsumer.spill`) raise the get gate: then it is FALLBACK. */
 enum outcome ring_get(Ring *ring, PyObject **message);
 /* The methods try_put of HostProducer and try_get of HostConsumer. */
 PyObject *ring_try_put(PyObject *ring, PyObject *message);
 PyObject *ring_try_get(PyObject *ring);
 
-PyObject *object_try_put(PyObject *port, PyObject *message);
-PyObject *object_try_get(PyObject *port);
+PyObject *object_try_put(const Module *module, PyObject *port, PyObject *message);
+PyObject *object_try_get(const Module *module, PyObject *port);
 
 /* Run a short burst: YES if messages may have moved. */
 enum outcome engine_pull(Engine *engine);
@@ -212,25 +255,40 @@ typedef struct {
 } Answer;
 
 /* Put a message and let it be answered at once.  YES: there is a reply, and it only remains to
-   say that room was made (`took`) if the status is FULL.  UNUSUAL: nothing was done.  NO: the
+   say that room was made (`took`) if the status is FULL.  FALLBACK: nothing was done.  NO: the
    message was put and a burst run, but there is no reply yet: NativeEngine.after comes next. */
 enum outcome engine_request(Engine *engine, Ring *in, Ring *out, PyObject *message,
                             Answer *answer);
 
 /* Whether this is the thread of the kernel's event loop. */
-int is_home(const Kernel *kernel);
-/* Count a call of a kernel; whether other tasks must have their turn first. */
-enum outcome must_yield(Kernel *kernel);
+static inline int
+is_home(const Kernel *kernel)
+{
+    return kernel->thread == this_thread();
+}
+
+/* Whether the calls of the task have held the event loop for long enough; support/time_share.py
+   says how long.  YES, NO or FAILED. */
+enum outcome look_at_the_clock(Module *module, Kernel *kernel);
+
+static inline enum outcome
+must_yield(Module *module, Kernel *kernel)
+{
+    return --module->calls_left > 0 ? NO : look_at_the_clock(module, kernel);
+}
+
 /* YES: it is done.  NO: the Python method has to see to it. */
-enum outcome send_now(Kernel *kernel, PyObject *message);
-enum outcome receive_now(Kernel *kernel, PyObject **message);
+enum outcome send_now(const Module *module, Kernel *kernel, PyObject *message);
+enum outcome receive_now(const Module *module, Kernel *kernel, PyObject **message);
 /* The same; or NO and *waiting is the coroutine that waits for the reply. */
-enum outcome request_now(Kernel *kernel, PyObject *message, PyObject *timeout, PyObject **reply,
-                         PyObject **waiting);
+enum outcome request_now(const Module *module, Kernel *kernel, PyObject *message,
+                         PyObject *timeout, PyObject **reply, PyObject **waiting);
 
 enum operation { SEND, RECEIVE, REQUEST };
 /* The awaitable of a call: of a kernel, or of a runtime and the id of a kernel. */
-PyObject *call_new(enum operation operation, PyObject *target, PyObject *id, PyObject *message,
-                   PyObject *timeout);
+PyObject *call_new(Module *module, enum operation operation, PyObject *target, PyObject *id,
+                   PyObject *message, PyObject *timeout);
+/* Free the memory of calls that is kept for the next ones. */
+void call_free_spares(Module *module);
 
 #endif

@@ -9,8 +9,9 @@
 
 enum state { NEW, YIELDED, DELEGATED, RUNNING, DONE };
 
-typedef struct {
+struct Call {
     PyObject_HEAD
+    Module *module;
     enum operation operation;
     enum state state;
     PyObject *target;   /* the kernel, or, as long as there is an id, the runtime */
@@ -18,11 +19,7 @@ typedef struct {
     PyObject *message;  /* NULL for RECEIVE */
     PyObject *timeout;
     PyObject *inner;    /* the coroutine it stands for when DELEGATED */
-} Call;
-
-enum { SPARE = 64 };
-static Call *spare[SPARE];
-static int spares;
+};
 
 static const char *
 call_name(const Call *call)
@@ -60,11 +57,12 @@ find_kernel(Call *call)
         if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
             return -1;
         PyErr_Clear();
-        kernel = PyObject_CallMethodOneArg(call->target, name_get, call->id);  /* says why */
+        kernel = PyObject_CallMethodOneArg(call->target, call->module->name_get, call->id);  /* says why */
         if (kernel == NULL)
             return -1;
     }
-    if (!PyObject_TypeCheck(kernel, &KernelType)) {
+    if (call->module->ring_kernel == NULL
+        || !PyObject_TypeCheck(kernel, call->module->ring_kernel)) {
         PyErr_Format(PyExc_TypeError, "%R is no RingKernel", kernel);
         Py_DECREF(kernel);
         return -1;
@@ -80,20 +78,20 @@ delegate(Call *call)
     PyObject *arguments[3] = {call->target, call->message, call->timeout}, *names, *inner;
     switch (call->operation) {
     case SEND:
-        return PyObject_VectorcallMethod(name_send_slow, arguments, 3, NULL);
+        return PyObject_VectorcallMethod(call->module->name__send_slow, arguments, 3, NULL);
     case RECEIVE:
-        return PyObject_CallMethodOneArg(call->target, name_receive_slow, call->timeout);
+        return PyObject_CallMethodOneArg(call->target, call->module->name__receive_slow, call->timeout);
     default:
         if (call->inner != NULL)
             return call->inner;
-        if (world.functions[KERNEL_REQUEST] == NULL) {
+        if (call->module->functions[KERNEL_REQUEST] == NULL) {
             PyErr_SetString(PyExc_RuntimeError, "there is no RingKernel.request");
             return NULL;
         }
-        names = PyTuple_Pack(1, name_timeout);
+        names = PyTuple_Pack(1, call->module->name_timeout);
         if (names == NULL)
             return NULL;
-        inner = PyObject_Vectorcall(world.functions[KERNEL_REQUEST], arguments, 2, names);
+        inner = PyObject_Vectorcall(call->module->functions[KERNEL_REQUEST], arguments, 2, names);
         Py_DECREF(names);
         return inner;
     }
@@ -115,9 +113,14 @@ static PySendResult
 call_step(PyObject *self, PyObject *value, PyObject **result)
 {
     Call *call = (Call *)self;
+    Module *module = call->module;
     enum outcome outcome;
     PySendResult sent;
     *result = NULL;
+    if (call->state <= YIELDED && module->channel == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "the extension has been unloaded");
+        goto failed;
+    }
     switch (call->state) {
     case NEW:
         if (value != NULL && value != Py_None) {
@@ -132,7 +135,7 @@ call_step(PyObject *self, PyObject *value, PyObject **result)
             outcome = NO;
             goto delegated;
         }
-        outcome = must_yield((Kernel *)call->target);
+        outcome = must_yield(module, (Kernel *)call->target);
         if (outcome == FAILED)
             goto failed;
         if (outcome == YES) {
@@ -144,14 +147,14 @@ call_step(PyObject *self, PyObject *value, PyObject **result)
     case YIELDED:
         call->state = RUNNING;
         if (call->operation == SEND) {
-            outcome = send_now((Kernel *)call->target, call->message);
+            outcome = send_now(module, (Kernel *)call->target, call->message);
             if (outcome == YES)
                 *result = Py_NewRef(Py_None);
         }
         else if (call->operation == RECEIVE)
-            outcome = receive_now((Kernel *)call->target, result);
+            outcome = receive_now(module, (Kernel *)call->target, result);
         else
-            outcome = request_now((Kernel *)call->target, call->message, call->timeout,
+            outcome = request_now(module, (Kernel *)call->target, call->message, call->timeout,
                                   result, &call->inner);
         if (outcome == YES) {
             call_end(call);
@@ -249,7 +252,7 @@ call_throw(PyObject *self, PyObject *args)
         raise_given(args);
         return NULL;
     }
-    method = PyObject_GetAttr(call->inner, name_throw);
+    method = PyObject_GetAttr(call->inner, call->module->name_throw);
     if (method == NULL)
         return NULL;
     call->state = RUNNING;
@@ -272,7 +275,7 @@ call_close(PyObject *self, PyObject *Py_UNUSED(unused))
     }
     if (call->state == DELEGATED) {
         call->state = RUNNING;
-        closed = PyObject_CallMethodNoArgs(call->inner, name_close);
+        closed = PyObject_CallMethodNoArgs(call->inner, call->module->name_close);
         call->state = DELEGATED;
         if (closed == NULL)
             return NULL;
@@ -304,19 +307,21 @@ call_repr(PyObject *self)
 /* --- making and unmaking ------------------------------------------------------------------- */
 
 PyObject *
-call_new(enum operation operation, PyObject *target, PyObject *id, PyObject *message,
-         PyObject *timeout)
+call_new(Module *module, enum operation operation, PyObject *target, PyObject *id,
+         PyObject *message, PyObject *timeout)
 {
     Call *call;
-    if (spares) {
-        call = spare[--spares];
-        (void)PyObject_Init((PyObject *)call, &CallType);
+    if (module->spares) {
+        call = module->spare[--module->spares];
+        (void)PyObject_Init((PyObject *)call, module->call);
     }
     else {
-        call = PyObject_GC_New(Call, &CallType);
+        call = PyObject_GC_New(Call, module->call);
         if (call == NULL)
             return NULL;
     }
+    call->module = module;
+    Py_INCREF(module->self);
     call->operation = operation;
     call->state = NEW;
     call->target = Py_NewRef(target);
@@ -328,10 +333,19 @@ call_new(enum operation operation, PyObject *target, PyObject *id, PyObject *mes
     return (PyObject *)call;
 }
 
+void
+call_free_spares(Module *module)
+{
+    while (module->spares)
+        PyObject_GC_Del(module->spare[--module->spares]);
+}
+
 static int
 call_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Call *call = (Call *)self;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(call->module->self);
     Py_VISIT(call->target);
     Py_VISIT(call->id);
     Py_VISIT(call->message);
@@ -379,6 +393,8 @@ static void
 call_dealloc(PyObject *self)
 {
     Call *call = (Call *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    Module *module = call->module;
     if (call->state == NEW) {
         if (PyObject_CallFinalizerFromDealloc(self) < 0)
             return;
@@ -387,10 +403,12 @@ call_dealloc(PyObject *self)
     if (call->target != NULL)
         call_end(call);
     /* one that was finalized would not be again */
-    if (spares < SPARE && !PyObject_GC_IsFinalized(self))
-        spare[spares++] = call;
+    if (module->spares < SPARE && !PyObject_GC_IsFinalized(self))
+        module->spare[module->spares++] = call;
     else
         PyObject_GC_Del(self);
+    Py_DECREF(type);
+    Py_DECREF(module->self);  /* last: it may free the module's state */
 }
 
 static PyMethodDef call_type_methods[] = {
@@ -407,21 +425,25 @@ static PyGetSetDef call_getset[] = {
     {NULL},
 };
 
-static PyAsyncMethods call_async = {.am_await = call_await, .am_send = call_step};
+static PyType_Slot call_slots[] = {
+    {Py_tp_doc, (void *)"One call of send, receive or request: a coroutine."},
+    {Py_tp_dealloc, call_dealloc},
+    {Py_tp_traverse, call_traverse},
+    {Py_tp_clear, call_clear},
+    {Py_tp_finalize, call_finalize},
+    {Py_tp_repr, call_repr},
+    {Py_tp_iternext, call_next},
+    {Py_tp_methods, call_type_methods},
+    {Py_tp_getset, call_getset},
+    {Py_am_await, call_await},
+    {Py_am_send, call_step},
+    {0, NULL},
+};
 
-PyTypeObject CallType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "pydotcompute.accel._fastpath.Call",
-    .tp_doc = "One call of send or receive: a coroutine.",
-    .tp_basicsize = sizeof(Call),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
-    .tp_dealloc = call_dealloc,
-    .tp_traverse = call_traverse,
-    .tp_clear = call_clear,
-    .tp_finalize = call_finalize,
-    .tp_repr = call_repr,
-    .tp_as_async = &call_async,
-    .tp_iternext = call_next,
-    .tp_methods = call_type_methods,
-    .tp_getset = call_getset,
+PyType_Spec call_spec = {
+    .name = "pydotcompute.accel._fastpath.Call",
+    .basicsize = sizeof(Call),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE
+        | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = call_slots,
 };

@@ -50,10 +50,10 @@ sampled(Engine *engine)
     Ring *in = engine->in;
     unsigned long long last = in->sample_at > in->head - 1 ? in->sample_at : in->head - 1;
     double began = in->sample_time;
-    in->sample_at = last < world.dense ? last + 1 : last + world.sparse;
+    in->sample_at = last < engine->module->dense ? last + 1 : last + engine->module->sparse;
     in->sample_time = 0.0;
     if (began != 0.0) {
-        PyObject *clock = PyObject_CallNoArgs(world.clock);
+        PyObject *clock = PyObject_CallNoArgs(engine->module->clock);
         if (clock == NULL)
             return FAILED;
         if (engine->samples >= MOST_SAMPLES)  /* `settle` came back here */
@@ -61,7 +61,7 @@ sampled(Engine *engine)
         engine->sample[engine->samples++] = PyFloat_AsDouble(clock) - began;
         Py_DECREF(clock);
         if (engine->samples == MOST_SAMPLES) {
-            enum outcome outcome = run((PyObject *)engine, name_settle, NULL, NULL);
+            enum outcome outcome = run((PyObject *)engine, engine->module->name_settle, NULL, NULL);
             engine->samples = 0;
             return outcome;
         }
@@ -73,12 +73,12 @@ sampled(Engine *engine)
 static enum outcome
 handled(Engine *engine, unsigned long long done, double seconds)
 {
-    PyObject **slot = (PyObject **)((char *)engine->pace + world.cost), *fresh;
-    double cost = PyFloat_AsDouble(*slot), each = (seconds - world.overhead) / (double)done;
-    unsigned long long limit = PyLong_AsUnsignedLongLong(member(engine->pace, world.limit));
+    PyObject **slot = (PyObject **)((char *)engine->pace + engine->module->cost), *fresh;
+    double cost = PyFloat_AsDouble(*slot), each = (seconds - engine->module->overhead) / (double)done;
+    unsigned long long limit = PyLong_AsUnsignedLongLong(member(engine->pace, engine->module->limit));
     cost += ((each < 1e-9 ? 1e-9 : each) - cost) * (done < 64 ? 0.125 : 0.5);
-    if (done >= limit || cost * (double)limit > 2 * world.inline_seconds)
-        return run_with(engine->pace, name_handled, done, seconds);
+    if (done >= limit || cost * (double)limit > 2 * engine->module->inline_seconds)
+        return run_with(engine->pace, engine->module->name_handled, done, seconds);
     fresh = PyFloat_FromDouble(cost);
     if (fresh == NULL)
         return FAILED;
@@ -117,22 +117,22 @@ is_exact(PyObject *value, PyTypeObject *type)
     return value != NULL && Py_IS_TYPE(value, type);
 }
 
-/* Whether a burst may be run here and now: YES, NO, or UNUSUAL if NativeEngine has to see to it. */
+/* Whether a burst may be run here and now: YES, NO, or FALLBACK if NativeEngine has to see to it. */
 static enum outcome
 ready(const Engine *engine)
 {
     const Ring *in = engine->in, *out = engine->out;
     PyObject *pace = engine->pace;
-    if (engine->burst == NULL || pace == NULL || !Py_IS_TYPE(pace, world.pace)
-        || !is_exact(member(pace, world.cost), &PyFloat_Type)
-        || !is_exact(member(pace, world.limit), &PyLong_Type)
+    if (engine->burst == NULL || pace == NULL || !Py_IS_TYPE(pace, engine->module->pace)
+        || !is_exact(member(pace, engine->module->cost), &PyFloat_Type)
+        || !is_exact(member(pace, engine->module->limit), &PyLong_Type)
         || in->words.buf == NULL || out->words.buf == NULL)
-        return UNUSUAL;
-    if (engine->gate || member(pace, world.too_long) == Py_True)
+        return FALLBACK;
+    if (engine->gate || member(pace, engine->module->too_long) == Py_True)
         return NO;
     if (engine->staged || engine->prints || in->put_gate || out->get_gate
         || *(uint32_t *)(engine->actor + ABI_ACTOR_CARRY_OFFSET))
-        return UNUSUAL;
+        return FALLBACK;
     return YES;
 }
 
@@ -140,11 +140,11 @@ ready(const Engine *engine)
 static int
 burst(Engine *engine, unsigned long long limit, double *seconds, int *timed)
 {
-    double cost = PyFloat_AsDouble(member(engine->pace, world.cost)), began = 0.0;
+    double cost = PyFloat_AsDouble(member(engine->pace, engine->module->cost)), began = 0.0;
     int status;
     *timed = cost > CHEAP_SECONDS || engine->in->head - engine->taken >= SHORT
         || ++engine->tick % SAMPLED == 0;
-    *(int64_t *)(engine->actor + ABI_ACTOR_FUEL_OFFSET) = world.fuel;
+    *(int64_t *)(engine->actor + ABI_ACTOR_FUEL_OFFSET) = engine->module->fuel;
     if (*timed)
         began = now();
     status = engine->burst(engine->actor, limit);
@@ -159,7 +159,7 @@ settle(Engine *engine, double seconds, int timed)
 {
     if (account(engine, acquire(engine->in, ABI_PORT_WORD_TAIL), seconds, timed) == FAILED)
         return FAILED;
-    return engine->waits ? run((PyObject *)engine, name_idle, NULL, NULL) : YES;
+    return engine->waits ? run((PyObject *)engine, engine->module->name__idle, NULL, NULL) : YES;
 }
 
 /* The caller holds a reference to the engine. */
@@ -175,10 +175,10 @@ engine_pull(Engine *engine)
     outcome = ready(engine);
     if (outcome != YES)
         return outcome;
-    status = burst(engine, PyLong_AsUnsignedLongLong(member(engine->pace, world.limit)),
+    status = burst(engine, PyLong_AsUnsignedLongLong(member(engine->pace, engine->module->limit)),
                    &seconds, &timed);
     if (status > ABI_STATUS_MORE || in->head != acquire(in, ABI_PORT_WORD_TAIL))
-        return run_with((PyObject *)engine, name_after, (unsigned)status, seconds);
+        return run_with((PyObject *)engine, engine->module->name_after, (unsigned)status, seconds);
     return settle(engine, seconds, timed);
 }
 
@@ -198,13 +198,13 @@ engine_request(Engine *engine, Ring *in, Ring *out, PyObject *message, Answer *a
        only shows where the queue, when full, does something other than wait */
     if (engine->in != in || engine->out != out || ready(engine) != YES || ordinal != engine->taken
         || out->tail != acquire(out, ABI_PORT_WORD_HEAD) || acquire(out, ABI_PORT_WORD_POLICY) != ABI_POLICY_BLOCK
-        || out->layout == NULL || !Py_IS_TYPE(out->layout, &LayoutType))
-        return UNUSUAL;
+        || out->layout == NULL || !Py_IS_TYPE(out->layout, engine->module->layout))
+        return FALLBACK;
     in->armed = 1;  /* the burst is run here: nobody needs to be woken */
     outcome = ring_publish(in, record, 1);
     in->armed = armed;
     if (outcome != YES)
-        return outcome == FAILED ? FAILED : UNUSUAL;
+        return outcome == FAILED ? FAILED : FALLBACK;
     answer->reply = NULL;
     answer->ordinal = ordinal;
     answer->status = burst(engine, 1, &answer->seconds, &timed);
@@ -215,7 +215,7 @@ engine_request(Engine *engine, Ring *in, Ring *out, PyObject *message, Answer *a
         return outcome == FAILED ? FAILED : NO;
     outcome = engine->burst == NULL ? YES  /* making the reply has detached the engine */
         : answer->status > ABI_STATUS_MORE
-        ? run_with((PyObject *)engine, name_after, (unsigned)answer->status, answer->seconds)
+        ? run_with((PyObject *)engine, engine->module->name_after, (unsigned)answer->status, answer->seconds)
         : settle(engine, answer->seconds, timed);
     if (outcome == FAILED)
         Py_CLEAR(answer->reply);
@@ -229,8 +229,12 @@ engine_attach(PyObject *object, PyObject *args)
     PyObject *block;
     Ring *in, *out;
     unsigned long long actor, burst;
-    if (!PyArg_ParseTuple(args, "OO!O!KK:attach", &block, &RingType, &in, &RingType, &out,
-                          &actor, &burst))
+    PyTypeObject *ring = self->module->ring;
+    if (ring == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "the extension has been unloaded");
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(args, "OO!O!KK:attach", &block, ring, &in, ring, &out, &actor, &burst))
         return NULL;
     if (self->out != NULL)
         Py_CLEAR(self->out->engine);
@@ -282,6 +286,12 @@ engine_detach(PyObject *object, PyObject *Py_UNUSED(unused))
     Py_RETURN_NONE;
 }
 
+static PyObject *
+engine_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    return object_new(type);
+}
+
 static int
 engine_clear(PyObject *object)
 {
@@ -294,6 +304,8 @@ static int
 engine_traverse(PyObject *object, visitproc visit, void *arg)
 {
     Engine *self = (Engine *)object;
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->module->self);
     Py_VISIT(self->block);
     Py_VISIT(self->in);
     Py_VISIT(self->out);
@@ -306,7 +318,7 @@ engine_dealloc(PyObject *object)
 {
     PyObject_GC_UnTrack(object);
     engine_clear(object);
-    Py_TYPE(object)->tp_free(object);
+    object_free(object);
 }
 
 static PyMethodDef engine_methods[] = {
@@ -328,17 +340,21 @@ static PyMemberDef engine_members[] = {
     {NULL},
 };
 
-PyTypeObject EngineType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "pydotcompute.accel._fastpath.Engine",
-    .tp_doc = "The storage of a native engine that bursts run inline share with it.",
-    .tp_basicsize = sizeof(Engine),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
-    .tp_new = PyType_GenericNew,
-    .tp_dealloc = engine_dealloc,
-    .tp_traverse = engine_traverse,
-    .tp_clear = engine_clear,
-    .tp_free = PyObject_GC_Del,
-    .tp_methods = engine_methods,
-    .tp_members = engine_members,
+static PyType_Slot engine_slots[] = {
+    {Py_tp_doc, (void *)"The storage of a native engine that bursts run inline share with it."},
+    {Py_tp_new, engine_new},
+    {Py_tp_dealloc, engine_dealloc},
+    {Py_tp_traverse, engine_traverse},
+    {Py_tp_clear, engine_clear},
+    {Py_tp_methods, engine_methods},
+    {Py_tp_members, engine_members},
+    {0, NULL},
+};
+
+PyType_Spec engine_spec = {
+    .name = "pydotcompute.accel._fastpath.Engine",
+    .basicsize = sizeof(Engine),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE
+        | Py_TPFLAGS_BASETYPE,
+    .slots = engine_slots,
 };

@@ -10,7 +10,7 @@ static Layout *
 layout_of(const Ring *ring)
 {
     PyObject *layout = ring->layout;
-    return layout != NULL && Py_IS_TYPE(layout, &LayoutType) ? (Layout *)layout : NULL;
+    return layout != NULL && Py_IS_TYPE(layout, ring->module->layout) ? (Layout *)layout : NULL;
 }
 
 /* The address of a slot, or NULL if it does not lie in the buffer. */
@@ -31,11 +31,11 @@ ring_pack(Ring *ring, PyObject *message, char *record)
     Layout *layout = layout_of(ring);
     enum outcome packed;
     if (layout == NULL || !Py_IS_TYPE(message, layout->cls))
-        return UNUSUAL;
+        return FALLBACK;
     Py_INCREF(layout);  /* a property of the message may take it from the ring */
     packed = layout_pack(layout, message, record);
     if (packed == YES && (PyObject *)layout != ring->layout)
-        packed = UNUSUAL;
+        packed = FALLBACK;
     Py_DECREF(layout);
     return packed;
 }
@@ -48,7 +48,7 @@ ring_publish(Ring *ring, const char *record, int gated)
     PyObject *done, *wake = ring->wake;
     char *to;
     if (layout == NULL || ring->words.buf == NULL || wake == NULL || (gated && ring->put_gate))
-        return UNUSUAL;
+        return FALLBACK;
     if (head - ring->seen >= ring->bound && !ring->drop_oldest) {
         ring->seen = acquire(ring, ABI_PORT_WORD_TAIL);
         if (head - ring->seen >= ring->bound)
@@ -56,9 +56,9 @@ ring_publish(Ring *ring, const char *record, int gated)
     }
     to = slot(ring, layout, head);
     if (to == NULL)
-        return UNUSUAL;
+        return FALLBACK;
     if (head >= ring->sample_at && ring->sample_time == 0.0) {
-        PyObject *now = PyObject_CallNoArgs(world.clock);
+        PyObject *now = PyObject_CallNoArgs(ring->module->clock);
         if (now == NULL)
             return FAILED;
         ring->sample_at = head;
@@ -93,15 +93,8 @@ ring_get(Ring *ring, PyObject **message)
     Layout *layout = layout_of(ring);
     unsigned long long tail = ring->tail;
     char *from, record[MOST_BYTES];
-    if (layout == NULL || ring->words.buf == NULL || ring->drop_oldest)
-        return UNUSUAL;
-    if (world.spill) {
-        PyObject *spill = member((PyObject *)ring, world.spill);
-        if (spill == NULL || PyObject_Size(spill) != 0) {
-            PyErr_Clear();
-            return UNUSUAL;
-        }
-    }
+    if (layout == NULL || ring->words.buf == NULL || ring->drop_oldest || ring->get_gate)
+        return FALLBACK;
     if (tail == ring->seen) {
         ring->seen = acquire(ring, ABI_PORT_WORD_HEAD);
         if (tail == ring->seen)
@@ -109,7 +102,7 @@ ring_get(Ring *ring, PyObject **message)
     }
     from = slot(ring, layout, tail);
     if (from == NULL)
-        return UNUSUAL;
+        return FALLBACK;
     /* Making the message may run any code (a descriptor, the garbage collector), which may take
        the next message or the memory away: so this message is copied and counted first. */
     memcpy(record, from, layout->size);
@@ -124,7 +117,7 @@ ring_get(Ring *ring, PyObject **message)
         if (!back || !PyErr_ExceptionMatches(PyExc_Exception))
             return FAILED;
         PyErr_Clear();  /* an error is reported by the Python method */
-        return UNUSUAL;
+        return FALLBACK;
     }
     if (ring->words.buf != NULL)
         release(ring, ABI_PORT_WORD_TAIL, ring->tail);
@@ -138,19 +131,25 @@ ring_try_put(PyObject *ring, PyObject *message)
     case YES: Py_RETURN_TRUE;
     case NO: Py_RETURN_FALSE;
     case FAILED: return NULL;
-    default: return PyObject_CallFunctionObjArgs(world.functions[RING_PUT], ring, message, NULL);
+    default: return PyObject_CallFunctionObjArgs(((Ring *)ring)->module->functions[RING_PUT], ring, message, NULL);
     }
 }
 
 PyObject *
 ring_try_get(PyObject *ring)
 {
-    PyObject *message;
-    switch (ring_get((Ring *)ring, &message)) {
+    const Module *module = ((Ring *)ring)->module;
+    PyObject *spill = member(ring, module->spill), *message;
+    enum outcome outcome = FALLBACK;
+    if (spill != NULL && PyObject_Size(spill) == 0)
+        outcome = ring_get((Ring *)ring, &message);
+    else
+        PyErr_Clear();
+    switch (outcome) {
     case YES: return message;
-    case NO: return Py_NewRef(world.empty);
+    case NO: return Py_NewRef(module->empty);
     case FAILED: return NULL;
-    default: return PyObject_CallOneArg(world.functions[RING_GET], ring);
+    default: return PyObject_CallOneArg(module->functions[RING_GET], ring);
     }
 }
 
@@ -245,10 +244,18 @@ static PyMemberDef ring_members[] = {
     {NULL},
 };
 
+static PyObject *
+ring_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    return object_new(type);
+}
+
 static int
 ring_traverse(PyObject *object, visitproc visit, void *arg)
 {
     Ring *self = (Ring *)object;
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->module->self);
     Py_VISIT(self->wake);
     Py_VISIT(self->pull);
     Py_VISIT(self->slots);
@@ -277,20 +284,24 @@ ring_dealloc(PyObject *object)
 {
     PyObject_GC_UnTrack(object);
     ring_clear(object);
-    Py_TYPE(object)->tp_free(object);
+    object_free(object);
 }
 
-PyTypeObject RingType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "pydotcompute.accel._fastpath.Ring",
-    .tp_doc = "The storage of a host's end of a ring: what is in __slots__ without the extension.",
-    .tp_basicsize = sizeof(Ring),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
-    .tp_new = PyType_GenericNew,
-    .tp_dealloc = ring_dealloc,
-    .tp_traverse = ring_traverse,
-    .tp_clear = ring_clear,
-    .tp_free = PyObject_GC_Del,
-    .tp_members = ring_members,
-    .tp_getset = ring_getset,
+static PyType_Slot ring_slots[] = {
+    {Py_tp_doc, (void *)"The storage of a host's end of a ring: what is in __slots__ without the extension."},
+    {Py_tp_new, ring_new},
+    {Py_tp_dealloc, ring_dealloc},
+    {Py_tp_traverse, ring_traverse},
+    {Py_tp_clear, ring_clear},
+    {Py_tp_members, ring_members},
+    {Py_tp_getset, ring_getset},
+    {0, NULL},
+};
+
+PyType_Spec ring_spec = {
+    .name = "pydotcompute.accel._fastpath.Ring",
+    .basicsize = sizeof(Ring),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE
+        | Py_TPFLAGS_BASETYPE,
+    .slots = ring_slots,
 };

@@ -5,20 +5,15 @@
 
 #include "_fastpath.h"
 
-int
-is_home(const Kernel *kernel)
-{
-    return kernel->thread == this_thread();
-}
-
 /* Whether an attribute of a port is 0: YES, NO or FAILED. */
 static enum outcome
-is_zero(PyObject *port, PyObject *name)
+is_zero(const Module *module, PyObject *port, PyObject *name)
 {
     PyObject *value;
     int truth;
-    if (Py_IS_TYPE(port, world.object_port)) {
-        value = member(port, world.objects[name == name_put_gate ? PORT_PUT_GATE : PORT_GET_GATE]);
+    if (Py_IS_TYPE(port, module->object_port)) {
+        enum port_slot slot = name == module->name_put_gate ? PORT_PUT_GATE : PORT_GET_GATE;
+        value = member(port, module->objects[slot]);
         if (value != NULL && PyLong_CheckExact(value))
             return PyObject_IsTrue(value) ? NO : YES;
     }
@@ -41,55 +36,51 @@ truth_of(PyObject *result)
     return truth < 0 ? FAILED : truth ? YES : NO;
 }
 
-/* Whether the calls of the task have held the event loop for long enough; support/time_share.py
-   says how long.  YES, NO or FAILED. */
 enum outcome
-must_yield(Kernel *kernel)
+look_at_the_clock(Module *module, Kernel *kernel)
 {
-    PyObject *spent;
-    if (--world.calls_left > 0 || kernel->share == NULL)
+    if (kernel->share == NULL)
         return NO;
-    world.calls_left = world.calls;
-    spent = PyObject_CallMethodNoArgs(kernel->share, name_spent);
-    return truth_of(spent);
+    module->calls_left = module->calls;
+    return truth_of(PyObject_CallMethodNoArgs(kernel->share, module->name_spent));
 }
 
 /* The port of a channel of a kernel: a new reference, or NULL. */
 static PyObject *
-port_of(PyObject *channel)
+port_of(const Module *module, PyObject *channel)
 {
     PyObject *port;
-    if (channel == NULL || !PyObject_TypeCheck(channel, world.channel)) {
+    if (channel == NULL || !PyObject_TypeCheck(channel, module->channel)) {
         PyErr_SetString(PyExc_TypeError, "a kernel's queue is a Channel");
         return NULL;
     }
-    port = member(channel, world.port);
+    port = member(channel, module->port);
     if (port == NULL)
         PyErr_SetString(PyExc_AttributeError, "port");
     return Py_XNewRef(port);
 }
 
 enum outcome
-send_now(Kernel *kernel, PyObject *message)
+send_now(const Module *module, Kernel *kernel, PyObject *message)
 {
-    PyObject *port = port_of(kernel->inbox);
-    enum outcome outcome = UNUSUAL;
+    PyObject *port = port_of(module, kernel->inbox);
+    enum outcome outcome = FALLBACK;
     if (port == NULL)
         return FAILED;
-    if (Py_IS_TYPE(port, world.inring)) {
+    if (Py_IS_TYPE(port, module->inring)) {
         if (((Ring *)port)->put_gate) {
             Py_DECREF(port);
             return NO;
         }
         outcome = ring_put((Ring *)port, message, 1);
     }
-    if (outcome == UNUSUAL) {
-        outcome = is_zero(port, name_put_gate);
+    if (outcome == FALLBACK) {
+        outcome = is_zero(module, port, module->name_put_gate);
         if (outcome == YES)
-            outcome = truth_of(Py_IS_TYPE(port, world.inring)
-                ? PyObject_CallFunctionObjArgs(world.functions[RING_PUT], port, message, NULL)
-                : PyObject_CallMethodOneArg(port, name_try_put, message));
-        if (outcome == FAILED && PyErr_ExceptionMatches(world.foreign)) {
+            outcome = truth_of(Py_IS_TYPE(port, module->inring)
+                ? PyObject_CallFunctionObjArgs(module->functions[RING_PUT], port, message, NULL)
+                : PyObject_CallMethodOneArg(port, module->name_try_put, message));
+        if (outcome == FAILED && PyErr_ExceptionMatches(module->foreign)) {
             PyErr_Clear();
             outcome = NO;
         }
@@ -100,57 +91,57 @@ send_now(Kernel *kernel, PyObject *message)
 
 /* Let the other end work now; YES if there may be a message. */
 static enum outcome
-pull(PyObject *port)
+pull(const Module *module, PyObject *port)
 {
-    if (Py_IS_TYPE(port, world.outring) && ((Ring *)port)->engine != NULL) {
+    if (Py_IS_TYPE(port, module->outring) && ((Ring *)port)->engine != NULL) {
         Engine *engine = (Engine *)Py_NewRef(((Ring *)port)->engine);
         enum outcome outcome = engine_pull(engine);
         Py_DECREF(engine);
-        if (outcome != UNUSUAL)
+        if (outcome != FALLBACK)
             return outcome;
     }
-    return truth_of(PyObject_CallMethodNoArgs(port, name_pull));
+    return truth_of(PyObject_CallMethodNoArgs(port, module->name_pull));
 }
 
 /* Take a message from a port; NO if there is none. */
 static enum outcome
-take(PyObject *port, PyObject **message)
+take(const Module *module, PyObject *port, PyObject **message)
 {
-    if (Py_IS_TYPE(port, world.outring)) {
+    if (Py_IS_TYPE(port, module->outring)) {
         enum outcome outcome = ring_get((Ring *)port, message);
-        if (outcome != UNUSUAL)
+        if (outcome != FALLBACK)
             return outcome;
-        *message = PyObject_CallOneArg(world.functions[RING_GET], port);
+        *message = PyObject_CallOneArg(module->functions[RING_GET], port);
     }
     else
-        *message = PyObject_CallMethodNoArgs(port, name_try_get);
+        *message = PyObject_CallMethodNoArgs(port, module->name_try_get);
     if (*message == NULL)
         return FAILED;
-    if (*message != world.empty)
+    if (*message != module->empty)
         return YES;
     Py_CLEAR(*message);
     return NO;
 }
 
 enum outcome
-receive_now(Kernel *kernel, PyObject **message)
+receive_now(const Module *module, Kernel *kernel, PyObject **message)
 {
-    PyObject *port = port_of(kernel->outbox);
+    PyObject *port = port_of(module, kernel->outbox);
     enum outcome outcome;
     if (port == NULL)
         return FAILED;
-    if (Py_IS_TYPE(port, world.outring))
+    if (Py_IS_TYPE(port, module->outring))
         outcome = ((Ring *)port)->get_gate ? NO : YES;
     else
-        outcome = is_zero(port, name_get_gate);
+        outcome = is_zero(module, port, module->name_get_gate);
     if (outcome == YES) {
-        outcome = take(port, message);
+        outcome = take(module, port, message);
         if (outcome == NO) {
-            outcome = pull(port);
+            outcome = pull(module, port);
             if (outcome == YES) {  /* it may have changed the port */
                 Py_DECREF(port);
-                port = port_of(kernel->outbox);
-                outcome = port == NULL ? FAILED : take(port, message);
+                port = port_of(module, kernel->outbox);
+                outcome = port == NULL ? FAILED : take(module, port, message);
             }
         }
     }
@@ -159,15 +150,15 @@ receive_now(Kernel *kernel, PyObject **message)
 }
 
 enum outcome
-request_now(Kernel *kernel, PyObject *message, PyObject *timeout, PyObject **reply,
-            PyObject **waiting)
+request_now(const Module *module, Kernel *kernel, PyObject *message, PyObject *timeout,
+            PyObject **reply, PyObject **waiting)
 {
-    PyObject *in = port_of(kernel->inbox), *out = NULL, *engine = NULL, *done = NULL;
-    enum outcome outcome = UNUSUAL;
+    PyObject *in = port_of(module, kernel->inbox), *out = NULL, *engine = NULL, *done = NULL;
+    enum outcome outcome = FALLBACK;
     Answer answer;
-    if (in == NULL || (out = port_of(kernel->outbox)) == NULL)
+    if (in == NULL || (out = port_of(module, kernel->outbox)) == NULL)
         outcome = FAILED;
-    else if (Py_IS_TYPE(in, world.inring) && Py_IS_TYPE(out, world.outring)
+    else if (Py_IS_TYPE(in, module->inring) && Py_IS_TYPE(out, module->outring)
              && ((Ring *)out)->engine != NULL) {
         engine = Py_NewRef((PyObject *)((Ring *)out)->engine);
         outcome = engine_request((Engine *)engine, (Ring *)in, (Ring *)out, message, &answer);
@@ -182,13 +173,13 @@ request_now(Kernel *kernel, PyObject *message, PyObject *timeout, PyObject **rep
     else if (outcome == YES) {
         if (answer.status == ABI_STATUS_FULL) {
             PyObject *channel = Py_XNewRef(kernel->outbox);
-            done = channel == NULL ? NULL : PyObject_CallMethodNoArgs(channel, name_took);
+            done = channel == NULL ? NULL : PyObject_CallMethodNoArgs(channel, module->name_took);
             if (channel == NULL)
                 PyErr_SetString(PyExc_AttributeError, "_outbox");
             Py_XDECREF(channel);
         }
         if (answer.status != ABI_STATUS_FULL || done != NULL)
-            Py_XSETREF(done, PyObject_CallFunctionObjArgs(world.correlate, answer.reply, message,
+            Py_XSETREF(done, PyObject_CallFunctionObjArgs(module->correlate, answer.reply, message,
                                                           NULL));
         *reply = answer.reply;
         if (done == NULL) {
@@ -200,7 +191,7 @@ request_now(Kernel *kernel, PyObject *message, PyObject *timeout, PyObject **rep
     Py_XDECREF(in);
     Py_XDECREF(out);
     Py_XDECREF(engine);
-    return outcome == UNUSUAL ? NO : outcome;
+    return outcome == FALLBACK ? NO : outcome;
 }
 
 /* --- storage of a kernel ------------------------------------------------------------------- */
@@ -216,6 +207,7 @@ static PyMemberDef kernel_members[] = {
 static int
 kernel_traverse(PyObject *object, visitproc visit, void *arg)
 {
+    Py_VISIT(Py_TYPE(object));
     Py_VISIT(((Kernel *)object)->inbox);
     Py_VISIT(((Kernel *)object)->outbox);
     Py_VISIT(((Kernel *)object)->share);
@@ -234,23 +226,29 @@ kernel_clear(PyObject *object)
 static void
 kernel_dealloc(PyObject *object)
 {
+    PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
     kernel_clear(object);
-    Py_TYPE(object)->tp_free(object);
+    type->tp_free(object);
+    Py_DECREF(type);
 }
 
-PyTypeObject KernelType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "pydotcompute.accel._fastpath.Kernel",
-    .tp_doc = "The storage of a RingKernel.",
-    .tp_basicsize = sizeof(Kernel),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
-    .tp_new = PyType_GenericNew,
-    .tp_dealloc = kernel_dealloc,
-    .tp_traverse = kernel_traverse,
-    .tp_clear = kernel_clear,
-    .tp_free = PyObject_GC_Del,
-    .tp_members = kernel_members,
+static PyType_Slot kernel_slots[] = {
+    {Py_tp_doc, "The storage of a RingKernel."},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_dealloc, kernel_dealloc},
+    {Py_tp_traverse, kernel_traverse},
+    {Py_tp_clear, kernel_clear},
+    {Py_tp_members, kernel_members},
+    {0, NULL},
+};
+
+PyType_Spec kernel_spec = {
+    .name = "pydotcompute.accel._fastpath.Kernel",
+    .basicsize = sizeof(Kernel),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE
+        | Py_TPFLAGS_BASETYPE,
+    .slots = kernel_slots,
 };
 
 /* --- storage of a runtime ------------------------------------------------------------------ */
@@ -263,6 +261,7 @@ static PyMemberDef kernels_members[] = {
 static int
 kernels_traverse(PyObject *object, visitproc visit, void *arg)
 {
+    Py_VISIT(Py_TYPE(object));
     Py_VISIT(((Kernels *)object)->kernels);
     return 0;
 }
@@ -277,21 +276,27 @@ kernels_clear(PyObject *object)
 static void
 kernels_dealloc(PyObject *object)
 {
+    PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
     kernels_clear(object);
-    Py_TYPE(object)->tp_free(object);
+    type->tp_free(object);
+    Py_DECREF(type);
 }
 
-PyTypeObject KernelsType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "pydotcompute.accel._fastpath.Kernels",
-    .tp_doc = "The storage of a RingKernelRuntime.",
-    .tp_basicsize = sizeof(Kernels),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
-    .tp_new = PyType_GenericNew,
-    .tp_dealloc = kernels_dealloc,
-    .tp_traverse = kernels_traverse,
-    .tp_clear = kernels_clear,
-    .tp_free = PyObject_GC_Del,
-    .tp_members = kernels_members,
+static PyType_Slot kernels_slots[] = {
+    {Py_tp_doc, "The storage of a RingKernelRuntime."},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_dealloc, kernels_dealloc},
+    {Py_tp_traverse, kernels_traverse},
+    {Py_tp_clear, kernels_clear},
+    {Py_tp_members, kernels_members},
+    {0, NULL},
+};
+
+PyType_Spec kernels_spec = {
+    .name = "pydotcompute.accel._fastpath.Kernels",
+    .basicsize = sizeof(Kernels),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE
+        | Py_TPFLAGS_BASETYPE,
+    .slots = kernels_slots,
 };

@@ -15,11 +15,12 @@ import numpy as np
 
 from pydotcompute.compiler.types import types
 from pydotcompute.compiler.types.message_schema import Schema, record_dtype, schema_of
+from pydotcompute.compiler.types.shared_nan import shared_nan
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import Type
 from pydotcompute.errors import SchemaError
 
-VERSION: Final = 8
+VERSION: Final = 9
 """The version of the interface to ``_fastpath``; C has it from ``_abi.h`` (``abi_header``)."""
 
 extension: Any = None
@@ -110,6 +111,7 @@ if TYPE_CHECKING or extension is None:
         __slots__ = ("_kernels",)
 
 else:
+    extension.share_nan(shared_nan)
     RingStorage = extension.Ring
     EngineStorage = extension.Engine
     KernelStorage = extension.Kernel
