@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from uuid import UUID
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from pydotcompute.compiler.types import types
+from pydotcompute.compiler.types.atoms import ATOMS, Atom
 from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
 from pydotcompute.compiler.types.message_schema import schema_of
 from pydotcompute.compiler.types.types import Type
@@ -99,9 +99,8 @@ def values(t: Type) -> SearchStrategy[Any]:
             return st.sampled_from(t.members)
         case types.LiteralType():
             return st.sampled_from(t.values)
-        case types.UUIDType():
-            hard = st.sampled_from([UUID(int=0), UUID(int=2**128 - 1), UUID(int=2**64)])
-            return hard | st.uuids()
+        case types.AtomType():
+            return st.sampled_from(ATOMS[t].hard) | _atoms(ATOMS[t])
         case types.OptionalType():
             return st.none() | values(t.item)
         case types.ListType():
@@ -134,6 +133,12 @@ def _scalars(t: types.ScalarType) -> SearchStrategy[Any]:
     low, high = int(info.min), int(info.max)
     hard_ints = {n for n in (low, low + 1, -1, 0, 1, 2, high // 2, high - 1, high) if low <= n}
     return (st.sampled_from(sorted(hard_ints)) | st.integers(low, high)).map(make)
+
+
+def _atoms(atom: Atom) -> SearchStrategy[Any]:
+    ranges = {"<u8": (0, 2**64 - 1), "<i8": (INT_MIN, INT_MAX)}
+    words = [st.integers(*ranges[code]) for code in atom.words.values()]
+    return st.tuples(*words).map(lambda values: atom.join(*values))
 
 
 def _arrays(t: types.ArrayType) -> SearchStrategy[Any]:

@@ -7,6 +7,7 @@ generated text uses get a trailing underscore, letters outside ASCII their code 
 
 from __future__ import annotations
 
+import itertools
 import re
 import struct
 import textwrap
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler.ops.primitive import suffix
+from pydotcompute.compiler.types.atoms import ATOMS, WORDS
 from pydotcompute.compiler.types.limits import DICT_CAPACITY
 from pydotcompute.compiler.types.message_schema import Schema, schema_of
 from pydotcompute.compiler.types.storage import storage
@@ -29,9 +31,9 @@ from pydotcompute.compiler.types.types import (
     STR,
     TEXT,
     UNBOUND,
-    UUID,
     WIDE,
     ArrayType,
+    AtomType,
     DequeType,
     DictType,
     EnumType,
@@ -119,6 +121,10 @@ def comment(text: str) -> str:
     return plain.replace("*/", "* /").replace("/*", "/ *").rstrip("\\?/ ")
 
 
+_ODD = ("0x9e3779b97f4a7c15", "0xc2b2ae3d27d4eb4f")
+"""Factors of hashes: of the golden ratio, and of xxHash."""
+
+
 class CTypes:
     """The structs of one kernel, in an order in which each follows those it contains."""
 
@@ -160,8 +166,8 @@ class CTypes:
             return "u8"
         if type_ == ERROR:
             return "i32"
-        if type_ == UUID:
-            return "pdc_uuid"
+        if isinstance(type_, AtomType):
+            return self._atom(type_)
         if isinstance(type_, UnionType):
             return self._union(type_)
         if isinstance(type_, TupleType):
@@ -194,6 +200,21 @@ class CTypes:
             f"PDC_FN bool operator==(const {name} &a, const {name} &b) {{ return {same}; }}\n"
             f"PDC_FN u32 pdc_hash(const {name} &key) {{ u32 h = 0; {mixed} return h; }}"
         )
+
+    def _atom(self, type_: AtomType) -> str:
+        """A struct of words, with what comparisons and dicts ask of it."""
+        name, words = f"pdc_{type_}", ATOMS[type_].words
+        fields = " ".join(f"{WORDS[code]} {word};" for word, code in words.items())
+        same = " && ".join(f"a.{word} == b.{word}" for word in words)
+        factors = zip(words, itertools.cycle(_ODD), strict=False)
+        mixed = " ^ ".join(f"(u64)key.{word} * {odd}ULL" for word, odd in factors)
+        self.definitions.append(
+            f"struct {name} {{ {fields} }};\n"
+            f"PDC_FN bool operator==(const {name} &a, const {name} &b) {{ return {same}; }}\n"
+            f"PDC_FN bool operator!=(const {name} &a, const {name} &b) {{ return !(a == b); }}\n"
+            f"PDC_FN u32 pdc_hash(const {name} &key) {{ return (u32)(({mixed}) >> 32); }}"
+        )
+        return name
 
     def _union(self, type_: UnionType) -> str:
         parts = [self.spell(member) for member in type_.members]

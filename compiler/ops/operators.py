@@ -41,8 +41,8 @@ from pydotcompute.compiler.types.types import (
     NONE,
     NP_BOOL,
     STR,
-    UUID,
     WIDE,
+    AtomType,
     EnumType,
     ErrorType,
     ScalarType,
@@ -214,14 +214,12 @@ def _same_identity(symbol: str, left: Type, right: Type) -> Signature | None:
     """``==`` and ``!=`` of values that are carried as ids."""
     if symbol not in ("==", "!=", "is", "is not"):
         return None
-    if symbol.startswith("is") and left in (STR, UUID):
+    if symbol.startswith("is") and (left == STR or isinstance(left, AtomType)):
         return None  # two equal ones may be two objects, or one
     name, python = COMPARISONS["==" if symbol in ("==", "is") else "!="]
     if left == right == NONE:
         return Signature((left, right), ALWAYS[name == "eq"], BOOL)
-    if left == right == UUID:
-        name += "_uuid"
-    elif left != right or not (left == STR or isinstance(left, (EnumType, ErrorType))):
+    if left != right or not (left == STR or isinstance(left, (AtomType, EnumType, ErrorType))):
         return None
     return Signature((left, right), Primitive(name, python), BOOL)
 
@@ -330,6 +328,6 @@ def truth(operand: Type) -> Primitive | bool | None:
         return False
     if isinstance(operand, ScalarType):
         return _TRUTH.get(operand, _TRUTH[INT])
-    if isinstance(operand, (EnumType, ErrorType)) or operand == UUID:
+    if isinstance(operand, (AtomType, EnumType, ErrorType)):
         return True
     return _TRUTH.get(operand)

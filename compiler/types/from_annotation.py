@@ -12,20 +12,19 @@ from __future__ import annotations
 import enum
 import types as pytypes
 import typing
-import uuid
 from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
 from annotated_types import Len, MaxLen
 
+from pydotcompute.compiler.types.atoms import BY_CLASS
 from pydotcompute.compiler.types.types import (
     BOOL,
     FLOAT,
     INT,
     NONE,
     STR,
-    UUID,
     ArrayType,
     EnumType,
     ListType,
@@ -39,7 +38,7 @@ from pydotcompute.compiler.types.types import (
 )
 
 _PLAIN: dict[Any, Type] = {
-    bool: BOOL, int: INT, float: FLOAT, str: STR, uuid.UUID: UUID,
+    bool: BOOL, int: INT, float: FLOAT, str: STR,
     None: NONE, type(None): NONE,
 }  # fmt: skip
 
@@ -67,6 +66,8 @@ def from_annotation(annotation: Any) -> Type:
     annotation = _unaliased(annotation)
     if annotation in _PLAIN if isinstance(annotation, type) or annotation is None else False:
         return _PLAIN[annotation]
+    if annotation in BY_CLASS:
+        return BY_CLASS[annotation]
     if isinstance(annotation, type) and not typing.get_origin(annotation):
         return _from_class(annotation)
     return _from_generic(annotation)

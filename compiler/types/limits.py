@@ -6,6 +6,7 @@ from typing import Any
 
 from pydotcompute.compiler.types.types import (
     FLOAT,
+    AtomType,
     BoolType,
     EnumType,
     FloatType,
@@ -14,7 +15,6 @@ from pydotcompute.compiler.types.types import (
     StrType,
     TupleType,
     Type,
-    UUIDType,
     WideType,
     members_of,
 )
@@ -49,4 +49,4 @@ def is_key(type_: Type) -> bool:
         return not type_.is_float
     if isinstance(type_, TupleType):
         return all(map(is_key, type_.items))
-    return isinstance(type_, (BoolType, FloatType, IntType, WideType, StrType, EnumType, UUIDType))
+    return isinstance(type_, (BoolType, FloatType, IntType, WideType, StrType, EnumType, AtomType))

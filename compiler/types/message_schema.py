@@ -33,6 +33,7 @@ import numpy as np
 from pydotcompute.compiler.diagnostics.errors import SchemaError
 from pydotcompute.compiler.types import types
 from pydotcompute.compiler.types.annotations import evaluate
+from pydotcompute.compiler.types.atoms import ATOMS
 from pydotcompute.compiler.types.from_annotation import from_annotation
 from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
 from pydotcompute.compiler.types.types import Type, UnsupportedTypeError
@@ -45,8 +46,9 @@ _SCHEMA = "__pydotcompute_schema__"
 
 MAX_RECORD_BYTES = 1 << 24
 
+_ATOMS = ", ".join(type_.cls.__name__ for type_ in ATOMS)
 _SUPPORTED = (
-    "use bool, int, float, str, a numpy scalar type, Enum, Literal, UUID, T | None, "
+    f"use bool, int, float, str, a numpy scalar type, Enum, Literal, {_ATOMS}, T | None, "
     "Annotated[list[T], MaxLen(n)], Annotated[NDArray[T], Shape(n)] or an @message class"
 )
 
@@ -216,8 +218,8 @@ def _record(t: Type, outer: tuple[type, ...]) -> np.dtype[Any]:
             return np.dtype("<u4")
         case types.LiteralType():
             return _literal(t, outer)
-        case types.UUIDType():
-            return _struct(["hi", "lo"], ["<u8", "<u8"])
+        case types.AtomType():
+            return ATOMS[t].dtype
         case types.OptionalType():
             return _struct(["present", "value"], ["?", _record(t.item, outer)])
         case types.ListType():

@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 import logging
 import re
-import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler.types import message_schema as schemas
+from pydotcompute.compiler.types.atoms import BY_CLASS
 from pydotcompute.compiler.types.int_ranges import int_type
 from pydotcompute.compiler.types.limits import DICT_CAPACITY, STATE_LIST_CAPACITY, is_key
 from pydotcompute.compiler.types.missing import MISSING
@@ -30,7 +30,6 @@ from pydotcompute.compiler.types.types import (
     NEVER,
     NONE,
     STR,
-    UUID,
     ArrayType,
     DequeType,
     DictType,
@@ -49,7 +48,7 @@ from pydotcompute.compiler.types.types import (
 )
 
 _PLAIN: dict[type, Type] = {
-    bool: BOOL, float: FLOAT, str: STR, type(None): NONE, uuid.UUID: UUID,
+    bool: BOOL, float: FLOAT, str: STR, type(None): NONE,
 }  # fmt: skip
 
 
@@ -108,6 +107,8 @@ def of_value(value: Any) -> Type:
         return type_
     if cls in _PLAIN:
         return _PLAIN[cls]
+    if cls in BY_CLASS:
+        return BY_CLASS[cls]
     if isinstance(value, enum.Enum):
         return EnumType(cls)
     if isinstance(value, np.generic) and is_number(value.dtype):

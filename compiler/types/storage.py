@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import deque
 from collections.abc import Callable
 from functools import cache
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler.types import message_schema as schemas
+from pydotcompute.compiler.types.atoms import ATOMS
 from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
 from pydotcompute.compiler.types.limits import DICT_CAPACITY, has_nan
 from pydotcompute.compiler.types.missing import MISSING
@@ -30,9 +30,9 @@ from pydotcompute.compiler.types.types import (
     STR,
     TEXT,
     UNBOUND,
-    UUID,
     WIDE,
     ArrayType,
+    AtomType,
     DequeType,
     DictType,
     EnumType,
@@ -132,8 +132,8 @@ def store(record: Any, name: Any, type_: Type, value: Any) -> None:
             store(record[name], "value", type_.item, value)
     elif isinstance(type_, LiteralType):
         store(record, name, type_.base, value)
-    elif type_ == UUID:
-        record[name]["hi"], record[name]["lo"] = value.int >> 64, value.int & (2**64 - 1)
+    elif isinstance(type_, AtomType):
+        ATOMS[type_].store(record[name], value)
     elif type_ == WIDE:
         record[name]["hi"], record[name]["lo"] = value >> 64, value & (2**64 - 1)
     elif isinstance(type_, EnumType):
@@ -251,7 +251,7 @@ def _member(type_: UnionType, value: Any) -> int:
 _LARGEST = float(np.finfo(np.float64).max)
 
 _CLASSES: dict[Type, type] = {
-    BOOL: bool, INT: int, WIDE: int, FLOAT: float, STR: str, NONE: type(None), UUID: uuid.UUID,
+    BOOL: bool, INT: int, WIDE: int, FLOAT: float, STR: str, NONE: type(None),
 }  # fmt: skip
 
 
@@ -263,7 +263,7 @@ def is_of(value: Any, type_: Type) -> bool:
         return value is type_.value
     if isinstance(type_, ScalarType):
         return isinstance(value, np.generic) and value.dtype == type_.dtype
-    if isinstance(type_, (EnumType, MessageType)):
+    if isinstance(type_, (AtomType, EnumType, MessageType)):
         return type(value) is type_.cls
     if isinstance(type_, TupleType):
         return type(value) is tuple and len(value) == len(type_.items) and all(
@@ -354,7 +354,7 @@ def load(stored: Any, type_: Type) -> Any:
         return load(stored, type_.base)
     if type_ == WIDE:
         return int(stored["hi"]) << 64 | int(stored["lo"])
-    if type_ == UUID:
-        return uuid.UUID(int=int(stored["hi"]) << 64 | int(stored["lo"]))
+    if isinstance(type_, AtomType):
+        return ATOMS[type_].load(stored)
     value = stored.item()
     return shared_nan(value) if type_ == FLOAT and value != value else value

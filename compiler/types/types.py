@@ -10,6 +10,7 @@ What belongs here: what a type *is*.  What may be done with values of a type is 
 from __future__ import annotations
 
 import enum
+import uuid
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -79,8 +80,17 @@ class StrType(Type):
 
 
 @dataclass(frozen=True)
-class UUIDType(Type):
-    """``uuid.UUID``: 128 bits, carried as two 64-bit words, high word first."""
+class AtomType(Type):
+    """An immutable class whose values are carried as some words: see ``atoms``.
+
+    Args:
+        cls: the class.
+    """
+
+    cls: type
+
+    def __str__(self) -> str:
+        return self.cls.__name__.lower()
 
 
 @dataclass(frozen=True)
@@ -266,7 +276,7 @@ class UnionType(Type):
 
 
 BOOL, INT, WIDE, FLOAT, NONE, STR, UUID, UNBOUND, ERROR, NEVER, TEXT = (
-    BoolType(), IntType(), WideType(), FloatType(), NoneType(), StrType(), UUIDType(),
+    BoolType(), IntType(), WideType(), FloatType(), NoneType(), StrType(), AtomType(uuid.UUID),
     UnboundType(), ErrorType(), NeverType(), TextType(),
 )  # fmt: skip
 

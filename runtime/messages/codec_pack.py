@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler.types import types
+from pydotcompute.compiler.types.atoms import ATOMS
 from pydotcompute.compiler.types.message_schema import Schema, record_dtype, schema_of
 from pydotcompute.compiler.types.storage import holds_strings
 from pydotcompute.compiler.types.string_table import STRINGS
@@ -43,6 +44,7 @@ from pydotcompute.messages.codec_writer import (
     offset_of,
     simple_code,
     take_float,
+    word_leaves,
 )
 
 SWEEP_BEFORE = "    sweep = sweeps_[0]"
@@ -93,10 +95,10 @@ def pack_value(w: Writer, t: Type, v: str, at: int) -> None:
             w.leaf(at, "I", i)
         case types.LiteralType():
             _pack_literal(w, t, v, at)
-        case types.UUIDType():
-            w.put(f"if {v}.__class__ is not UUID_: raise Bail", f"{v} = {v}.int")
-            w.leaf(at, "Q", f"{v} >> 64")
-            w.leaf(at + 8, "Q", f"{v} & {2**64 - 1}")
+        case types.AtomType():
+            w.put(f"if {v}.__class__ is not {w.keep('Atom', t.cls)}: raise Bail")
+            for (at_word, code), expression in zip(word_leaves(t), ATOMS[t].split, strict=True):
+                w.leaf(at + at_word, code, expression.format(v=v))
         case types.OptionalType():
             _pack_optional(w, t, v, at)
         case types.ListType():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from pydotcompute.compiler.types import types
+from pydotcompute.compiler.types.atoms import ATOMS
 from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
 from pydotcompute.compiler.types.message_schema import Schema, record_dtype, schema_of
 from pydotcompute.compiler.types.types import Type
@@ -22,6 +23,7 @@ from pydotcompute.messages.codec_writer import (
     plain_setattr,
     simple_code,
     take_float,
+    word_leaves,
 )
 from pydotcompute.messages.header import HEADER
 
@@ -57,17 +59,11 @@ def unpack_value(w: Writer, t: Type, at: int) -> str:
             return f"{w.keep('members', t.members)}[{v}]"
         case types.LiteralType():
             return unpack_value(w, t.base, at)
-        case types.UUIDType():
-            high = w.name("v")
-            w.leaf(at, "Q", high)
-            w.leaf(at + 8, "Q", v)
-            made = w.name("m")
-            w.put(
-                f"{made} = new_(UUID_)",
-                f'set_({made}, "int", {high} << 64 | {v})',
-                f'set_({made}, "is_safe", safe_)',
-            )
-            return made
+        case types.AtomType():
+            words = [w.name("v") for _ in ATOMS[t].words]
+            for word, (at_word, code) in zip(words, word_leaves(t), strict=True):
+                w.leaf(at + at_word, code, word)
+            return f"{w.keep('join', ATOMS[t].join)}({', '.join(words)})"
         case types.OptionalType():
             return _unpack_optional(w, t, at)
         case types.ListType():
@@ -163,8 +159,8 @@ def copy_value(w: Writer, t: Type, v: str) -> str:
             w.put(
                 f"if {v}.__class__ is not {t.base}_ or {v} not in {known}: raise Bail",
             )
-        case types.UUIDType():
-            w.put(f"if {v}.__class__ is not UUID_: raise Bail")
+        case types.AtomType():
+            w.put(f"if {v}.__class__ is not {w.keep('Atom', t.cls)}: raise Bail")
         case types.OptionalType():
             result = w.name("r")
             w.put(f"if {v} is None: {result} = None", "else:")

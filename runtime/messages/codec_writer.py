@@ -10,11 +10,11 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID, SafeUUID
 
 import numpy as np
 
 from pydotcompute.compiler.types import types
+from pydotcompute.compiler.types.atoms import ATOMS
 from pydotcompute.compiler.types.shared_nan import share_nans, shared_nan
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import Type
@@ -108,8 +108,8 @@ def new_space() -> dict[str, Any]:
     return {
         "Bail": Bail, "bool_": bool, "int_": int, "float_": float, "str_": str, "list_": list,
         "len_": len, "min_": min, "max_": max, "id_": id, "map_": map, "type_": type,
-        "range_": range, "float64_": np.float64, "ndarray_": np.ndarray, "UUID_": UUID,
-        "safe_": SafeUUID.unknown, "new_": object.__new__, "set_": object.__setattr__,
+        "range_": range, "float64_": np.float64, "ndarray_": np.ndarray,
+        "new_": object.__new__, "set_": object.__setattr__,
         "ids_get": STRINGS.ids.get, "intern_": STRINGS.intern, "texts_": STRINGS.texts,
         "sweeps_": STRINGS.sweeps, "shared_nan_": shared_nan, "share_nans_": share_nans,
         "pack_": struct.pack_into, "unpack_": struct.unpack_from, "frombuffer_": np.frombuffer,
@@ -128,6 +128,13 @@ def offset_of(dtype: np.dtype[Any], name: str) -> int:
     """Bytes from the start of a record to one of its fields."""
     assert dtype.fields is not None
     return int(dtype.fields[name][1])
+
+
+def word_leaves(t: types.AtomType) -> list[tuple[int, str]]:
+    """Offset and struct's code of each word of a value of type ``t``."""
+    atom = ATOMS[t]
+    codes = {"<u8": "Q", "<i8": "q"}
+    return [(atom.offsets[name], codes[code]) for name, code in atom.words.items()]
 
 
 def simple_code(t: Type) -> str | None:

@@ -29,11 +29,11 @@ import math
 from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 
 from pydotcompute.compiler.types import types
+from pydotcompute.compiler.types.atoms import ATOMS
 from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
 from pydotcompute.compiler.types.message_schema import field_type, schema_of
 from pydotcompute.compiler.types.types import Type
@@ -119,8 +119,8 @@ def _(t: types.OptionalType) -> str:
 
 
 @expected.register
-def _(t: types.UUIDType) -> str:
-    return "UUID"
+def _(t: types.AtomType) -> str:
+    return t.cls.__name__
 
 
 @expected.register
@@ -214,11 +214,11 @@ def _(t: types.StrType, value: Any) -> str:
 
 
 @_convert.register
-def _(t: types.UUIDType, value: Any) -> UUID:
-    if type(value) is UUID:
+def _(t: types.AtomType, value: Any) -> Any:
+    if type(value) is t.cls:
         return value
-    if isinstance(value, UUID):
-        return UUID(int=value.int)
+    if isinstance(value, t.cls):
+        return ATOMS[t].exact(value)
     raise _type_error(t, value)
 
 

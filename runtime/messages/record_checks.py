@@ -68,7 +68,7 @@ def check_records(schema: Schema, batch: Array) -> Array:
 def restricted(t: Type) -> bool:
     """Whether some bit patterns of the record mean no value of type ``t``."""
     match t:
-        case types.IntType() | types.FloatType() | types.UUIDType() | types.ArrayType():
+        case types.IntType() | types.FloatType() | types.AtomType() | types.ArrayType():
             return isinstance(t, types.ArrayType) and restricted(t.item)
         case types.ScalarType():
             return t.dtype.kind == "b"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from random import Random
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 
 from pydotcompute.compiler.types import types
+from pydotcompute.compiler.types.atoms import ATOMS
 from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
 from pydotcompute.compiler.types.message_schema import schema_of
 from pydotcompute.compiler.types.types import Type
@@ -52,8 +52,9 @@ def random_value(t: Type, random: Random, *, hard: bool) -> Any:
             return None if random.random() < 0.3 else random_value(t.item, random, hard=hard)
         case types.ScalarType():
             return _scalar(t, random, hard)
-        case types.UUIDType():
-            return UUID(int=random.choice([0, 1, 2**64, 2**128 - 1, random.getrandbits(128)]))
+        case types.AtomType():
+            words = [random.getrandbits(63) for _ in ATOMS[t].words]
+            return random.choice([*ATOMS[t].hard, ATOMS[t].join(*words)])
         case types.MessageType():
             return random_message(t.cls, random, hard=hard)
         case types.ListType():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import types as pytypes
-import uuid
 from collections import deque
 from typing import Any
 
@@ -23,7 +22,6 @@ from pydotcompute.compiler.types.types import (
     NONE,
     STR,
     TEXT,
-    UUID,
     WIDE,
     ArrayType,
     DequeType,
@@ -38,7 +36,6 @@ from pydotcompute.compiler.types.types import (
 
 _PLAIN: dict[Type, type] = {
     BOOL: bool, INT: int, WIDE: int, FLOAT: float, STR: str, TEXT: str, NONE: type(None),
-    UUID: uuid.UUID,
 }  # fmt: skip
 _BY_KIND: dict[type[Type], type] = {
     TupleType: tuple, ListType: list, DequeType: deque, DictType: dict, ArrayType: np.ndarray,
