@@ -156,7 +156,8 @@ class Actor:
 
     def _requests_changed(self) -> None:
         """Outputs must be sorted, or need not be any more."""
-        if self.replies.pending or getattr(self.outbox.port, "spill", None):
+        port = self.outbox.port
+        if self.replies.pending or (isinstance(port, HostConsumer) and port.spill):
             self.outbox.set_gate(get=SPECIAL)
         else:
             self.outbox.clear_gate(get=SPECIAL)

@@ -58,13 +58,19 @@ class CompiledEnd:
         """Work on this ring from now on.
 
         Raises:
-            InternalError: its records have another layout.
+            InternalError: its records have another layout, or another actor is at this end of it.
         """
+        if any(type(each) is type(self) for each in ring.workers):
+            raise InternalError("two actors cannot be at the same end of a ring")
         if ring.slot != self.slot:
             raise InternalError(f"compiled code for {self.slot} cannot use a ring of {ring.slot}")
         self.ring, self.port = ring, ring.port
         self._record[self._place] = ring.address
         ring.workers.append(self)
+
+    def disconnect(self) -> None:
+        """The actor will not run again: leave the ring, with all that is in it, to another."""
+        self.ring.workers.remove(self)
 
     def rests(self) -> bool:
         """Whether no thread runs the actor now."""
@@ -111,6 +117,11 @@ class CompiledProducer(CompiledEnd):
         """As of ``CompiledEnd``; what is written next follows what the ring holds."""
         super().connect(ring)
         self._record[self._produced] = ring.port[HEAD]
+
+    def disconnect(self) -> None:
+        """As of ``CompiledEnd``; what was written is published, whatever the bound."""
+        self.publish()
+        super().disconnect()
 
     def written(self) -> int:
         """Records written ever, published or not."""

@@ -154,6 +154,16 @@ class Pair:
         """Give the first actor its input."""
         assert all(self.orders.try_put(order) for order in orders)
 
+    def replace(self) -> None:
+        """Other actors in place of the two, with their state."""
+        for name in ("first", "second"):
+            old = getattr(self, name)
+            for end in (old.input, old.output):
+                end.disconnect()
+            new = NativeBlock(old.program, old.input.ring, old.output.ring)
+            new.state[:] = old.state
+            setattr(self, name, new)
+
     def take(self) -> list[Sum]:
         """The second actor's output so far."""
         return list(iter(self.sums.try_get, EMPTY))
@@ -278,6 +288,31 @@ def test_strings_are_looked_for_when_all_joined_actors_rest() -> None:
         assert [root.words() for root in roots] == [None] * 5
         block.resting = lambda: True
     assert all(root.words() for root in roots)
+
+
+def test_a_ring_outlives_the_actors_at_its_ends() -> None:
+    pair, given = Pair(3), orders(60)
+    pair.put(given[:30])
+    found: list[Sum] = []
+    for n in range(1000):
+        if n == 10:  # other actors carry on, one at each end
+            assert burst(pair.first, 100) is Status.FULL
+            assert pair.first.output.written() > pair.joint.port[HEAD]
+            found += pair.take()
+            pair.replace()
+            pair.put(given[30:])
+        burst(pair.first, 2)
+        burst(pair.second, 3)
+        found += pair.take()
+    assert found == expected(given)
+
+
+def test_an_end_belongs_to_one_actor() -> None:
+    pair = Pair(3)
+    with pytest.raises(InternalError, match="same end"):
+        NativeBlock(pair.first.program, pair.orders.ring, pair.sums.ring)
+    with pytest.raises(InternalError, match="same end"):
+        pair.second.input.connect(pair.joint)
 
 
 def test_a_ring_of_another_layout_is_refused() -> None:
