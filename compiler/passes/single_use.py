@@ -107,14 +107,18 @@ class _Body:
 
     def _undisturbed(self, value: ir.Expr, nodes: Sequence[ir.Node], changes: bool) -> bool:
         """Whether a value is the same behind some nodes; ``changes``: and a container changes."""
-        memory = any(isinstance(part, ir.Local) and (_is_place(part.type) or
-                     holds_message(part.type)) for part in ir.walk(value))  # fmt: skip
-        if memory and changes:
+        read = [part for part in ir.walk(value) if isinstance(part, ir.Local)]
+        names = {local.name for local in read}
+        # Of two parameters that are containers, or messages, one may be the other.
+        places = any(_is_place(local.type) for local in read)
+        messages = any(holds_message(local.type) for local in read)
+        if places and changes:
             return False
-        read = {part.name for part in ir.walk(value) if isinstance(part, ir.Local)}
         for node in ir.walk(*nodes):
             for local in written_by(node, self.functions):
-                if local.name in read or (memory and not isinstance(node, ir.Assign)):
+                aliased = (places and isinstance(node, (ir.Mutate, ir.Fresh, ir.Call))) or (
+                    messages and isinstance(node, (ir.SetField, ir.Call)))  # fmt: skip
+                if aliased or local.name in names:
                     return False
         return True
 

@@ -24,7 +24,7 @@ from pydotcompute.compiler.ir.effects import may_fail, may_raise
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.quasiquote import placed
 from pydotcompute.compiler.irbuild.core.scope import Env, Scope, Var
-from pydotcompute.compiler.types.types import BOOL, CONTAINERS, holds_message, join
+from pydotcompute.compiler.types.types import CONTAINERS, holds_message, join
 
 Built = TypeVar("Built")
 
@@ -62,8 +62,7 @@ class Ordered(Scope):
         later = self.block[mark:]
         if later and any(not isinstance(v, ir.Const) for v in values):
             del self.block[mark:]
-            values = [v if _computes(later) and not may_raise(v) else self.fixed(v, later)
-                      for v in values]  # fmt: skip
+            values = [self.fixed(value, later) for value in values]
             self.block += later
         return list(values), built
 
@@ -165,7 +164,7 @@ class Ordered(Scope):
         )
         if not binds and not any(block for _, block in paths):
             self._as_before(start, ends)
-            return _conditional(loc, test, values[0], values[1])
+            return ir.Cond(loc, values[0].type, test, values[0], values[1])
         target = self.hole(loc, result)
         if doubled := self.doubled(ir.Cond(loc, result, test, values[0], values[1])):
             self.doubles[target.name] = doubled
@@ -201,25 +200,6 @@ def _binds(before: Env, after: Env, *, views: bool) -> bool:
             if var.local != was.local or (views and news):
                 return True
     return False
-
-
-def _computes(statements: Sequence[ir.Stmt]) -> bool:
-    """Whether statements only compute temporaries, without calling anything."""
-    return all(
-        isinstance(statement, ir.Assign) and statement.target.name.startswith("%")
-        and not any(isinstance(part, ir.Call) for part in ir.walk(statement.value))
-        for statement in statements
-    )  # fmt: skip
-
-
-def _conditional(loc: Location, test: ir.Expr, then: ir.Expr, orelse: ir.Expr) -> ir.Expr:
-    """``then if test else orelse``, by ``and`` or ``or`` of bools where one of them is known."""
-    if then.type == orelse.type == BOOL:
-        if isinstance(orelse, ir.Const) and not orelse.value:
-            return ir.And(loc, BOOL, test, then)
-        if isinstance(then, ir.Const) and then.value:
-            return ir.Or(loc, BOOL, test, orelse)
-    return ir.Cond(loc, then.type, test, then, orelse)
 
 
 __all__ = ["Arm", "Ordered"]

@@ -123,8 +123,6 @@ def negate(test: ir.Expr) -> ir.Expr:
     """``not test`` of a bool."""
     if isinstance(test, ir.Const):
         return ir.Const(test.loc, BOOL, not test.value)
-    if isinstance(test, ir.Op) and test.primitive == NOT:
-        return test.args[0]
     return ir.Op(test.loc, BOOL, NOT, (test,))
 
 
