@@ -13,7 +13,8 @@ value moves to its use if nobody can tell:
 - nothing in between, nor what the statement evaluates first, changes what the value reads;
 - a value that may fail moves only to the next statement, of the same line, and is there what fails
   first and always;
-- a call moves only to where it is all of the next statement's value;
+- a call moves only to where it is all of the next statement's value, and what may fail never to
+  the operands of a call, which C would begin before it looks at the error;
 - containers stay: they are places, and so are messages that a field is set of.
 """
 
@@ -94,7 +95,7 @@ class _Body:
         if holds_message(value.type) and (not whole or isinstance(use, ir.Mutate)):
             return False
         if may_fail(value):
-            calls = any(isinstance(part, ir.Call) for part in ir.walk(value))
+            calls = any(isinstance(part, ir.Call) for part in ir.walk(value, *_roots(use)))
             if between or source.loc.line != use.loc.line or (calls and not whole):
                 return False
             if isinstance(use, ir.For):

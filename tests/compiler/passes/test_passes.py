@@ -215,6 +215,7 @@ def test_single_use(body: tuple[ir.Stmt, ...], after: list[str]) -> None:
         (assign(T1, FAILS), send(choice(FLAG, T1, N))),
         (assign(T1, FAILS), send(N), send(T1)),
         (assign(T1, CALL), send(op("+", T1, N))),
+        (assign(T1, FAILS), assign(COUNT, ir.Call(AT, INT, "doubled", (T1,)))),
         # A loop evaluates it again.
         (assign(T1, N), ir.While(AT, (), op(">", T1, COUNT), (ir.Break(AT),), ())),
         (assign(T1, N), ir.For(AT, T3, T1, N, number(1), (send(T3),), ())),
