@@ -106,7 +106,7 @@ class ExpressionEmitter:
         if node.type == STR:
             if not node.value:
                 return "0u"
-            return f"pdc_string({self.strings.setdefault(node.value, len(self.strings))})"
+            return f"pdc_string(pdc_t, {self.strings.setdefault(node.value, len(self.strings))})"
         return literal(node.value, node.type)
 
     @expr.register
@@ -133,7 +133,8 @@ class ExpressionEmitter:
         index = self.expr(node.index)
         if node.type == STR:
             numbers = [self.strings.setdefault(v, len(self.strings)) for v in node.values]
-            return f"pdc_string({self.c_types.table('u32', [f'{n}u' for n in numbers])}[{index}])"
+            table = self.c_types.table("u32", [f"{n}u" for n in numbers])
+            return f"pdc_string(pdc_t, {table}[{index}])"
         texts = [literal(value, node.type) for value in node.values]
         return f"{self.c_types.table(self.c_types.spell(node.type), texts)}[{index}]"
 

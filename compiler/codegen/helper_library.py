@@ -66,7 +66,7 @@ def plain(name: str) -> str:
     """The text of a template that is C++ as it is, without Jinja.
 
     Args:
-        name: its path in the folder of templates, such as ``"actor/turn.h"``.
+        name: its path in the folder of templates, such as ``"actor/sink.h"``.
     """
     return files("pydotcompute.templates").joinpath(name).read_text(encoding="utf-8")
 
@@ -115,7 +115,8 @@ def select(names: Iterable[str]) -> str:
 def platform() -> str:
     """The text of ``platform.h`` for the running interpreter: types, error codes, primitives."""
     version = f"0x{sys.version_info.major:02x}{sys.version_info.minor:02x}"
-    return _INTERPRETER.format(version=version, codes=error_codes.enum_text()) + plain(
+    return _INTERPRETER.format(version=version, codes=error_codes.enum_text(),
+                               deoptimise=error_codes.DEOPTIMISE) + plain(
         "actor/platform.h"
     )
 
@@ -129,5 +130,6 @@ _INTERPRETER = """\
 enum pdc_code {{
 {codes}
 }};
+#define PDC_FIRST_DEOPT {deoptimise}
 
 """

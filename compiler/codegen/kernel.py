@@ -7,16 +7,41 @@ expressions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydotcompute.compiler.codegen.c_types import CTypes, comment, declare, identifier
 from pydotcompute.compiler.codegen.statements import StatementEmitter
 from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.ir.control_flow import falls_through
 from pydotcompute.compiler.ops.error_codes import TABLE, describe
 from pydotcompute.compiler.ops.primitive import Primitive
 from pydotcompute.compiler.ops.texts import ERROR_NAME, ERROR_TEXT
 from pydotcompute.compiler.types.types import CONTAINERS, MessageType
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of the state."""
+
+    c_type: str
+    name: str
+    in_place: bool
+    """It is a container: turns change it where it is."""
+    fixed: bool
+    """No turn writes it."""
+
+    @property
+    def declaration(self) -> str:
+        """As a member of the variables of a burst, and at the top of a turn."""
+        if self.in_place:
+            return f"{self.c_type} &{self.name}"
+        return f"{'const ' * self.fixed}{self.c_type} {self.name}"
+
+    @property
+    def kept(self) -> bool:
+        """A turn works on a copy, and hands it over at its end."""
+        return not self.in_place and not self.fixed
 
 
 @dataclass(frozen=True)
@@ -25,17 +50,13 @@ class Emitted:
 
     structs: tuple[str, ...]
     functions: tuple[str, ...]
-    turn: tuple[str, ...]
-    turn_locals: tuple[tuple[str, str], ...]
-    state: tuple[tuple[str, str], ...]
-    """C type and name of each state variable, containers included."""
-    places: tuple[tuple[str, str], ...]
-    """Those that are containers: they change in place."""
-    fixed: tuple[tuple[str, str], ...]
-    """Those that no turn writes."""
+    turn: str
+    state: tuple[Variable, ...]
     strings: tuple[str, ...]
     input_slot: str
     output_slot: str
+    writers: tuple[str, ...]
+    """Functions that put a message into an output slot, one for each class."""
     error_texts: tuple[tuple[int, int], ...]
     """Code and string number of the exceptions whose text is known; empty if nobody asks."""
     error_names: tuple[tuple[int, int], ...]
@@ -62,27 +83,22 @@ def emit(
     if kernel.headers:
         input_slot = _with_header(c_types, input_slot, "pdc_headed_input")
         output_slot = _with_header(c_types, output_slot, "pdc_headed_output")
+    writers = _writers(c_types, kernel, output_slot)
     files = ir.files(kernel)
     functions = [_function(c_types, strings, f, python, codes, files.index(f.loc.file))
                  for f in kernel.functions]  # fmt: skip
-    body = StatementEmitter(c_types, strings, lambda n: python(kernel.loc.file, n), codes,
-                            kernel.loc.file, kernel)  # fmt: skip
-    body.depth = 2
-    state = tuple((c_types.spell(v.type), body.name(v)) for v in kernel.state)
-    body.block(kernel.turn)
+    file = kernel.loc.file
+    body = StatementEmitter(c_types, strings, lambda n: python(file, n), codes, file, kernel)
+    state = tuple(Variable(c_types.spell(v.type), body.name(v),
+                           in_place=isinstance(v.type, CONTAINERS), fixed=v.name not in written)
+                  for v in kernel.state)  # fmt: skip
+    turn = _turn(body, kernel.turn, state)
     texts = _error_texts(kernel, strings) if _asks(kernel, ERROR_TEXT) else ()
     named = codes if _asks(kernel, ERROR_NAME) else {}
     names = tuple((code, strings.setdefault(cls.__name__, len(strings)))
                   for code, cls in named.items())  # fmt: skip
-    places = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
-                   if isinstance(v.type, CONTAINERS))  # fmt: skip
-    fixed = tuple(pair for pair, v in zip(state, kernel.state, strict=True)
-                  if v.name not in written)  # fmt: skip
-    own = {name for _, name in state}
-    rest = tuple((c, n) for n, c in body.locals.items() if n not in own)
-    return Emitted(tuple(c_types.definitions), tuple(functions), tuple(body.lines), rest, state,
-                   places, fixed, tuple(strings), input_slot,
-                   output_slot, texts, names)  # fmt: skip
+    return Emitted(tuple(c_types.definitions), tuple(functions), turn, state, tuple(strings),
+                   input_slot, output_slot, writers, texts, names)
 
 
 def _asks(kernel: ir.Kernel, primitive: Primitive) -> bool:
@@ -120,6 +136,51 @@ def _with_header(c_types: CTypes, slot: str, name: str) -> str:
     return name
 
 
+def _writers(c_types: CTypes, kernel: ir.Kernel, slot: str) -> tuple[str, ...]:
+    """``pdc_write`` for each class of outputs: what a slot holds of a message."""
+    many, made = len(kernel.outputs) > 1, []
+    for tag, cls in enumerate(kernel.outputs):
+        struct = c_types.spell(MessageType(cls))
+        place = "slot.value" if kernel.headers else "slot"
+        body = [f"{place}.tag = {tag};"] if many else []
+        body.append(f"{place}.value.{struct}_{tag} = m;" if many else f"{place} = m;")
+        if kernel.headers:
+            body += ["slot.token = token;", "slot.header = header;"]
+        named = ("u64 token", "u32 header") if kernel.headers else ("u64", "u32")
+        head = f"PDC_FN void pdc_write({slot} &slot, const {struct} &m, {', '.join(named)})"
+        made.append(f"{head} {{ {' '.join(body)} }}")
+    return tuple(made)
+
+
+def _turn(body: StatementEmitter, turn: ir.Block, state: Sequence[Variable]) -> str:
+    """The function of one turn."""
+    own = {v.name for v in state}
+    body.kept = [v.name for v in state if v.kept]
+    body.block(turn)
+    if falls_through(turn):
+        body.end("PDC_MORE")
+    fuel = ["    i32 &pdc_fuel = pdc_out.fuel;"] if _loops(turn) else []
+    return "\n".join([
+        "PDC_FN i32 pdc_turn(pdc_variables &pdc_kept, const pdc_input_slot *pdc_in,",
+        "                    pdc_sink &pdc_out, pdc_context *pdc_t)", "{",
+        *(f"    {v.declaration} = pdc_kept.{v.name};" for v in state), *fuel,
+        *_declared(body, own), *body.lines, _FRAME, "}",
+    ])  # fmt: skip
+
+
+def _loops(block: ir.Block) -> bool:
+    return any(isinstance(n, (ir.While, ir.For)) for n in ir.walk(*block))
+
+
+def _declared(body: StatementEmitter, own: Collection[str]) -> list[str]:
+    """Declarations of the locals that are not declared otherwise."""
+    return [f"    {declare(c, n)}{zero(c)};" for n, c in body.locals.items() if n not in own]
+
+
+_FRAME = '#line 1 "pydotcompute/kernel.cu"'
+"""What follows is no Python's."""
+
+
 def _function(c_types: CTypes, strings: dict[str, int], function: ir.Function,
               python: Callable[[str, int], str],
               codes: Mapping[int, type[BaseException]], file_number: int) -> str:  # fmt: skip
@@ -134,18 +195,14 @@ def _function(c_types: CTypes, strings: dict[str, int], function: ir.Function,
     ]
     body.locals.clear()
     body.block(function.body)
-    loops = any(isinstance(n, (ir.While, ir.For)) for n in ir.walk(*function.body))
-    fuel = ["    i32 pdc_fuel = PDC_FUEL_CHUNK;"] if loops else []
-    lines = [*body.lines, '#line 1 "pydotcompute/turn.h"']  # what follows is no Python's
-    if any("pdc_raised" in line for line in body.lines):
-        lines.append("pdc_raised:;")
+    fuel = ["    i32 pdc_fuel = PDC_FUEL_CHUNK;"] if _loops(function.body) else []
     result = c_types.spell(function.result)
     head = f"PDC_PY {result} py_{identifier(function.name)}" \
-           f"({', '.join(['pdc_turn *pdc_t', *parameters])})"  # fmt: skip
+           f"({', '.join(['pdc_context *pdc_t', *parameters])})"  # fmt: skip
     own = {body.name(p) for p in function.parameters}
-    declared = [f"    {declare(c, n)}{zero(c)};" for n, c in body.locals.items() if n not in own]
-    return "\n".join([f"/* {comment(function.python_name)} */", head, "{", *fuel, *declared, *lines,
-                      f"    return {result}{{}};", "}"])  # fmt: skip
+    end = ["    return {};"] if falls_through(function.body) else []
+    return "\n".join([f"/* {comment(function.python_name)} */", head, "{", *fuel,
+                      *_declared(body, own), *body.lines, _FRAME, *end, "}"])  # fmt: skip
 
 
 def zero(c_type: str) -> str:

@@ -16,9 +16,8 @@ import jinja2
 from pydotcompute.compiler import abi
 from pydotcompute.compiler.codegen import helper_library as helpers
 from pydotcompute.compiler.codegen.c_types import comment
-from pydotcompute.compiler.codegen.kernel import Emitted, zero
+from pydotcompute.compiler.codegen.kernel import Emitted
 from pydotcompute.compiler.codegen.signature import MARK
-from pydotcompute.compiler.ops.error_codes import DEOPTIMISE
 
 ABI_VERSION = 3
 _HELPER = re.compile(r"\bpdc_\w+")
@@ -68,10 +67,10 @@ def render(kernel_id: str, origin: str, signature: str, parts: Emitted, state_si
     Returns:
         C++17 for NVRTC and for the host compiler.
     """
-    known = helpers.table()
-    types = [c_type for c_type, _ in (*parts.turn_locals, *parts.state)]
-    text = "\n".join([*parts.structs, *parts.functions, *types, *parts.turn])
-    used = sorted(set(_HELPER.findall(text)) & known.keys())
+    state = parts.state
+    text = "\n".join([*parts.structs, *parts.functions, *(v.c_type for v in state), parts.turn])
+    used = sorted(set(_HELPER.findall(text)) & helpers.table().keys())
+    places = [v for v in state if v.in_place]
     return _environment().get_template("kernel.cu.j2").render(
         title=comment(kernel_id),
         origin=comment(origin),
@@ -84,24 +83,22 @@ def render(kernel_id: str, origin: str, signature: str, parts: Emitted, state_si
         statuses=list(abi.Status),
         structs=parts.structs,
         functions=parts.functions,
-        state=parts.state,
-        scalars=[p for p in parts.state if p not in parts.places and p not in parts.fixed],
-        places=parts.places,
-        fixed=[pair for pair in parts.fixed if pair not in parts.places],
-        changing=[pair for pair in parts.places if pair not in parts.fixed],
+        state=state,
+        kept=[v for v in state if v.kept],
+        places=places,
+        changing=[v for v in places if not v.fixed],
         independent=int(lanes == abi.SIDE_BY_SIDE),
         most=most or 0,
         lanes=lanes,
         containers="pdc_list<" in text or "pdc_dict<" in text or "pdc_deque<" in text
-        or "pdc_array<" in text or "pdc_index(" in text or bool(parts.places),
+        or "pdc_array<" in text or "pdc_index(" in text or bool(places),
         state_size=state_size,
         turn=parts.turn,
-        turn_locals=[(*_declaration(c, n), zero(c)) for c, n in parts.turn_locals],
         input_slot=parts.input_slot,
         output_slot=parts.output_slot,
+        writers=parts.writers,
         error_texts=parts.error_texts,
         error_names=parts.error_names,
-        deoptimise=DEOPTIMISE,
         abi_version=ABI_VERSION,
         publishes=int(publishes),
     )  # fmt: skip
@@ -110,8 +107,3 @@ def render(kernel_id: str, origin: str, signature: str, parts: Emitted, state_si
 def render_echo() -> str:
     """The text of the kernel by which a device shows that it runs beside the host."""
     return helpers.platform() + helpers.plain("device/echo.cu")
-
-
-def _declaration(c_type: str, name: str) -> tuple[str, str]:
-    head, bracket, count = c_type.partition("[")
-    return head, f"{name}{bracket}{count}"

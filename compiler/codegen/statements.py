@@ -3,14 +3,14 @@
 Each statement is preceded by ``#line`` and the Python line it comes from; every name stands as in
 the Python.
 
-Errors are sticky words, looked at after each statement that may set one: ``PDC_CHECK(line,
-label)`` jumps to the ``except`` clauses around it, or out.  Locals are declared at the top, so
-that a jump passes no initialisation.
+Errors are sticky words, looked at after each statement that may set one: ``if (pdc_raised(...))``
+goes to the ``except`` clauses around it, or returns.  Locals are declared at the top, so that a
+jump passes no initialisation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import singledispatchmethod
 
 from pydotcompute.compiler.abi import MAX_LINES
@@ -46,7 +46,9 @@ class StatementEmitter(ExpressionEmitter):
         self.python = python
         self.file = file_name(file)
         self.kernel = kernel
-        self.handlers: list[str] = ["pdc_raised"]
+        self.kept: Sequence[str] = ()
+        """The variables that a turn may have bound anew, and hands over when it is whole."""
+        self.handlers: list[str] = []
         self.caught: list[str] = []
         self.loops: list[tuple[str, str]] = []
         self.depth = 1
@@ -115,8 +117,22 @@ class StatementEmitter(ExpressionEmitter):
         return self._first_line + node.loc.line
 
     def check(self, node: ir.Node) -> None:
-        """Jumps to the handlers if an error is set."""
-        self.write(f"PDC_CHECK({self.place(node)}, {self.handlers[-1]});")
+        """Goes to the handlers if an error is set."""
+        self.write(f"if (pdc_raised(pdc_t, {self.place(node)})) {self.handle()}")
+
+    def handle(self) -> str:
+        """The way to the handlers of an exception, or out."""
+        return f"goto {self.handlers[-1]};" if self.handlers else self.fail()
+
+    def fail(self) -> str:
+        """The way out with an error."""
+        return "return {};" if self.kernel is None else "return PDC_FAILED;"
+
+    def end(self, status: str) -> None:
+        """Ends a turn that is whole."""
+        if self.kept:
+            self.write(f"pdc_keep(pdc_kept, {', '.join(self.kept)});")
+        self.write(f"return {status};")
 
     def label(self, kind: str) -> str:
         """A new label."""
@@ -139,7 +155,7 @@ class StatementEmitter(ExpressionEmitter):
     def _assign_stmt(self, node: ir.Assign) -> None:
         self.at(node)
         name = self.name(node.target)
-        if len(self.handlers) > 1 and may_raise(node.value):
+        if self.handlers and may_raise(node.value):
             # A handler sees the value from before: nothing is bound by what raises.
             self.write(f"{name} = {self.settled(node.value, True)};")
             return
@@ -254,7 +270,7 @@ class StatementEmitter(ExpressionEmitter):
         self.loops.pop()
         self.at(node)
         self.write(f"{again}:;")
-        self.write(f"PDC_BACK_EDGE({self.place(node)}, pdc_raised);")
+        self.write(f"if (pdc_spent(pdc_fuel, pdc_t, {self.place(node)})) {self.fail()}")
 
     @stmt.register
     def _break_stmt(self, node: ir.Break) -> None:
@@ -270,21 +286,21 @@ class StatementEmitter(ExpressionEmitter):
     def _end_turn_stmt(self, node: ir.EndTurn) -> None:
         if node.loc.line > self._line:  # a `continue`; the end of the loop has no line of its own
             self.at(node)
-        self.write("goto pdc_commit;")
+        self.end("PDC_MORE")
 
     @stmt.register
     def _leave_stmt(self, node: ir.Leave) -> None:
         self.at(node)
-        self.write("pdc_status = PDC_LEFT;", "goto pdc_commit;")
+        self.end("PDC_LEFT")
 
     @stmt.register
     def _return_stmt(self, node: ir.Return) -> None:
         self.at(node)
         if self.kernel is not None:
-            self.write("pdc_status = PDC_RETURNED;", "goto pdc_commit;")
+            self.end("PDC_RETURNED")
         else:
             assert node.value is not None
-            caught = len(self.handlers) > 1 and may_raise(node.value)
+            caught = bool(self.handlers) and may_raise(node.value)
             self.write(f"return {self.settled(node.value, caught)};")
 
     # --- exceptions ------------------------------------------------------------------------------
@@ -307,8 +323,7 @@ class StatementEmitter(ExpressionEmitter):
             self.write(f"goto {after};")
         self.at(node.handlers[0])
         self.write(f"{handler}:;")
-        outer = self.handlers[-1]
-        self.write(f"if (pdc_t->error.code >= {DEOPTIMISE}) goto {outer}; // no exception")
+        self.write(f"if (pdc_t->error.code >= {DEOPTIMISE}) {self.handle()} // no exception")
         caught = f"pdc_caught{len(self.caught) + 1}_{handler.removeprefix('pdc_except')}"
         self.locals[caught] = "i32"
         self.write(f"{caught} = pdc_t->error.code;")
@@ -324,8 +339,7 @@ class StatementEmitter(ExpressionEmitter):
             if falls_through(clause.body):
                 self.write(f"goto {after};")
             self.write("}")
-        self.write(f"goto {outer};")
-        self.write(f"{after}:;")
+        self.write(self.handle(), f"{after}:;")
 
     def _matches(self, clause: ir.Handler, caught: str) -> str:
         return "true" if clause.classes is None else self.is_error(caught, clause.classes)
@@ -335,28 +349,28 @@ class StatementEmitter(ExpressionEmitter):
     @stmt.register
     def _receive_stmt(self, node: ir.Receive) -> None:
         self.at(node)
-        limit = "PDC_NAN"
-        if node.timeout is not None:
-            text, lines = self.captured(lambda: self.expr(node.timeout))
-            self.write(*lines)
-            limit = text
-            if may_fail(node.timeout):
-                self.check(node.timeout)
-        has_limit = "1" if node.timeout is not None else "0"
-        self.write(f"PDC_RECEIVE({limit}, {has_limit}, {self.place(node)}, {self.handlers[-1]});")
-        name = self.name(node.target)
         assert self.kernel is not None
-        message = "pdc_message.value" if self.kernel.headers else "pdc_message"
+        if node.timeout is None:
+            self.write("if (!pdc_receive(pdc_out, pdc_in)) return pdc_wait(pdc_t);")
+        else:
+            limit = self.settled(node.timeout, may_fail(node.timeout))
+            self.write("if (!pdc_receive(pdc_out, pdc_in)) {",
+                       f"if (pdc_waits(pdc_t, {limit}, {self.place(node)})) return PDC_IDLE;",
+                       self.handle(), "}")  # fmt: skip
+        name, message = self.name(node.target), "pdc_in->"
+        if self.kernel.headers:
+            self.write("pdc_out.token = pdc_in->token;")
+            message += "value."
         if isinstance(node.target.type, UnionType):
             wide = self.c_types.spell(node.target.type)
             for n, member in enumerate(node.target.type.members):
                 assert isinstance(member, MessageType)
                 tag = self.kernel.inputs.index(member.cls)
                 struct = self.c_types.spell(member)
-                self.write(f"if ({message}.tag == {tag}) "
-                           f"{name} = {wide}_{n}({message}.value.{struct}_{tag});")  # fmt: skip
+                self.write(f"if ({message}tag == {tag}) "
+                           f"{name} = {wide}_{n}({message}value.{struct}_{tag});")  # fmt: skip
         else:
-            self.write(f"{name} = {message};")
+            self.write(f"{name} = {'pdc_in->value' if self.kernel.headers else '*pdc_in'};")
 
     @stmt.register
     def _send_stmt(self, node: ir.Send) -> None:
@@ -364,22 +378,9 @@ class StatementEmitter(ExpressionEmitter):
         assert self.kernel is not None
         assert isinstance(node.value.type, MessageType)
         text = self.settled(node.value, may_fail(node.value))
-        outer = self.handlers[-1]
-        slot = "pdc_next_output"
-        self.write(f"PDC_RESERVE({self.place(node)}, {outer});")
-        if self.kernel.headers:
-            self.write(f"{slot}->token = pdc_taken ? pdc_message.token : 0;",
-                       f"{slot}->header = {node.header};")  # fmt: skip
-        if len(self.kernel.outputs) > 1:
-            tag = self.kernel.outputs.index(node.value.type.cls)
-            struct = self.c_types.spell(node.value.type)
-            into = f"{slot}->value." if self.kernel.headers else f"{slot}->"
-            self.write(f"{into}tag = {tag};", f"{into}value.{struct}_{tag} = {text};")
-        elif self.kernel.headers:
-            self.write(f"{slot}->value = {text};")
-        else:
-            self.write(f"*{slot} = {text};")
-        self.write("PDC_STAGE();")
+        header = f", {node.header}" if self.kernel.headers else ""
+        self.write(f"if (!pdc_send(pdc_out, pdc_t, {text}, {self.place(node)}{header})) "
+                   f"{self.handle()}")  # fmt: skip
 
     def _spill_now(self, text: str, expr: ir.Expr) -> str:
         self._spilled += 1

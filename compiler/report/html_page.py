@@ -32,13 +32,12 @@ from pydotcompute.compiler.report.summary import (
 _BEFORE = "Python, on the host: it runs when the actor is launched"
 _AFTER = "Python, on the host: it runs when the loop has ended"
 _LEGEND = {
-    "PDC_RECEIVE": "takes the next message; without one, this burst of turns is over",
-    "PDC_CHECK": "goes to the handler, or out of the turn, if the line has raised",
-    "PDC_RESERVE": "finds room for one more output",
-    "PDC_STAGE": "the output is complete; it is published when the turn commits",
-    "PDC_BACK_EDGE": "end of a loop's body, where the host can stop a long turn",
-    "pdc_commit": "the turn is whole: its state and outputs count",
-    "pdc_raised": "the turn has not happened: an exception, or Python has to take over",
+    "pdc_receive": "whether there is a message; without one, this burst of turns is over",
+    "pdc_raised": "whether the line has raised, or Python has to take over",
+    "pdc_send": "puts an output into its slot; it is published when the turn is whole",
+    "pdc_spent": "end of a loop's body, where the host can stop a long turn",
+    "pdc_keep": "the turn is whole: its variables are the actor's",
+    "PDC_FAILED": "the turn has not happened: an exception, or Python has to take over",
     "pdc_log": "a call that the host makes: print, logging, a string",
 }
 """Names of the C that many lines have, with what they do."""

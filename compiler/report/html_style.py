@@ -149,7 +149,8 @@ def _painted(line: str, spans: Sequence[tuple[int, int, str]]) -> str:
 # --- words in C ----------------------------------------------------------------------------------
 
 _BOOKKEEPING = re.compile(
-    r"\s*(PDC_CHECK\(|PDC_BACK_EDGE\(|PDC_STAGE\(|goto \w+;|\w+:;|\}$|\{$|pdc_t->error = \{\};)"
+    r"\s*(if \(pdc_(raised|spent)\(|goto \w+;|\w+:;|\}$|\{$|return PDC_FAILED;|return \{\};"
+    r"|pdc_t->error = \{\};)"
 )
 _C = re.compile(
     r"(?P<m>/\*.*?\*/|//.*)|(?P<s>\"(?:\\.|[^\"\\])*\")|(?P<d>\b\d[\w.+]*\b)"

@@ -3,7 +3,7 @@
 In: a kernel's text, with its ``#line`` directives, and the lines of a Python file.  Out: sections
 (the actor's loop, each function that it calls) of rows in the order of the C::
 
-    Row(30, ("        request = await ctx.receive()",), ("PDC_RECEIVE(...);", "request = ..."))
+    Row(30, ("        request = await ctx.receive()",), ("if (!pdc_receive(...", "request = ..."))
 
 A Python line whose C comes in several pieces (a loop, a ``finally``) has several rows; all but the
 first are ``again``.  Lines without any C stand where the Python has them.
@@ -68,8 +68,8 @@ def sections(kernel: KernelSource) -> list[Section]:
             whole = [f'#line {function.loc.line} "{file_name(function.loc.file)}"', line]
             whole += _until(lines, "}")
             functions.append(Section(function, tuple(_runs(whole, function.loc.file))))
-        elif line.startswith("PDC_ENTRY i32 pdc_burst("):
-            whole = _until(lines, "    pdc_commit:")
+        elif line.startswith("PDC_FN i32 pdc_turn("):
+            whole = _until(lines, "}")
             runs = [run for run in _runs(whole, kernel.ir.loc.file) if run.line]
             return [Section(None, tuple(runs)), *functions]
     raise AssertionError("no turn in the text of a kernel")

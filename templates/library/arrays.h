@@ -14,18 +14,18 @@ PDC_FN i64 pdc_axis(pdc_error *e, i64 index, i64 size) {
     return pdc_index(e, index, size, PDC_INDEX_ARRAY);
 }
 
-template <class T, u64 N> PDC_FN void pdc_set_item(pdc_turn *t, pdc_array<T, N> &xs, i64 at, PDC_SAME(T) value) {
+template <class T, u64 N> PDC_FN void pdc_set_item(pdc_context *t, pdc_array<T, N> &xs, i64 at, PDC_SAME(T) value) {
     if (t->error.code == 0) pdc_put(t, xs.items[at], value);
 }
 
-template <class T, u64 N> PDC_FN void pdc_fill(pdc_turn *t, pdc_array<T, N> &xs, PDC_SAME(T) value) {
+template <class T, u64 N> PDC_FN void pdc_fill(pdc_context *t, pdc_array<T, N> &xs, PDC_SAME(T) value) {
     for (u64 n = 0; n < N; ++n) pdc_put(t, xs.items[n], value);
 }
 
 template <class T, u64 N> PDC_FN void pdc_fresh(pdc_array<T, N> &) {}
 
 template <class T, u64 N>
-PDC_FN void pdc_assign(pdc_turn *t, pdc_array<T, N> &xs, const pdc_array<T, N> &ys) {
+PDC_FN void pdc_assign(pdc_context *t, pdc_array<T, N> &xs, const pdc_array<T, N> &ys) {
     for (u64 n = 0; n < N; ++n) pdc_put(t, xs.items[n], ys.items[n]);
 }
 
@@ -61,7 +61,7 @@ template <class R, class T, u64 N> PDC_FN R pdc_np_total(const pdc_array<T, N> &
     for (u64 n = 0; n < N; ++n) sum += (u64)(R)xs.items[n];
     return (R)sum;
 }
-template <class T, u64 N> PDC_FN void pdc_np_cumsum(pdc_turn *t, pdc_array<T, N> &xs) {
+template <class T, u64 N> PDC_FN void pdc_np_cumsum(pdc_context *t, pdc_array<T, N> &xs) {
     for (u64 n = 1; n < N; ++n) xs.items[n] = (T)(xs.items[n - 1] + xs.items[n]);
 }
 template <class T, u64 N> PDC_FN bool pdc_np_any(const pdc_array<T, N> &xs) {
@@ -134,7 +134,7 @@ template <class L> PDC_FN f64 pdc_list_min(pdc_error *e, const L &xs) {
     return pdc_list_extreme(e, xs, false);
 }
 
-template <class T, u64 N> PDC_SLOW u64 pdc_log_items(pdc_turn *t, const pdc_array<T, N> &xs) {
+template <class T, u64 N> PDC_SLOW u64 pdc_log_items(pdc_context *t, const pdc_array<T, N> &xs) {
     T *const room = pdc_log_room<T>(t, N);
     if (room == 0) return 0;
     for (u64 n = 0; n < N; ++n) room[n] = xs.items[n];

@@ -35,7 +35,7 @@ template <class K, class V, u32 N> PDC_FN void pdc_index_entries(pdc_dict<K, V, 
 }
 
 /* In the midst of a turn: leaves deleted entries out and makes the index anew. */
-template <class K, class V, u32 N> PDC_SLOW void pdc_rebuild(pdc_turn *t, pdc_dict<K, V, N> &d) {
+template <class K, class V, u32 N> PDC_SLOW void pdc_rebuild(pdc_context *t, pdc_dict<K, V, N> &d) {
     u32 to = 0;
     for (u32 from = 0; from < d.used; ++from) {
         if (!d.entries[from].present) continue;
@@ -111,7 +111,7 @@ template <class K, class V, u32 N> PDC_FN V pdc_value_or(const pdc_dict<K, V, N>
 }
 
 template <class K, class V, u32 N>
-PDC_FN void pdc_set(pdc_turn *t, pdc_dict<K, V, N> &d, PDC_SAME(K) key, PDC_SAME(V) value) {
+PDC_FN void pdc_set(pdc_context *t, pdc_dict<K, V, N> &d, PDC_SAME(K) key, PDC_SAME(V) value) {
     u32 at = 0;
     if (PDC_UNLIKELY(!(key == key))) { /* a NaN is found by identity */
         pdc_raise(&t->error, PDC_DEOPT_NAN);
@@ -135,7 +135,7 @@ PDC_FN void pdc_set(pdc_turn *t, pdc_dict<K, V, N> &d, PDC_SAME(K) key, PDC_SAME
     pdc_put(t, d.live, d.live + 1);
 }
 
-template <class K, class V, u32 N> PDC_FN V pdc_take(pdc_turn *t, pdc_dict<K, V, N> &d, PDC_SAME(K) key) {
+template <class K, class V, u32 N> PDC_FN V pdc_take(pdc_context *t, pdc_dict<K, V, N> &d, PDC_SAME(K) key) {
     u32 at = 0;
     const u32 n = pdc_find(d, key, &at);
     if (PDC_UNLIKELY(n == N)) {
@@ -147,7 +147,7 @@ template <class K, class V, u32 N> PDC_FN V pdc_take(pdc_turn *t, pdc_dict<K, V,
     return d.entries[n].value;
 }
 
-template <class K, class V, u32 N> PDC_FN void pdc_clear(pdc_turn *t, pdc_dict<K, V, N> &d) {
+template <class K, class V, u32 N> PDC_FN void pdc_clear(pdc_context *t, pdc_dict<K, V, N> &d) {
     pdc_put(t, d.used, 0u);
     pdc_put(t, d.live, 0u);
     pdc_put(t, d.indexed, 0u);
@@ -181,7 +181,7 @@ template <class K, class V> struct pdc_shown {
     V value;
 };
 
-template <class K, class V, u32 N> PDC_SLOW u64 pdc_log_items(pdc_turn *t, const pdc_dict<K, V, N> &d) {
+template <class K, class V, u32 N> PDC_SLOW u64 pdc_log_items(pdc_context *t, const pdc_dict<K, V, N> &d) {
     typedef pdc_shown<K, V> Shown;
     Shown *const room = pdc_log_room<Shown>(t, d.live);
     if (room == 0) return 0;

@@ -2,7 +2,7 @@
    the turn is rolled back. */
 
 /* Notes the bytes of a place in the state before they change; places elsewhere are no state. */
-PDC_SLOW void pdc_note(pdc_turn *t, void *place, u32 size) {
+PDC_SLOW void pdc_note(pdc_context *t, void *place, u32 size) {
     u64 *const journal = (u64 *)t->actor->heap;
     const u64 need = 16 + ((size + 7) & ~7u);
     if (t->journal_used + need > journal[0]) {
@@ -16,7 +16,7 @@ PDC_SLOW void pdc_note(pdc_turn *t, void *place, u32 size) {
     t->journal_used += need;
 }
 
-PDC_SLOW void pdc_undo(pdc_turn *t) {
+PDC_SLOW void pdc_undo(pdc_context *t) {
     u8 *const entries = (u8 *)((u64 *)t->actor->heap + 1);
     while (t->journal_used != 0) {
         const u64 *const tail = (const u64 *)(entries + t->journal_used - 16);
@@ -27,12 +27,12 @@ PDC_SLOW void pdc_undo(pdc_turn *t) {
 }
 
 /* Places elsewhere, in lists that live in the turn, need no note. */
-PDC_FN bool pdc_is_state(const pdc_turn *t, const void *place) {
+PDC_FN bool pdc_is_state(const pdc_context *t, const void *place) {
     return (u64)((const u8 *)place - (const u8 *)t->actor->state) < t->state_size;
 }
 
 /* place = value, noted if the place is state. */
-template <class T, class V> PDC_FN void pdc_put(pdc_turn *t, T &place, const V &value) {
+template <class T, class V> PDC_FN void pdc_put(pdc_context *t, T &place, const V &value) {
     if (pdc_is_state(t, &place)) pdc_note(t, (void *)&place, sizeof(T));
     place = (T)value;
 }

@@ -16,12 +16,12 @@ template <class T, u32 N> PDC_FN T pdc_get(pdc_error *e, const pdc_list<T, N> &x
 
 template <class T, u32 N> PDC_FN T pdc_item(const pdc_list<T, N> &xs, i64 at) { return xs.items[at]; }
 
-template <class T, u32 N> PDC_FN void pdc_set(pdc_turn *t, pdc_list<T, N> &xs, i64 index, PDC_SAME(T) value) {
+template <class T, u32 N> PDC_FN void pdc_set(pdc_context *t, pdc_list<T, N> &xs, i64 index, PDC_SAME(T) value) {
     const i64 at = pdc_index(&t->error, index, xs.size, PDC_INDEX_LIST_ASSIGN);
     if (t->error.code == 0) pdc_put(t, xs.items[at], value);
 }
 
-template <class T, u32 N> PDC_FN void pdc_append(pdc_turn *t, pdc_list<T, N> &xs, PDC_SAME(T) value) {
+template <class T, u32 N> PDC_FN void pdc_append(pdc_context *t, pdc_list<T, N> &xs, PDC_SAME(T) value) {
     if (PDC_UNLIKELY(xs.size == N)) {
         pdc_raise(&t->error, PDC_DEOPT_CAPACITY);
         return;
@@ -30,7 +30,7 @@ template <class T, u32 N> PDC_FN void pdc_append(pdc_turn *t, pdc_list<T, N> &xs
     pdc_put(t, xs.size, xs.size + 1);
 }
 
-template <class T, u32 N> PDC_FN T pdc_pop(pdc_turn *t, pdc_list<T, N> &xs) {
+template <class T, u32 N> PDC_FN T pdc_pop(pdc_context *t, pdc_list<T, N> &xs) {
     if (PDC_UNLIKELY(xs.size == 0)) {
         pdc_raise(&t->error, PDC_INDEX_POP_LIST);
         return T{};
@@ -39,7 +39,7 @@ template <class T, u32 N> PDC_FN T pdc_pop(pdc_turn *t, pdc_list<T, N> &xs) {
     return xs.items[xs.size];
 }
 
-template <class T, u32 N> PDC_FN void pdc_clear(pdc_turn *t, pdc_list<T, N> &xs) {
+template <class T, u32 N> PDC_FN void pdc_clear(pdc_context *t, pdc_list<T, N> &xs) {
     pdc_put(t, xs.size, 0u);
 }
 
@@ -47,7 +47,7 @@ template <class T, u32 N> PDC_FN void pdc_fresh(pdc_list<T, N> &xs) { xs.size = 
 
 /* xs = ys, of another capacity or item type; too many items deoptimise. */
 template <class T, u32 N, class U, u32 M>
-PDC_FN void pdc_assign(pdc_turn *t, pdc_list<T, N> &xs, const pdc_list<U, M> &ys) {
+PDC_FN void pdc_assign(pdc_context *t, pdc_list<T, N> &xs, const pdc_list<U, M> &ys) {
     if (PDC_UNLIKELY(ys.size > N)) {
         pdc_raise(&t->error, PDC_DEOPT_CAPACITY);
         return;
@@ -113,7 +113,7 @@ template <class T> PDC_SLOW void pdc_merge(T *x, u32 a, u32 m, u32 b, bool rever
 }
 
 /* Stable, like Python's; NaN, which has no order, is the interpreter's. */
-template <class T, u32 N> PDC_SLOW void pdc_sort(pdc_turn *t, pdc_list<T, N> &xs, bool reverse) {
+template <class T, u32 N> PDC_SLOW void pdc_sort(pdc_context *t, pdc_list<T, N> &xs, bool reverse) {
     T *const x = xs.items;
     const u32 size = xs.size;
     for (u32 n = 0; n < size; ++n)
@@ -153,12 +153,12 @@ template <class T, u32 N> PDC_FN T pdc_get(pdc_error *e, const pdc_deque<T, N> &
     return xs.items[pdc_at(xs, (u64)pdc_index(e, index, xs.size, PDC_INDEX_DEQUE))];
 }
 
-template <class T, u32 N> PDC_FN void pdc_set(pdc_turn *t, pdc_deque<T, N> &xs, i64 index, PDC_SAME(T) value) {
+template <class T, u32 N> PDC_FN void pdc_set(pdc_context *t, pdc_deque<T, N> &xs, i64 index, PDC_SAME(T) value) {
     const i64 at = pdc_index(&t->error, index, xs.size, PDC_INDEX_DEQUE);
     if (t->error.code == 0) pdc_put(t, xs.items[pdc_at(xs, (u64)at)], value);
 }
 
-template <class T, u32 N> PDC_FN void pdc_append(pdc_turn *t, pdc_deque<T, N> &xs, PDC_SAME(T) value) {
+template <class T, u32 N> PDC_FN void pdc_append(pdc_context *t, pdc_deque<T, N> &xs, PDC_SAME(T) value) {
     if (xs.size == N) {
         pdc_put(t, xs.items[xs.start], value);
         pdc_put(t, xs.start, xs.start + 1 == N ? 0u : xs.start + 1);
@@ -168,14 +168,14 @@ template <class T, u32 N> PDC_FN void pdc_append(pdc_turn *t, pdc_deque<T, N> &x
     }
 }
 
-template <class T, u32 N> PDC_FN void pdc_appendleft(pdc_turn *t, pdc_deque<T, N> &xs, PDC_SAME(T) value) {
+template <class T, u32 N> PDC_FN void pdc_appendleft(pdc_context *t, pdc_deque<T, N> &xs, PDC_SAME(T) value) {
     const u32 start = xs.start == 0 ? N - 1 : xs.start - 1;
     pdc_put(t, xs.items[start], value);
     pdc_put(t, xs.start, start);
     if (xs.size != N) pdc_put(t, xs.size, xs.size + 1);
 }
 
-template <class T, u32 N> PDC_FN T pdc_pop(pdc_turn *t, pdc_deque<T, N> &xs) {
+template <class T, u32 N> PDC_FN T pdc_pop(pdc_context *t, pdc_deque<T, N> &xs) {
     if (PDC_UNLIKELY(xs.size == 0)) {
         pdc_raise(&t->error, PDC_INDEX_POP_DEQUE);
         return T{};
@@ -184,7 +184,7 @@ template <class T, u32 N> PDC_FN T pdc_pop(pdc_turn *t, pdc_deque<T, N> &xs) {
     return xs.items[pdc_at(xs, xs.size)];
 }
 
-template <class T, u32 N> PDC_FN T pdc_popleft(pdc_turn *t, pdc_deque<T, N> &xs) {
+template <class T, u32 N> PDC_FN T pdc_popleft(pdc_context *t, pdc_deque<T, N> &xs) {
     if (PDC_UNLIKELY(xs.size == 0)) {
         pdc_raise(&t->error, PDC_INDEX_POP_DEQUE);
         return T{};
@@ -195,7 +195,7 @@ template <class T, u32 N> PDC_FN T pdc_popleft(pdc_turn *t, pdc_deque<T, N> &xs)
     return value;
 }
 
-template <class T, u32 N> PDC_FN void pdc_clear(pdc_turn *t, pdc_deque<T, N> &xs) {
+template <class T, u32 N> PDC_FN void pdc_clear(pdc_context *t, pdc_deque<T, N> &xs) {
     pdc_put(t, xs.size, 0u);
 }
 
@@ -203,25 +203,25 @@ template <class T, u32 N> PDC_FN void pdc_clear(pdc_turn *t, pdc_deque<T, N> &xs
 
 #define PDC_ITEMS 0xffffffffu
 
-template <class T> PDC_SLOW T *pdc_log_room(pdc_turn *t, u64 count) {
+template <class T> PDC_SLOW T *pdc_log_room(pdc_context *t, u64 count) {
     u8 *const place = pdc_log_record(t, PDC_ITEMS, 8 + count * sizeof(T));
     if (place == 0) return 0;
     ((u32 *)place)[0] = (u32)count;
     return (T *)(place + 8);
 }
 
-template <class T> PDC_FN u64 pdc_log_end(pdc_turn *t, const T *items) {
+template <class T> PDC_FN u64 pdc_log_end(pdc_context *t, const T *items) {
     return pdc_log_place(t, (const u8 *)items - 8);
 }
 
-template <class T, u32 N> PDC_SLOW u64 pdc_log_items(pdc_turn *t, const pdc_list<T, N> &xs) {
+template <class T, u32 N> PDC_SLOW u64 pdc_log_items(pdc_context *t, const pdc_list<T, N> &xs) {
     T *const room = pdc_log_room<T>(t, xs.size);
     if (room == 0) return 0;
     for (u32 n = 0; n < xs.size; ++n) room[n] = xs.items[n];
     return pdc_log_end(t, room);
 }
 
-template <class T, u32 N> PDC_SLOW u64 pdc_log_items(pdc_turn *t, const pdc_deque<T, N> &xs) {
+template <class T, u32 N> PDC_SLOW u64 pdc_log_items(pdc_context *t, const pdc_deque<T, N> &xs) {
     T *const room = pdc_log_room<T>(t, xs.size);
     if (room == 0) return 0;
     for (u32 n = 0; n < xs.size; ++n) room[n] = pdc_item(xs, n);

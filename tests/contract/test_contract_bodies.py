@@ -128,7 +128,7 @@ async def grouped(ctx: KernelContext[Job, Answer]) -> None:
                 raise ExceptionGroup("two", [ValueError("a"), KeyError("b")])
             await ctx.send(Answer(10 // job.value))
         except* ZeroDivisionError:
-            await ctx.send(Answer(-1))
+            await ctx.send(Answer(-1, -1))
         except* ValueError:
             await ctx.send(Answer(-2))
 
@@ -492,3 +492,26 @@ def test_actors_that_send_nothing(
     assert printed == (
         "".join(f"got {n}\n" for n in range(1, 5)) if function is printing_sink else "total 10\n"
     )
+
+
+async def dividing(ctx: KernelContext[Job, Answer]) -> None:
+    scale = 2
+    while not ctx.should_terminate:
+        try:
+            job = await ctx.receive(timeout=100 // scale)
+        except ZeroDivisionError:
+            scale = 5
+            await ctx.send(Answer(-1, -1))
+            continue
+        scale = job.value
+        await ctx.send(Answer(scale, scale))
+
+
+def test_a_time_out_is_computed_before_the_queue_is_looked_at(way: str) -> None:
+    async def probe() -> None:
+        async with launched(way, dividing) as kernel:
+            await kernel.send_many([Job(n) for n in (3, 0, 4)])
+            got = [(await kernel.receive(timeout=10)).total for _ in range(4)]
+            assert got == [3, 0, -1, 4]
+
+    go(probe)

@@ -121,10 +121,7 @@ def actor_text(source: str) -> str:
     """The part of the C that comes from the actor: functions, and the turn."""
     helpers, _, burst = source.partition("/* --- the actor --")
     functions = re.search(r"/\* --- functions .*", helpers, re.DOTALL)
-    turn = burst[burst.index("PDC_ENTRY i32 pdc_burst") :]
-    first = re.search(r'^#line \d+ "[^"]*\.py"', turn, re.MULTILINE)
-    assert first is not None
-    turn = turn[first.start() : turn.index('#line 1 "pydotcompute')]
+    turn = burst[burst.index("PDC_FN i32 pdc_turn(") :].partition("\n}\n")[0] + "\n}\n"
     return (functions.group() if functions else "") + turn
 
 

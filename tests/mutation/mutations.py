@@ -29,7 +29,8 @@ _INT, _FLOAT = "templates/library/pyops/int.h", "templates/library/pyops/float.h
 _CONVERT, _ROUND = "templates/library/pyops/convert.h", "templates/library/pyops/round.h"
 _NUMPY, _TEXTS = "templates/library/pyops/numpy.h", "compiler/codegen/operation_text.py"
 _EXPRESSIONS = "compiler/codegen/expressions.py"
-_BURST, _TURN = "templates/actor/burst.h.j2", "templates/actor/turn.h"
+_BURST, _SINK = "templates/actor/burst.h", "templates/actor/sink.h"
+_CONTEXT = "templates/actor/context.h"
 _SCOPE, _STATEMENTS = "compiler/irbuild/core/scope.py", "compiler/codegen/statements.py"
 
 HELPERS = (
@@ -127,32 +128,31 @@ EMITTER = (
     Mutation("terminating before the last time-out", _EXPRESSIONS,
              " && pdc_t->actor->event == 0)", ")"),
     Mutation("what raises is bound", _STATEMENTS,
-             "if len(self.handlers) > 1 and may_raise(node.value):\n            # A handler",
+             "if self.handlers and may_raise(node.value):\n            # A handler",
              "if False:\n            # A handler"),
     Mutation("a return leaves its try unseen", _STATEMENTS,
-             "caught = len(self.handlers) > 1 and may_raise(node.value)", "caught = False"),
+             "caught = bool(self.handlers) and may_raise(node.value)", "caught = False"),
     Mutation("the first handler catches all", _EXPRESSIONS,
              'return " || ".join(f"{code} == {known}" for known in codes) or "false"',
              'return "true"'),
     Mutation("handlers catch deoptimisation", _STATEMENTS,
-             'self.write(f"if (pdc_t->error.code >= {DEOPTIMISE}) goto {outer};")', "pass"),
+             "if (pdc_t->error.code >= {DEOPTIMISE}) {self.handle()} //", "//"),
     Mutation("handlers match no subclass", _EXPRESSIONS, "if issubclass(cls, classes))",
              "if cls in classes)"),
     Mutation("break runs the else of the loop", _STATEMENTS, 'goto {self.loops[-1][1]};")',
              'goto {self.loops[-1][0]};")'),
-    Mutation("range takes one step more", _TURN,
+    Mutation("range takes one step more", _CONTEXT,
              "return start < stop ? ((u64)stop - (u64)start - 1) / (u64)step + 1 : 0;",
              "return start <= stop ? ((u64)stop - (u64)start) / (u64)step + 1 : 0;"),
-    Mutation("range does not count down", _TURN,
+    Mutation("range does not count down", _CONTEXT,
              "return start > stop ? ((u64)start - (u64)stop - 1) / (0 - (u64)step) + 1 : 0;",
              "return 0;"),
-    Mutation("a step of zero is an empty range", _TURN,
+    Mutation("a step of zero is an empty range", _CONTEXT,
              "        pdc_raise(e, PDC_VALUE_RANGE_STEP);\n", ""),
     Mutation("outputs of a failed turn are published", _BURST,
-             "        pdc_status = pdc_t->error.code <", "        pdc_committed = pdc_produced;\n"
-             "        pdc_status = pdc_t->error.code <"),
-    Mutation("a time-out is no exception", _BURST,
-             "if (!(has_limit) || pdc_a->event == 0) {", "if (true) {"),
+             "            out.produced = before;\n", ""),
+    Mutation("a time-out is no exception", _SINK,
+             "if (t->actor->event == 0) return true;", "return true;"),
 )  # fmt: skip
 
 BUILDER = (

@@ -114,12 +114,12 @@ def c_of(example: Example, prelude: Example, kernel: KernelSource) -> str:
 
 def _telling(line: str) -> bool:
     """Whether a line says something about its Python: no check, label or closing brace."""
-    return not re.match(r"PDC_CHECK\(|PDC_BACK_EDGE\(|\}|\w+:;$", line)
+    return not re.match(r"if \(pdc_(raised|spent)\(|\}|\w+:;$", line)
 
 
 def _plain(line: str) -> str:
     """Without the numbers of lines, which would change with every edit of the page."""
-    return re.sub(r"PDC_(RECEIVE|RESERVE)\((.*?)(\d+), (\w+)\)", r"PDC_\1(\2..., \4)", line)
+    return re.sub(r"(pdc_(?:waits|send)\(.*?, )\d+((?:, \d+)?\)\) )", r"\1...\2", line)
 
 
 def written(page: str) -> str:

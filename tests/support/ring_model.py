@@ -188,7 +188,7 @@ def overtaken(w: Rings, tail: int) -> Process:
 
 
 def take_input(w: Rings, tail: int, head: int) -> Process:
-    """PDC_RECEIVE, once there is a message."""
+    """``pdc_peek``, once there is a message."""
     if not w.drop:
         if w.mistake == "consume before read":
             yield from release(w, IN_TAIL, tail + 1)

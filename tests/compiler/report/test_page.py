@@ -173,7 +173,7 @@ def test_lines_of_functions_stand_above_their_c_as_those_of_the_actor_do() -> No
     source = lowered(summing).source
     assert '// raise ValueError("below <zero>")\n' in source
     assert "search for `#line`" in source
-    assert source.count("/* --- one turn of the actor's loop") == 1
+    assert source.count("/* One turn of the actor's loop") == 1
 
 
 def test_the_page() -> None:
@@ -198,8 +198,8 @@ def test_the_page() -> None:
 
     send = by_number[str(first + 12)]
     assert send["no"].split() == [str(first + n) for n in range(12, 17)]
-    assert "        *pdc_next_output" not in send["c"]  # the depth of the loop is taken off
-    assert "*pdc_next_output = pdc_make_Response(total);\n" in send["c"]
+    assert "if (!pdc_send(pdc_out, pdc_t, pdc_make_Response(total), " in send["c"]
+    assert not send["c"].startswith(" ")  # the depth of the function is taken off
     again = [row["py"] for row in page.rows if "again" in row["kind"]]
     assert again == [
         f"            total += 1 ({first + 10}, continued)\n",
@@ -218,7 +218,7 @@ def test_the_header_of_the_page() -> None:
         "|message Request, 8 bytes|",
         "|state, 16 bytes|",
         "|0||8||total: int|",
-        "|PDC_RECEIVE|||takes the next message; without one, this burst of turns is over|",
+        "|pdc_receive|||whether there is a message; without one, this burst of turns is over|",
     ):
         assert said in text
 

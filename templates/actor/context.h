@@ -1,15 +1,16 @@
-/* turn.h: per-turn context: error word, fuel, log. */
+/* context.h: what every function of a turn is given: error word, fuel, log. */
 #define PDC_FUEL_CHUNK 1024
 
-/* The turn in hand: its error word, and the actor whose host may want it to stop. */
-struct pdc_turn {
+/* Of the turn in hand; and the actor, whose host may want it to stop. */
+struct pdc_context {
     pdc_error error;
     i64 fuel;
     pdc_actor *actor;
     u64 state_size;
     u64 journal_used;
     u64 log_used;
-    u64 refused, refused_in; /* outputs, in which turn */
+    u32 refused;   /* outputs of this turn */
+    u32 timed_out; /* its receive: 0 or 1 */
 };
 
 #if PDC_ON_DEVICE
@@ -34,17 +35,17 @@ template <class T> PDC_FN bool pdc_same_float(pdc_error *e, T a, T b) {
 }
 
 /* The id of a constant string. */
-#define pdc_string(index) (pdc_t->actor->strings[index])
+PDC_FN u64 pdc_string(const pdc_context *t, u32 index) { return t->actor->strings[index]; }
 
-/* To the handlers if an error is set. */
-#define PDC_CHECK(python_line, label)              \
-    if (PDC_UNLIKELY(pdc_t->error.code != 0)) {    \
-        if (pdc_t->error.line == 0) pdc_t->error.line = python_line; \
-        goto label;                                \
-    }
+/* Whether an error is set, of this line if it has none yet. */
+PDC_FN bool pdc_raised(pdc_context *t, i32 line) {
+    if (PDC_LIKELY(t->error.code == 0)) return false;
+    if (t->error.line == 0) t->error.line = line;
+    return true;
+}
 
 /* A chunk of inner loop turns is used up: more, or a reason to leave (negative). */
-PDC_SLOW i32 pdc_refuel(pdc_turn *t) {
+PDC_SLOW i32 pdc_refuel(pdc_context *t) {
     if (t->actor->fuel >= 0) {
         t->fuel -= PDC_FUEL_CHUNK;
         if (t->fuel < 0) {
@@ -59,14 +60,17 @@ PDC_SLOW i32 pdc_refuel(pdc_turn *t) {
     return PDC_FUEL_CHUNK;
 }
 
-#define PDC_BACK_EDGE(python_line, label)                                      \
-    if (PDC_UNLIKELY(--pdc_fuel < 0) && (pdc_fuel = pdc_refuel(pdc_t)) < 0) {  \
-        pdc_t->error.line = python_line;                                       \
-        goto label;                                                            \
-    }
+/* The end of a loop's body: whether the turn has to stop here. */
+PDC_FN bool pdc_spent(i32 &fuel, pdc_context *t, i32 line) {
+    if (PDC_LIKELY(--fuel >= 0)) return false;
+    fuel = pdc_refuel(t);
+    if (fuel >= 0) return false;
+    t->error.line = line;
+    return true;
+}
 
 /* A record in the log, for so many bytes behind its head; a log that is full gives none. */
-PDC_SLOW u8 *pdc_log_record(pdc_turn *t, u32 site, u64 bytes) {
+PDC_SLOW u8 *pdc_log_record(pdc_context *t, u32 site, u64 bytes) {
     const u64 size = 8 + ((bytes + 7) & ~7ull);
     if (t->log_used + size > t->actor->log_size) {
         pdc_raise(&t->error, PDC_NO_LOG);
@@ -80,13 +84,13 @@ PDC_SLOW u8 *pdc_log_record(pdc_turn *t, u32 site, u64 bytes) {
 }
 
 /* What stands for a record: its place, in units of 8 bytes. */
-PDC_FN u64 pdc_log_place(pdc_turn *t, const u8 *values) {
+PDC_FN u64 pdc_log_place(pdc_context *t, const u8 *values) {
     return 0x8000000000000000ull | (u64)((values - 8 - (const u8 *)t->actor->log) / 8);
 }
 
 /* Writes a record for the host: which call, and its values. The result stands for the string that
    the host makes of them. */
-template <class T> PDC_SLOW u64 pdc_log(pdc_turn *t, u32 site, T values) {
+template <class T> PDC_SLOW u64 pdc_log(pdc_context *t, u32 site, T values) {
     u8 *const place = pdc_log_record(t, site, sizeof(T));
     if (place == 0) return 0;
     pdc_memcpy(place, &values, sizeof(T));

@@ -1,0 +1,105 @@
+/* burst.h: turns in a row, from ring to ring.  The variables, the counters of the rings and the
+   state between turns are here; `pdc_turn` is one turn, and says how it ended. */
+
+/* Whether a turn that ended so has happened; else nothing of it has. */
+PDC_FN bool pdc_is_whole(i32 status) {
+    return status == PDC_MORE || status == PDC_LEFT || status == PDC_RETURNED;
+}
+
+/* Before a turn: whether there is room for outputs.  Under DROP_OLDEST there always is, and they
+   are published before their slots are used again. */
+PDC_FN bool pdc_may_begin(pdc_sink &out) {
+    if (out.policy == PDC_DROP_OLDEST) {
+        if (PDC_PUBLISHES) {
+            pdc_port_store(&out.port->head, out.produced);
+            pdc_port_fence();
+            out.floor = out.produced;
+        }
+        return true;
+    }
+    if (PDC_LIKELY(out.produced - out.floor <= out.bound)) return true;
+    out.floor = pdc_port_load(&out.port->tail);
+    return out.produced - out.floor <= out.bound;
+}
+
+/* A turn that has not happened: what it counted is taken back, and counted when it is tried again,
+   here or by the interpreter.  Returns why the burst ends. */
+PDC_FN i32 pdc_rollback(pdc_context *t, i32 status, u64 staged) {
+    pdc_actor *const actor = t->actor;
+    pdc_revert(t);
+    actor->staged = (i32)staged;
+    actor->rejected -= t->refused;
+    if (t->timed_out) {
+        actor->event = 1;
+        actor->timeouts -= 1;
+    }
+    if (status != PDC_FAILED) return status;
+    actor->code = t->error.code;
+    actor->line = t->error.line;
+    return t->error.code < PDC_FIRST_DEOPT ? PDC_FAILED
+         : t->error.code == PDC_PREEMPT    ? PDC_PREEMPTED
+         : t->error.code == PDC_STOP       ? PDC_STOPPED
+         : t->error.code == PDC_NO_SLOT    ? PDC_GROW
+         : t->error.code == PDC_NO_LOG     ? PDC_LOG_FULL
+                                           : PDC_DEOPTIMISE;
+}
+
+/* After the last turn: tell the host.  Outputs with strings that the host makes are published by
+   the host. */
+PDC_FN i32 pdc_end_burst(pdc_actor *actor, const pdc_source &in, const pdc_sink &out, i32 status) {
+    actor->sent += out.produced - actor->produced;
+    actor->produced = out.produced;
+    actor->status = status;
+    pdc_port_store(&in.port->tail, in.tail);
+    in.port->claimed = in.tail;
+    const u64 visible = out.produced - out.floor > out.bound ? out.floor + out.bound : out.produced;
+    if (PDC_PUBLISHES) pdc_port_store(&out.port->head, visible);
+    return status;
+}
+
+PDC_ENTRY i32 pdc_burst(void *block, u64 limit) {
+    pdc_actor *const actor = (pdc_actor *)block;
+    pdc_state *const state = (pdc_state *)actor->state;
+    pdc_context context = {};
+    context.actor = actor;
+    context.fuel = actor->fuel;
+    context.state_size = sizeof(pdc_state);
+    context.log_used = actor->log_used;
+    pdc_source in = pdc_source_of(actor->input);
+    pdc_sink out = pdc_sink_of(actor->output, actor->produced);
+    const u64 first = in.tail, skipped = actor->skipped;
+    actor->code = 0;
+    if (PDC_UNLIKELY(actor->event) && in.head != in.tail && !actor->terminating)
+        actor->event = 0; /* a message came in time after all */
+    pdc_variables variables = pdc_load(*state);
+    pdc_tidy_all(variables);
+    pdc_input_slot copy;
+    i32 status = PDC_MORE;
+
+    for (u64 done = 0; status == PDC_MORE; ++done) {
+        if (!pdc_may_begin(out)) {
+            status = PDC_FULL;
+            break;
+        }
+        if (done == limit) break;
+        const pdc_input_slot *const message = pdc_peek(in, &copy, &actor->skipped);
+        const u64 before = out.produced, logged = context.log_used;
+        out.input = in.tail;
+        out.taken = out.token = 0;
+        context.refused = context.timed_out = 0;
+        status = pdc_turn(variables, message, out, &context);
+        if (PDC_UNLIKELY(!pdc_is_whole(status))) {
+            status = pdc_rollback(&context, status, out.produced - before);
+            out.produced = before;
+            context.log_used = logged;
+            break;
+        }
+        pdc_settle(&context, variables);
+        in.tail += out.taken;
+    }
+
+    pdc_store(*state, variables);
+    actor->processed += in.tail - first - (actor->skipped - skipped);
+    actor->log_used = context.log_used;
+    return pdc_end_burst(actor, in, out, status);
+}
