@@ -21,14 +21,11 @@ number(const Module *module, PyObject *port, enum port_slot slot, unsigned long 
     return *value == (unsigned long long)-1 && PyErr_Occurred() ? -1 : 0;
 }
 
-static int
-set_number(const Module *module, PyObject *port, enum port_slot slot, unsigned long long value)
+/* Put an int into a slot; takes the reference. */
+static void
+set_number(const Module *module, PyObject *port, enum port_slot slot, PyObject *number)
 {
-    PyObject *fresh = PyLong_FromUnsignedLongLong(value);
-    if (fresh == NULL)
-        return -1;
-    Py_XSETREF(*place(module, port, slot), fresh);
-    return 0;
+    Py_XSETREF(*place(module, port, slot), number);
 }
 
 /* The copy of a message that values.accept would give; NULL with or without an error. */
@@ -52,32 +49,46 @@ accepted(const Module *module, PyObject *port, PyObject *message)
     return copy;
 }
 
-/* Note when the message numbered `head` was put, if it is one that is timed. */
-static int
-sample(const Module *module, PyObject *port, unsigned long long head)
+/* Append an accepted message, the one numbered `head`.  What can fail is done before that. */
+static enum outcome
+append(const Module *module, PyObject *port, PyObject *items, PyObject *message,
+       unsigned long long head)
 {
-    PyObject **time = place(module, port, PORT_SAMPLE_TIME), *now;
-    unsigned long long at;
-    if (number(module, port, PORT_SAMPLE_AT, &at))
-        return -1;
-    if (head < at || *time == NULL || !PyFloat_CheckExact(*time) || PyFloat_AS_DOUBLE(*time) != 0.0)
-        return 0;
-    now = PyObject_CallNoArgs(module->clock);
-    if (now == NULL)
-        return -1;
-    Py_SETREF(*time, now);
-    return set_number(module, port, PORT_SAMPLE_AT, head);
+    PyObject **time = place(module, port, PORT_SAMPLE_TIME), *now = NULL, *at = NULL, *next, *done;
+    unsigned long long sample_at;
+    if (number(module, port, PORT_SAMPLE_AT, &sample_at) || *time == NULL)
+        return FALLBACK;
+    next = PyLong_FromUnsignedLongLong(head + 1);
+    if (next == NULL)
+        return FAILED;
+    if (head >= sample_at && PyFloat_CheckExact(*time) && PyFloat_AS_DOUBLE(*time) == 0.0
+        && ((now = PyObject_CallNoArgs(module->clock)) == NULL
+            || (at = PyLong_FromUnsignedLongLong(head)) == NULL))
+        goto failed;
+    done = PyObject_CallMethodOneArg(items, module->name_append, message);
+    if (done == NULL)
+        goto failed;
+    Py_DECREF(done);
+    set_number(module, port, PORT_HEAD, next);
+    if (now != NULL) {
+        Py_XSETREF(*place(module, port, PORT_SAMPLE_TIME), now);
+        set_number(module, port, PORT_SAMPLE_AT, at);
+    }
+    return YES;
+failed:
+    Py_DECREF(next);
+    Py_XDECREF(now);
+    return FAILED;
 }
 
 static enum outcome
 object_put(const Module *module, PyObject *port, PyObject *message)
 {
-    PyObject *items, *copy, *done;
+    PyObject *items, *copy, *done, *wake;
     unsigned long long bound, head;
+    enum outcome outcome = FALLBACK;
     int armed;
-    if (number(module, port, PORT_BOUND, &bound) || number(module, port, PORT_HEAD, &head)
-        || *place(module, port, PORT_SAMPLE_TIME) == NULL || *place(module, port, PORT_ARMED) == NULL
-        || *place(module, port, PORT_WAKE) == NULL)
+    if (number(module, port, PORT_BOUND, &bound))
         goto unusual;
     copy = accepted(module, port, message);
     if (copy == NULL) {
@@ -85,26 +96,24 @@ object_put(const Module *module, PyObject *port, PyObject *message)
             return FAILED;
         goto unusual;
     }
-    items = *place(module, port, PORT_ITEMS);
+    items = Py_XNewRef(*place(module, port, PORT_ITEMS));
     /* copying may have run any code: what counts is how things are now */
-    if (items == NULL || number(module, port, PORT_HEAD, &head)
-        || (unsigned long long)PyObject_Size(items) >= bound || sample(module, port, head)) {
-        Py_DECREF(copy);
-        goto unusual;
-    }
-    Py_INCREF(items);
-    done = PyObject_CallMethodOneArg(items, module->name_append, copy);
-    Py_DECREF(items);
+    if (items != NULL && *place(module, port, PORT_ARMED) != NULL
+        && *place(module, port, PORT_WAKE) != NULL && !number(module, port, PORT_HEAD, &head)
+        && (unsigned long long)PyObject_Size(items) < bound)
+        outcome = append(module, port, items, copy, head);
+    Py_XDECREF(items);
     Py_DECREF(copy);
-    if (done == NULL)
+    if (outcome == FALLBACK)
+        goto unusual;
+    if (outcome == FAILED)
         return FAILED;
-    Py_DECREF(done);
     armed = PyObject_IsTrue(*place(module, port, PORT_ARMED));
-    if (set_number(module, port, PORT_HEAD, head + 1) || armed < 0)
-        return FAILED;
     if (armed)
-        return YES;
-    done = PyObject_CallNoArgs(*place(module, port, PORT_WAKE));
+        return armed < 0 ? FAILED : YES;
+    wake = Py_NewRef(*place(module, port, PORT_WAKE));
+    done = PyObject_CallNoArgs(wake);
+    Py_DECREF(wake);
     Py_XDECREF(done);
     return done == NULL ? FAILED : YES;
 unusual:
@@ -125,7 +134,7 @@ object_try_put(const Module *module, PyObject *port, PyObject *message)
 PyObject *
 object_try_get(const Module *module, PyObject *port)
 {
-    PyObject *items = *place(module, port, PORT_ITEMS);
+    PyObject *items = *place(module, port, PORT_ITEMS), *next, *most, *message = NULL;
     unsigned long long peak, tail;
     Py_ssize_t held;
     if (items == NULL || number(module, port, PORT_PEAK, &peak) || number(module, port, PORT_TAIL, &tail)) {
@@ -137,9 +146,17 @@ object_try_get(const Module *module, PyObject *port)
         return NULL;
     if (held == 0)
         return Py_NewRef(module->empty);
-    if ((unsigned long long)held > peak && set_number(module, port, PORT_PEAK, held))
+    next = PyLong_FromUnsignedLongLong(tail + 1);
+    most = (unsigned long long)held > peak ? PyLong_FromSsize_t(held) : NULL;
+    if (next != NULL && (most != NULL || (unsigned long long)held <= peak))
+        message = PyObject_CallMethodNoArgs(items, module->name_popleft);
+    if (message == NULL) {
+        Py_XDECREF(next);
+        Py_XDECREF(most);
         return NULL;
-    if (set_number(module, port, PORT_TAIL, tail + 1))
-        return NULL;
-    return PyObject_CallMethodNoArgs(items, module->name_popleft);
+    }
+    set_number(module, port, PORT_TAIL, next);
+    if (most != NULL)
+        set_number(module, port, PORT_PEAK, most);
+    return message;
 }

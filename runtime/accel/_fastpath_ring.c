@@ -90,35 +90,38 @@ ring_put(Ring *ring, PyObject *message, int gated)
 enum outcome
 ring_get(Ring *ring, PyObject **message)
 {
-    Layout *layout = layout_of(ring);
-    unsigned long long tail = ring->tail;
-    char *from, record[MOST_BYTES];
-    if (layout == NULL || ring->words.buf == NULL || ring->drop_oldest || ring->get_gate)
-        return FALLBACK;
-    if (tail == ring->seen) {
-        ring->seen = acquire(ring, ABI_PORT_WORD_HEAD);
-        if (tail == ring->seen)
-            return NO;
+    for (;;) {
+        Layout *layout = layout_of(ring);
+        unsigned long long tail = ring->tail;
+        char *from, record[MOST_BYTES];
+        if (layout == NULL || ring->words.buf == NULL || ring->drop_oldest || ring->get_gate)
+            return FALLBACK;
+        if (tail == ring->seen) {
+            ring->seen = acquire(ring, ABI_PORT_WORD_HEAD);
+            if (tail == ring->seen)
+                return NO;
+        }
+        from = slot(ring, layout, tail);
+        if (from == NULL)
+            return FALLBACK;
+        /* Making the message may run any code (a descriptor, the garbage collector), which may take
+           the memory away: so it is made of a copy.  It is counted when it is there, so that none is
+           lost; code that has taken it meanwhile has had it, and the next one is made. */
+        memcpy(record, from, layout->size);
+        Py_INCREF(layout);
+        *message = layout_unpack(layout, record);
+        Py_DECREF(layout);
+        if (*message == NULL) {
+            if (!PyErr_ExceptionMatches(PyExc_Exception))
+                return FAILED;
+            PyErr_Clear();  /* an error is reported by the Python method */
+            return FALLBACK;
+        }
+        if (ring->tail == tail && !ring->get_gate)
+            break;
+        Py_CLEAR(*message);
     }
-    from = slot(ring, layout, tail);
-    if (from == NULL)
-        return FALLBACK;
-    /* Making the message may run any code (a descriptor, the garbage collector), which may take
-       the next message or the memory away: so this message is copied and counted first. */
-    memcpy(record, from, layout->size);
-    ring->tail = tail + 1;
-    Py_INCREF(layout);
-    *message = layout_unpack(layout, record);
-    Py_DECREF(layout);
-    if (*message == NULL) {
-        int back = ring->tail == tail + 1;
-        if (back)
-            ring->tail = tail;
-        if (!back || !PyErr_ExceptionMatches(PyExc_Exception))
-            return FAILED;
-        PyErr_Clear();  /* an error is reported by the Python method */
-        return FALLBACK;
-    }
+    ring->tail++;
     if (ring->words.buf != NULL)
         release(ring, ABI_PORT_WORD_TAIL, ring->tail);
     return YES;
