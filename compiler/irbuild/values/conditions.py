@@ -133,7 +133,7 @@ def _bool_op(b: Builder, node: ast.BoolOp) -> Condition:
 def either(one: Env, other: Env) -> Env:
     """What holds on both of two paths, without copies: the same local, its views joined."""
     env: Env = {}
-    for name in one.keys() | other.keys():
+    for name in {**one, **other}:  # in an order that is always the same
         left, right = one.get(name), other.get(name)
         if isinstance(left, Var) and isinstance(right, Var) and left.local == right.local:
             env[name] = left if left == right else Var(left.local, left.local.type,
