@@ -66,18 +66,14 @@ def build_kernel(
     shared.update(_shared_before(shape))
     facts = Facts(union_names=set(shape.state_names))
     types: dict[str, Type] = {n: state.get(n, UNBOUND) for n in shape.state_names}
-    final = False
     for _ in range(MAX_PASSES):
         mark = diagnostics.mark()
-        unit.settled = final
         ends: list[Env] = []
         builder = build_until_stable(
             lambda: Builder(unit, shape.source, facts, shape.ctx),
-            lambda builder: _turn(builder, shape, types, final, ends),  # noqa: B023
+            lambda builder: _turn(builder, shape, types, ends),  # noqa: B023
         )
         types.update(unit.facts.containers)
-        if final:
-            break
         wide, shared_before = dict(types), len(shared)
         for end in ends:
             for variable, before in types.items():
@@ -87,9 +83,10 @@ def build_kernel(
                     wide[variable] = join(wide[variable], view_of(end.get(variable)))
                 if not getattr(end.get(variable), "sole", False):
                     shared.add(variable)
-        final = wide == types and len(shared) == shared_before
-        if final and diagnostics:
-            break
+        if wide == types and len(shared) == shared_before:
+            if diagnostics or not unit.waits or unit.settled:
+                break
+            unit.settled = True
         # Code that fails while `prev` is None may lower once its type widens.
         types = wide
         diagnostics.rewind(mark)
@@ -101,9 +98,9 @@ def build_kernel(
     variables = tuple(builder.local(n, t, loc) for n, t in types.items() if t != UNBOUND)
     return ir.Kernel(
         loc, name, variables, inputs, outputs if outputs is not None else tuple(unit.sent),
-        tuple(builder.block), tuple(callee.function for callee in unit.functions.values()),
+        tuple(builder.block), unit.called(tuple(builder.block)),
         tuple((code, cls, text) for (cls, text), code in unit.raised.items()),
-        tuple(unit.prints), tuple(unit.headers), tuple(unit.constants),
+        tuple(unit.prints), tuple(unit.headers), tuple(unit.constants.values()),
     )  # fmt: skip
 
 
@@ -150,7 +147,7 @@ def _callee(shape: ActorShape, node: ast.Call) -> object:
     return shape.source.lookup(node.func.id) if isinstance(node.func, ast.Name) else None
 
 
-def _turn(builder: Builder, shape: ActorShape, types: Mapping[str, Type], final: bool,
+def _turn(builder: Builder, shape: ActorShape, types: Mapping[str, Type],
           ends: list[Env]) -> None:  # fmt: skip
     """One round: the loop's condition, then its body."""
     loc = builder.loc(shape.loop)
@@ -160,9 +157,8 @@ def _turn(builder: Builder, shape: ActorShape, types: Mapping[str, Type], final:
         if isinstance(type_, CONTAINERS):
             local = replace(local, origin=name)
         head[name] = Var(local, type_, name not in builder.unit.facts.shared)
-    frame = TurnFrame(head, final)
     ends.clear()
-    frame.ends = ends
+    frame = TurnFrame(head, ends)
     builder.env = dict(head)
     builder.loops = [frame]
     test, when_true, when_false = condition(builder, shape.loop.test)

@@ -52,8 +52,7 @@ def after_change(b: Builder, place: ir.Expr, change: Change | None) -> None:
     """To be called after a change has been written into the block."""
     for watch in change.watches if change else ():
         loc = place.loc
-        if watch.flag is None:
-            watch.flag = b.hole(loc, BOOL)
+        watch.changed = True
         value: ir.Expr = ir.Const(loc, BOOL, True)
         if change is not None and change.length is not None:
             now = ir.Op(loc, INT, c.LENGTH, (place,))
@@ -102,6 +101,6 @@ def look(b: Builder, watches: Sequence[Watch], node: ast.AST) -> None:
     """At a step of a loop: hands over if what it runs over has changed."""
     loc = b.loc(node)
     for watch in watches:
-        if watch.flag is not None:
+        if watch.changed:
             leave = ir.Evaluate(loc, raising(loc, NEVER, "PDC_DEOPT_CHANGED"))
             b.block.append(ir.If(loc, watch.flag, (leave,), ()))

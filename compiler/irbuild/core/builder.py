@@ -2,7 +2,8 @@
 
 Input: an ``ActorShape`` and the types of its messages and state.  Output: ``ir.Kernel``.
 Parsing and inference are one walk: each expression comes back with its type, and where paths
-meet the environments are joined (``scope``).  The walk is repeated until no join asks for more.
+meet the environments are joined (``scope``).  The walk is repeated until it learns nothing that it
+had to know earlier.
 
 ``build_expressions``, ``build_calls`` and ``build_statements`` hold one function a construct, in
 tables by AST class; this file holds what they share.
@@ -14,6 +15,8 @@ import ast
 import enum
 import re
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, NoReturn
 
@@ -32,6 +35,7 @@ from pydotcompute.compiler.irbuild.core.facts import Facts
 from pydotcompute.compiler.irbuild.core.scope import FORGOTTEN, Dropped, Restart
 from pydotcompute.compiler.irbuild.core.unit import (
     LoopFrame,
+    Nest,
     Static,
     TurnFrame,
     Unit,
@@ -72,6 +76,24 @@ MAX_RESTARTS = 200
 _MADE_UP = re.compile(r"\w%\d")
 """A name that the compiler has made up; Python's own `%` is written with spaces around it."""
 
+_LEARNT = (
+    "env", "views", "doubles", "received", "made", "made_all", "kept", "changed", "returns",
+    "effects", "nevers", "header_of", "temporaries", "made_up",
+)  # fmt: skip
+"""What a builder learns from what it builds, but for the numbers of locals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A builder's knowledge at one moment, and how much it had built."""
+
+    learnt: dict[str, Any]
+    block: int
+    jumps: list[int]
+    assigned: list[dict[str, list[Type]]]
+    diagnostics: int
+
+
 class Poisoned(Exception):
     """A statement reads a name whose own statement did not lower: nothing new to report."""
 
@@ -106,6 +128,7 @@ class Builder(Ordered):
         self.source = source
         self.ctx = ctx
         self.loops: list[LoopFrame | TurnFrame] = []
+        self.nest = Nest()
         self.bound = source.local_names
         self.watches: list[Watch] = []
         """The containers that the loops around the place being built run over."""
@@ -140,6 +163,27 @@ class Builder(Ordered):
         """A container of the state takes items of more types: the actor is built again."""
         self.unit.facts.containers[name] = type_
         raise Restart
+
+    def snapshot(self) -> Snapshot:
+        """What is known now, to come back to after an attempt to build something."""
+        return Snapshot(
+            {name: copy(getattr(self, name)) for name in _LEARNT}, len(self.block),
+            [len(ends) for frame in self.loops for ends in frame.lists()],
+            [{name: [*types] for name, types in frame.assigned.items()} for frame in self.tries],
+            self.unit.diagnostics.mark(),
+        )  # fmt: skip
+
+    def restore(self, before: Snapshot) -> None:
+        """Forgets what was built since, and what was learnt from it but ``facts``."""
+        for name, value in before.learnt.items():
+            setattr(self, name, copy(value))
+        del self.block[before.block :]
+        lists = [ends for frame in self.loops for ends in frame.lists()]
+        for ends, length in zip(lists, before.jumps, strict=True):
+            del ends[length:]
+        for frame, assigned in zip(self.tries, before.assigned, strict=True):
+            frame.assigned = {name: [*types] for name, types in assigned.items()}
+        self.unit.diagnostics.rewind(before.diagnostics)
 
     # --- places and problems -------------------------------------------------------------------
 
@@ -188,6 +232,7 @@ class Builder(Ordered):
         except OperandError as error:
             # What is None alone in this round may be something else in the next.
             waits = isinstance(error, NoneOperandError) and not self.unit.settled
+            self.unit.waits |= waits
             if self.nevers == before and not waits:
                 self.fail("PDC102", node, f"`{self.spelled(node)}`: {error}")
             # A part of it has no value here, so whatever this is, it is never computed.
@@ -231,15 +276,17 @@ class Builder(Ordered):
         if var is None and node.id in self.statics:
             return self.constant(self.statics[node.id], self.loc(node))
         local = node.id in self.bound or node.id in self.synthetic
-        if var is None and local and node.id in self.facts.union_names:
+        if isinstance(var, Dropped) or (var is None and local and node.id not in self.unions):
+            self.require(node.id, self.loc(node))
+            var = self.env.get(node.id)
+        if var is None and local:
             return raising(self.loc(node), NEVER, "PDC_UNBOUND_LOCAL")
-        if isinstance(var, Dropped) or (var is None and local):
-            self.require(node.id)
         if isinstance(var, Dropped) or var is None:
             value = self.source.lookup(node.id)
             if value is MISSING:
                 self.fail("PDC105", node, f"the name {node.id!r} is not defined")
-            self.unit.constants.append((partial(self.source.lookup, node.id), value))
+            read = partial(self.source.lookup, node.id)
+            self.unit.note_constant(self.source, node.id, read, value)
             return self.constant(value, self.loc(node))
         if isinstance(var.view, ObjectType):
             return Static(var.view.value)
@@ -351,6 +398,9 @@ class Builder(Ordered):
                 self._forget(node)
             except Poisoned:
                 self._forget(node)
+            except Restart:
+                self.stale = True
+                self._forget(node)
 
     def _forget(self, node: ast.stmt) -> None:
         """After a problem: the names it binds are unknown, and no news when read."""
@@ -379,7 +429,11 @@ def build_until_stable(make: Callable[[], Builder], build: Callable[[Builder], N
         try:
             build(builder)
         except Restart:
-            builder.unit.diagnostics.rewind(mark)
-            continue
-        return builder
+            builder.stale = True
+        except (OperandError, DiagnosticError):
+            if not builder.stale:
+                raise
+        if not builder.stale:
+            return builder
+        builder.unit.diagnostics.rewind(mark)
     raise AssertionError(f"restarts without end: {builder.facts}")

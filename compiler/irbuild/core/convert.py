@@ -78,7 +78,8 @@ class Converter:
     def __init__(self) -> None:
         self.block: list[ir.Stmt] = []
         self._names: dict[tuple[str, Type], str] = {}
-        self._temporaries = 0
+        self._types: dict[str, int] = {}
+        self.temporaries = 0
 
     # --- locals ------------------------------------------------------------------------------
 
@@ -86,15 +87,14 @@ class Converter:
         """The local of a Python name for values of one type: ``x``, later ``x%2``."""
         known = self._names.get((name, type_))
         if known is None:
-            count = sum(1 for other, _ in self._names if other == name)
-            known = name if count == 0 else f"{name}%{count + 1}"
-            self._names[name, type_] = known
+            count = self._types[name] = self._types.get(name, 0) + 1
+            known = self._names[name, type_] = name if count == 1 else f"{name}%{count}"
         return ir.Local(loc, type_, known)
 
     def hole(self, loc: Location, type_: Type) -> ir.Local:
         """A new local without a value yet."""
-        self._temporaries += 1
-        return ir.Local(loc, type_, f"%{self._temporaries}")
+        self.temporaries += 1
+        return ir.Local(loc, type_, f"%{self.temporaries}")
 
     def temporary(self, value: ir.Expr) -> ir.Local:
         """A new local that holds ``value`` from here on."""

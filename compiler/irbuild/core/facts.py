@@ -1,9 +1,9 @@
 """What is known of a function, and of an actor, however often it is built: it only ever widens.
 
 A function is built in attempts.  An attempt that meets something that it had to know earlier (a
-name needs a union local, a list takes items of another type) notes it here and raises ``Restart``;
-the next attempt begins with a new ``Builder`` and these facts.  Everything else that an attempt
-learns lives in its ``Builder`` and ends with it.
+name needs a union local, a list takes items of another type) notes it here and goes on, so that it
+finds all that it can; the next attempt begins with a new ``Builder`` and these facts.  Everything
+else that an attempt learns lives in its ``Builder`` and ends with it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,41 @@ from pydotcompute.compiler.types.types import Type
 
 Site = tuple[int, int, str]
 """Where a list is made: line, column, and the tag of made-up syntax."""
+
+LoopKey = tuple[object, ...]
+"""A loop: the one around it, its place, and its number among those of that place there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a name at the head or the exit of a loop (a ``Var`` without its local).
+
+    Args:
+        types: the type of its local; of a name that has no one type, those of the paths.
+        view: the type of its value; None: it has no one type.
+        sole: as of ``Var``.
+        in_hand: as of ``Var``.
+        part: as of ``ir.Local``.
+    """
+
+    types: tuple[Type, ...]
+    view: Type | None = None
+    sole: bool = False
+    in_hand: bool = False
+    part: bool = False
+
+
+@dataclass
+class LoopFacts:
+    """What is known of a loop that was built before."""
+
+    head: dict[str, Known] = field(default_factory=dict)
+    """The names that are otherwise at its head than where it is entered."""
+    exit: dict[str, Known | None] | None = None
+    """Every name at its exit, in order, with None for one that is as at the head; None as a whole
+    while no exit is known."""
+    changed: set[int] = field(default_factory=set)
+    """Which of the containers that it runs over change meanwhile, by their number."""
 
 
 @dataclass
@@ -30,6 +65,8 @@ class Facts:
     """Places of calls of ``sum`` that add floats."""
     result: Type | None = None
     """The type of the function's result; None: not known yet."""
+    loops: dict[LoopKey, LoopFacts] = field(default_factory=dict)
+    """What is known of its loops, so that each is built as few times as possible."""
 
 
 @dataclass
@@ -42,4 +79,4 @@ class ActorFacts:
     """Types of the state's containers, where they grew beyond what the prologue put in."""
 
 
-__all__ = ["ActorFacts", "Facts", "Site"]
+__all__ = ["ActorFacts", "Facts", "Known", "LoopFacts", "LoopKey", "Site"]

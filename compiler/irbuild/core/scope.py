@@ -6,7 +6,7 @@ type it is known to have here (a *view*; narrower than the local's own type afte
 them and ``Scope.adapt`` writes the copies that lead into it: the phi nodes of SSA, as assignments.
 
 A name whose type differs between paths is *dropped*: most such names are never read again.  If
-one is, ``Restart`` makes the builder begin again, now giving that name a union local.
+one is, the builder begins again, now giving that name a union local.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ from pydotcompute.compiler.types.types import (
     UnionType,
     holds_message,
     join,
+    members_of,
 )
 
 
 class Restart(Exception):
-    """The function must be built again: what was learned is in its ``Facts``."""
+    """This statement cannot be built before what was learnt is known, which is in the ``Facts``."""
 
 
 class Outgrown(Exception):
@@ -116,9 +117,13 @@ class Scope(Converter):
     def __init__(self, facts: Facts) -> None:
         super().__init__()
         self.facts = facts
+        self.unions = frozenset(facts.union_names)
+        """The names that this attempt has given union locals to from the start."""
+        self.stale = False
+        """Whether this attempt has learnt what it had to know earlier: there must be another."""
         self.env: Env | None = {}
         self.tries: list[TryFrame] = []
-        self._made_up = 0
+        self.made_up = 0
         self.synthetic: set[str] = set()
         self.borrowed: dict[str, str] = {}
         """The parameters that are containers, the caller's own, by the names of their locals."""
@@ -136,8 +141,8 @@ class Scope(Converter):
 
     def fresh_name(self, base: str) -> str:
         """A Python name that no user can have written."""
-        self._made_up += 1
-        name = f"{base}%{self._made_up}"
+        self.made_up += 1
+        name = f"{base}%{self.made_up}"
         self.synthetic.add(name)
         return name
 
@@ -244,13 +249,19 @@ class Scope(Converter):
         local = replace(var.local, loc=loc)
         return local if var.view == var.local.type else self.narrow(local, var.view)
 
-    def require(self, name: str) -> None:
-        """Asks for a union local of a dropped name, by building again."""
-        if name not in self.facts.union_names:
-            self.facts.union_names.add(name)
+    def require(self, name: str, loc: Location) -> None:
+        """Asks for a union local of a name that has no one type, and goes on as if it had one."""
+        var = (self.env or {}).get(name)
+        types = var.types if isinstance(var, Dropped) else ()
+        if name in self.unions:
+            raise OperandError(f"{name!r} may be of types here that one variable cannot hold, such "
+                               "as a list and None; use two names")  # fmt: skip
+        self.facts.union_names.add(name)
+        self.stale = True
+        if any(isinstance(part, CONTAINERS) for type_ in types for part in members_of(type_)):
             raise Restart
-        raise OperandError(f"{name!r} may be of types here that one variable cannot hold, such as "
-                           "a list and None; use two names")  # fmt: skip
+        if types and self.env is not None:
+            self.env[name] = Var(self.local(name, view_of(var), loc), view_of(var))
 
     def wrapped(self, value: ir.Expr) -> None:
         """A variable that may hold a container among others has a copy of it: nobody else may
@@ -275,14 +286,17 @@ class Scope(Converter):
         """An environment that each of ``envs`` can be adapted to."""
         paths = list(envs)
         names = dict.fromkeys(name for env in paths for name in env)
-        return {name: self._merge_name(name, [env.get(name) for env in paths], loc)
+        return {name: self.merge_name(name, [env.get(name) for env in paths], loc)
                 for name in names}  # fmt: skip
 
-    def _merge_name(self, name: str, found: list[Var | Dropped | None],
-                    loc: Location) -> Var | Dropped:  # fmt: skip
+    def merge_name(self, name: str, found: list[Var | Dropped | None],
+                   loc: Location) -> Var | Dropped:  # fmt: skip
+        """What is known of a name where paths meet, on which it is as in ``found``."""
+        first = found[0]
+        if first is not None and all(var is first for var in found):
+            return first
         if any(var is FORGOTTEN for var in found):
             return FORGOTTEN
-        first = found[0]
         if isinstance(first, Var) and all(var == first for var in found):
             return first
         if isinstance(first, Var) and all(
@@ -355,6 +369,7 @@ class Scope(Converter):
     def sum_floats(self, site: tuple[int, int]) -> None:
         """The ``sum`` at ``site`` adds floats: the function is built again."""
         self.facts.float_sums.add(site)
+        self.facts.loops.clear()  # an int becomes a float, and is no int or float
         raise Restart
 
     def adapt(self, target: Env, loc: Location) -> None:
@@ -363,7 +378,7 @@ class Scope(Converter):
             return
         for name, wanted in target.items():
             have = self.env.get(name)
-            if isinstance(wanted, Dropped) or have == wanted or have is FORGOTTEN:
+            if have is wanted or isinstance(wanted, Dropped) or have is FORGOTTEN:
                 continue
             if isinstance(have, Var) and have.local == wanted.local:
                 continue  # only what is known of it differs
@@ -378,8 +393,10 @@ class Scope(Converter):
                 raise OperandError(f"{name!r} changes its type inside a `try`")
             self.ending, outer = name, self.ending
             self.left = {n for n, var in target.items() if isinstance(var, Var)}
-            value = self.widen(value, wanted.view)
-            self.ending, self.left = outer, None
+            try:
+                value = self.widen(value, wanted.view)
+            finally:
+                self.ending, self.left = outer, None
             if value != wanted.local:
                 self.block.append(ir.Assign(loc, wanted.local, value))
         self.env = dict(target)

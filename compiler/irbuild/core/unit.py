@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +17,8 @@ from pydotcompute.compiler.diagnostics.diagnostic import Diagnostics
 from pydotcompute.compiler.frontend.source import FunctionSource
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import Site
-from pydotcompute.compiler.irbuild.core.facts import ActorFacts
+from pydotcompute.compiler.irbuild.core.convert import OperandError
+from pydotcompute.compiler.irbuild.core.facts import ActorFacts, LoopKey
 from pydotcompute.compiler.irbuild.core.scope import Env
 
 FIRST_USER_CODE = 400
@@ -89,6 +92,7 @@ class Unit:
         signals: the runtime's exceptions by code name (``PDC_QUEUE_TIMEOUT``...).
         facts: what earlier attempts have taught.
         settled: the types of the state change no more: code that cannot be lowered now never can.
+        waits: something cannot be lowered while a variable is ``None`` alone.
         state: names of the variables that live between turns.
         shrinking: names of the state's containers that the actor also makes shorter.
     """
@@ -99,10 +103,13 @@ class Unit:
     signals: Mapping[str, type[BaseException]]
     facts: ActorFacts
     settled: bool = False
+    waits: bool = False
     state: frozenset[str] = frozenset()
     shrinking: frozenset[str] = frozenset()
     sent: dict[type, None] = field(default_factory=dict)
     functions: dict[tuple[Any, ...], Lowered] = field(default_factory=dict)
+    by_name: dict[str, Lowered] = field(default_factory=dict)
+    """``functions`` by their names in the IR."""
     building: list[Any] = field(default_factory=list)
     raised: dict[tuple[type[BaseException], str | None], int] = field(default_factory=dict)
     prints: list[Site] = field(default_factory=list)
@@ -114,14 +121,31 @@ class Unit:
     of them."""
     compared: dict[int, Read] = field(default_factory=dict)
     """Those of ``read`` where an int does as well as the float that it is equal to."""
-    tables: set[int] = field(default_factory=set)
-    """Containers of modules, by ``id``, that ``constants`` has a copy of."""
-    constants: list[tuple[Callable[[], Any], Any]] = field(default_factory=list)
-    """What was read from modules and closures: how to read it again, and what it was."""
+    constants: dict[tuple[int, str], tuple[Callable[[], Any], Any]] = field(default_factory=dict)
+    """What was read from modules and closures, by the ``id`` of the owner and the name: how to read
+    it again, and what it was."""
 
     def callee(self, name: str) -> Lowered:
         """A function that was built for this kernel, by its name in the IR."""
-        return next(f for f in self.functions.values() if f.function.name == name)
+        return self.by_name[name]
+
+    def called(self, block: ir.Block) -> tuple[ir.Function, ...]:
+        """The functions that statements call, and those that these call, each before its callers.
+
+        Others were built for types that turned out to be wider.
+        """
+        names: set[str] = set()
+        waiting: list[ir.Node] = [*block]
+        while waiting:
+            for node in ir.walk(waiting.pop()):
+                if isinstance(node, ir.Call) and node.function not in names:
+                    names.add(node.function)
+                    waiting += self.callee(node.function).function.body
+        return tuple(f.function for name, f in self.by_name.items() if name in names)
+
+    def note_constant(self, owner: object, name: str, read: Callable[[], Any], value: Any) -> None:
+        """What is compiled depends on ``value``, a ``name`` of ``owner`` that ``read`` reads."""
+        self.constants.setdefault((id(owner), name), (read, value))
 
     def code_of(self, cls: type[BaseException], text: str | None) -> int:
         """The code of an exception that ``raise`` names; ``text`` if it is always the same."""
@@ -134,27 +158,35 @@ class Watch:
 
     Args:
         place: the container.
+        flag: a bool.
         all_changes: whether any change counts: the loop runs over a copy of it.
-        flag: a bool; None: nothing in the loop changes its size.
+        changed: whether something in the loop sets the flag.
     """
 
     place: ir.Local
+    flag: ir.Local
     all_changes: bool = False
-    flag: ir.Local | None = None
+    changed: bool = False
 
 
 @dataclass
 class LoopFrame:
-    """A ``while`` or ``for`` being built: the environments that its jumps lead to."""
+    """A ``while`` or ``for`` being built: the environments that its jumps are expected to lead to,
+    and those that they come from."""
 
     head: Env
     exit: Env | None
-    final: bool
-    """False while rounds still find out the types: jumps are recorded, not adapted."""
+    """None: no exit is known, or none needs copies."""
     cleanups: int
-    """How many ``finally`` clauses stand outside the loop."""
+    """How many ``finally`` clauses are outside the loop."""
     continues: list[Env] = field(default_factory=list)
     breaks: list[Env] = field(default_factory=list)
+    problems: list[OperandError] = field(default_factory=list)
+    """Why paths cannot be led to where they go."""
+
+    def lists(self) -> tuple[list[Any], ...]:
+        """What grows while the loop is built."""
+        return self.continues, self.breaks, self.problems
 
 
 @dataclass
@@ -162,8 +194,36 @@ class TurnFrame:
     """The actor's own loop: ``continue`` ends the turn, ``break`` leaves."""
 
     head: Env
-    final: bool
     ends: list[Env] = field(default_factory=list)
+
+    def lists(self) -> tuple[list[Any], ...]:
+        """What grows while the turn is built."""
+        return (self.ends,)
+
+
+class Nest:
+    """Where the loop that is being built is among those of the function."""
+
+    def __init__(self) -> None:
+        self._loops: list[LoopKey] = [()]
+        self._seen: list[Counter[tuple[object, ...]]] = [Counter()]
+
+    @contextmanager
+    def loop(self, node: ast.stmt) -> Iterator[LoopKey]:
+        """While a loop is built; syntax that is built several times gets a key each time."""
+        place = (node.lineno, node.col_offset, type(node))
+        number = self._seen[-1][place] = self._seen[-1][place] + 1
+        self._loops.append((self._loops[-1], *place, number))
+        self._seen.append(Counter())
+        try:
+            yield self._loops[-1]
+        finally:
+            self._loops.pop()
+            self._seen.pop()
+
+    def begin(self) -> None:
+        """The loop is built from its beginning, once more perhaps."""
+        self._seen[-1].clear()
 
 
 def describe_static(value: Any) -> str:

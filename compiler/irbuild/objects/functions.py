@@ -6,7 +6,7 @@ import ast
 import inspect
 import sysconfig
 import types as pytypes
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,6 +30,7 @@ from pydotcompute.compiler.types.types import (
     MessageType,
     Type,
     holds_message,
+    in_body,
     join,
 )
 
@@ -201,7 +202,7 @@ def specialise(b: Builder, node: ast.Call, function: pytypes.FunctionType,
             unit.diagnostics.rewind(before)
             _refuse_library(b, node)
         b.fail("PDC103", node, f"`{name}` does not lower", notes=[d.message for d in inner[:3]])
-    unit.functions[key] = lowered
+    unit.functions[key] = unit.by_name[lowered.function.name] = lowered
     return lowered
 
 
@@ -235,9 +236,12 @@ def _build_function(b: Builder, function: pytypes.FunctionType, types: tuple[Typ
 
     inner = build_until_stable(make, build)
     while inner.returns and facts.result != (wide := _widest(inner.returns)):
+        as_they_are = facts.result is None and {*inner.returns} == {in_body(wide)}
         facts.result = wide
+        if as_they_are:
+            break
         inner = build_until_stable(make, build)
-    name = _unique(function.__name__, {f.function.name for f in unit.functions.values()})
+    name = _unique(function.__name__, unit.by_name)
     returns_alias = any(isinstance(node, ir.Return) and _is_lent(inner, node.value)
                         for node in ir.walk(*inner.block))  # fmt: skip
     parameters = tuple(inner.parameters.values())
@@ -297,7 +301,7 @@ def _widest(types: list[Type]) -> Type:
     return result
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def _unique(name: str, taken: Container[str]) -> str:
     count, candidate = 1, name
     while candidate in taken:
         count += 1

@@ -98,8 +98,9 @@ def attribute(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr | None:
         return None
     assert isinstance(base.type, (MessageType, EnumType))
     cls = base.type.cls
-    b.unit.constants.append((partial(getattr, cls, node.attr), getattr(cls, node.attr)))
-    value = b.constant(getattr(cls, node.attr), b.loc(node))
+    plain = getattr(cls, node.attr)
+    b.unit.note_constant(cls, node.attr, partial(getattr, cls, node.attr), plain)
+    value = b.constant(plain, b.loc(node))
     return None if isinstance(value, Static) else value
 
 

@@ -235,9 +235,7 @@ def _check_shown(b: Builder, node: ast.expr, value: ir.Expr, type_: MessageType)
         if isinstance(found, pytypes.FunctionType) and not _is_generated(found):
             call = ast.copy_location(ast.Call(ast.Name(name, ast.Load()), [node], []), node)
             extra = () if name != "__format__" else (STR,)
-            before = dict(b.unit.functions)
             lowered = specialise(b, call, found, (type_, *extra), {}).function
-            b.unit.functions = before
             if any(isinstance(n, ir.Raise) or (isinstance(n, ir.Expr) and may_fail(n))
                    for n in ir.walk(*lowered.body)):  # fmt: skip
                 b.fail("PDC103", node, f"`{name}` of {type_} may raise an exception",

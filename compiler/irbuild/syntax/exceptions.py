@@ -97,8 +97,11 @@ def _with_cleanup(b: Builder, node: ast.Try) -> None:
     first, last = node.finalbody[0], node.finalbody[-1]
     again = ast.copy_location(ast.Raise(None, None), last)
     handler = ast.copy_location(ast.ExceptHandler(None, None, [*node.finalbody, again]), first)
-    b.cleanups = [*b.cleanups, node.finalbody]
-    _protected(b, node, inner, [handler], [], cleanup=True)
+    outer, b.cleanups = b.cleanups, [*b.cleanups, node.finalbody]
+    try:
+        _protected(b, node, inner, [handler], [], cleanup=True)
+    finally:
+        b.cleanups = outer
     if b.env is not None:
         b.statements(node.finalbody)
 
@@ -147,7 +150,10 @@ def _shadows(b: Builder, key: tuple[int, int], loc: Any) -> dict[str, Var]:
     shadows = {}
     for (owner, name), type_ in list(b.facts.try_types.items()):
         if owner == key:
-            wide = join(type_, view_of((b.env or {}).get(name)))
+            before = (b.env or {}).get(name)
+            if before is FORGOTTEN:
+                continue
+            wide = join(type_, view_of(before))
             if wide != type_:
                 b.facts.try_types[key, name] = wide
                 raise Restart

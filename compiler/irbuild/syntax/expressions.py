@@ -124,7 +124,7 @@ def _static_attribute(b: Builder, node: ast.Attribute, owner: Any) -> ir.Expr | 
     if isinstance(owner, (pytypes.ModuleType, type, logging.Logger, logging.LoggerAdapter)):
         try:
             value = getattr(owner, node.attr)
-            b.unit.constants.append((partial(getattr, owner, node.attr), value))
+            b.unit.note_constant(owner, node.attr, partial(getattr, owner, node.attr), value)
             return b.constant(value, b.loc(node))
         except AttributeError:
             b.fail("PDC105", node, f"{describe_static(owner)} has no attribute {node.attr!r}")

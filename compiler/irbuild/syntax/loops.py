@@ -1,10 +1,9 @@
-"""Loops and jumps: repeated until the types at the head and the exit stand still."""
+"""Loops and jumps: built again until the types at the head and the exit are those expected."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from pydotcompute.compiler.frontend.container_mutation import mutated_names
 from pydotcompute.compiler.frontend.names import bound_names
@@ -13,6 +12,17 @@ from pydotcompute.compiler.irbuild.containers.comprehensions import lazy_loop
 from pydotcompute.compiler.irbuild.containers.iteration import Run, is_range, range_bounds, run_over
 from pydotcompute.compiler.irbuild.containers.mutation_guards import look
 from pydotcompute.compiler.irbuild.core.builder import MAX_PASSES, Builder
+from pydotcompute.compiler.irbuild.core.convert import OperandError
+from pydotcompute.compiler.irbuild.core.facts import LoopFacts
+from pydotcompute.compiler.irbuild.core.loop_types import (
+    is_exit,
+    is_head,
+    leads_to,
+    recalled,
+    recalled_exit,
+    remembered,
+    remembered_exit,
+)
 from pydotcompute.compiler.irbuild.core.scope import FORGOTTEN, Env, Var
 from pydotcompute.compiler.irbuild.core.unit import LoopFrame, Static, TurnFrame, Watch
 from pydotcompute.compiler.irbuild.syntax.assignments import assign_to
@@ -24,73 +34,78 @@ Round = Callable[[LoopFrame], tuple[Env | None, list[Env]]]
 """Builds the loop once for a frame: the environment at its end, and those where it exits."""
 
 
-def _rounds(b: Builder, node: ast.stmt, build: Round) -> None:
-    """Repeats ``build`` until the types at the head and the exit stand still.
-
-    Then the loop is built for good, unless a loop around it is still finding out its own types:
-    what is built there is thrown away, and loops in loops would be built 2 to the depth times.
-    """
-    loc = b.loc(node)
+def _build(b: Builder, node: ast.stmt, build: Round, watches: Sequence[Watch] = ()) -> None:
+    """Builds a loop for the head and the exit that are expected, until they are those it has."""
+    loc, made_up = b.loc(node), b.made_up
     entry, outer = dict(b.env or {}), b.block
-    head: Env = entry
-    exit_: Env | None = None
-    final = False
-    for _ in range(MAX_PASSES):
-        frame = LoopFrame(head, exit_, final, len(b.cleanups))
-        b.loops.append(frame)
-        b.env, b.block = dict(head), []
-        mark = b.unit.diagnostics.mark()
-        try:
-            end, exits = build(frame)
-        finally:
-            b.loops.pop()
-            built, b.block = b.block, outer
-        if final:
-            b.env = entry
-            b.adapt(head, loc)
-            b.block += built
-            b.env = None if exit_ is None else dict(exit_)
-            return
-        backs = [*frame.continues, *([end] if end is not None else [])]
-        new_head = _settled(b, entry, b.merge([entry, *backs], loc)) if backs else entry
-        alive = [*exits, *frame.breaks]
-        new_exit = _settled(b, entry, b.merge(alive, loc)) if alive else None
-        if any(var is FORGOTTEN and entry.get(name) is not FORGOTTEN
-               for name, var in new_head.items()):  # fmt: skip
-            b.env = new_head  # a problem that another round would hide
-            return
-        final = new_head == head and new_exit == exit_
-        head, exit_ = new_head, new_exit
-        if not final:
-            b.unit.diagnostics.rewind(mark)
-        elif not all(around.final for around in b.loops):
-            b.env = None if exit_ is None else dict(exit_)
-            return
+    with b.nest.loop(node) as key:
+        known = b.facts.loops.setdefault(key, LoopFacts())
+        for number, watch in enumerate(watches):
+            watch.changed = number in known.changed
+        head = recalled(b, known.head, entry, made_up, loc)
+        exit_ = recalled_exit(b, known.exit, head, made_up, loc)
+        for _ in range(MAX_PASSES):
+            before, changed = b.snapshot(), [watch.changed for watch in watches]
+            frame = LoopFrame(head, exit_, len(b.cleanups))
+            b.nest.begin()
+            b.loops.append(frame)
+            b.env, b.block = dict(head), []
+            try:
+                end, exits = build(frame)
+            finally:
+                b.loops.pop()
+                built, b.block = b.block, outer
+            backs = [*frame.continues, *([end] if end is not None else [])]
+            alive = [*exits, *frame.breaks]
+            new_head = _lasting(b, entry, b.merge([entry, *backs], loc)) if backs else entry
+            new_exit = _lasting(b, entry, b.merge(alive, loc)) if alive else None
+            if any(var is FORGOTTEN and entry.get(name) is not FORGOTTEN
+                   for name, var in new_head.items()):  # fmt: skip
+                b.env = new_head  # a problem that building it again would hide
+                return
+            known.changed |= {n for n, watch in enumerate(watches) if watch.changed}
+            known.head = remembered(new_head, entry, made_up)
+            known.exit = None if new_exit is None else remembered_exit(new_exit, new_head, made_up)
+            if (is_head(b, head, new_head) and is_exit(exit_, new_exit, alive)
+                    and changed == [watch.changed for watch in watches]):  # fmt: skip
+                if frame.problems:
+                    raise frame.problems[0]
+                b.env = entry
+                b.adapt(head, loc)
+                b.block += built
+                b.env = None if new_exit is None else dict(new_exit)
+                return
+            head, exit_ = new_head, new_exit
+            b.restore(before)
     b.fail("PDC101", node, "the types of this loop's variables do not settle")
 
 
-def _settled(b: Builder, entry: Env, env: Env) -> Env:
-    """Without the names that each round makes up anew, which nothing reads after it."""
+def _lasting(b: Builder, entry: Env, env: Env) -> Env:
+    """Without the names that are made up anew in the loop, which nothing reads after it."""
     return {name: var for name, var in env.items() if name in entry or name not in b.synthetic}
 
 
 def _finish(b: Builder, frame: LoopFrame, target: Env | None, node: ast.stmt) -> Env | None:
-    """At the end of a path of a loop: its environment, adapted in the final round."""
+    """At the end of a path of a loop: its environment, before it is adapted to ``target``."""
     env = b.env
-    if frame.final and target is not None:
-        b.adapt(target, b.loc(node))
+    try:
+        if env is not None and target is not None and leads_to(b, env, target):
+            b.adapt(target, b.loc(node))
+    except OperandError as problem:  # which counts if the target is the right one
+        frame.problems.append(problem)
     return env
 
 
 def while_loop(b: Builder, node: ast.While) -> None:
     """``while``."""
     def build(frame: LoopFrame) -> tuple[Env | None, list[Env]]:
-        found: list[Any] = []
         setup: list[ir.Stmt] = []
         outer, b.block = b.block, setup
-        found.append(condition(b, node.test))
+        test, when_true, when_false = condition(b, node.test)
         b.block = outer
-        test, when_true, when_false = found[0]
+        if b.env is None:  # it raises for certain
+            b.block += setup
+            return None, []
         endless = isinstance(test, ir.Const) and test.value
 
         def body() -> None:
@@ -108,7 +123,7 @@ def while_loop(b: Builder, node: ast.While) -> None:
         b.block.append(ir.While(b.loc(node), tuple(setup), test, tuple(statements), tuple(after)))
         return ends[0], [env for env in exits if env is not None]
 
-    _rounds(b, node, build)
+    _build(b, node, build)
 
 
 def _outside(b: Builder, build: Callable[[], None]) -> None:
@@ -150,7 +165,7 @@ def for_loop(b: Builder, node: ast.For) -> None:
         stop = b.stable(run.length)
     counter = b.hole(loc, INT)
 
-    watches = [Watch(place, run.is_copy) for place in run.places]
+    watches = [Watch(place, b.hole(loc, BOOL), run.is_copy) for place in run.places]
     mark = len(b.block)
     again = ast.copy_location(ast.Continue(), node)
 
@@ -173,17 +188,19 @@ def for_loop(b: Builder, node: ast.For) -> None:
             _outside(b, lambda: b.statements(node.orelse))
             exits.append(_finish(b, frame, frame.exit, node))
 
-        b.watches += watches
-        _, statements = b.branch(frame.head, body)
-        del b.watches[len(b.watches) - len(watches) :]
+        around, b.watches = b.watches, [*b.watches, *watches]
+        try:
+            _, statements = b.branch(frame.head, body)
+        finally:
+            b.watches = around
         _, after = b.branch(frame.head, orelse)
         b.block.append(ir.For(b.loc(node), counter, start, stop, step,
                               tuple(statements), tuple(after)))  # fmt: skip
         return ends[0], [env for env in exits if env is not None]
 
-    _rounds(b, node, build)
+    _build(b, node, build, watches)
     b.block[mark:mark] = [ir.Assign(loc, watch.flag, ir.Const(loc, BOOL, False))
-                          for watch in watches if watch.flag is not None]  # fmt: skip
+                          for watch in watches if watch.changed]  # fmt: skip
 
 
 def _field_owners(nodes: list[ast.stmt]) -> set[str]:
@@ -214,9 +231,7 @@ def jump(b: Builder, node: ast.Break | ast.Continue) -> None:
         return
     is_break = isinstance(node, ast.Break)
     (frame.breaks if is_break else frame.continues).append(dict(b.env))
-    target = frame.exit if is_break else frame.head
-    if frame.final and target is not None:
-        b.adapt(target, loc)
+    _finish(b, frame, frame.exit if is_break else frame.head, node)
     b.block.append(ir.Break(loc) if is_break else ir.Continue(loc))
     b.env = None
 
@@ -225,11 +240,15 @@ def end_turn(b: Builder, frame: TurnFrame, jump: ir.Stmt) -> None:
     """Ends the turn here: the state goes where the next turn expects it."""
     if b.env is None:
         return
-    frame.ends.append(dict(b.env))
-    if frame.final:
-        b.adapt(frame.head, jump.loc)
+    env, b.env = b.env, None
+    frame.ends.append(dict(env))
+    if leads_to(b, env, frame.head):
+        b.env = env
+        try:
+            b.adapt(frame.head, jump.loc)
+        finally:
+            b.env = None
     b.block.append(jump)
-    b.env = None
 
 
 def return_statement(b: Builder, node: ast.Return) -> None:
@@ -248,8 +267,10 @@ def return_statement(b: Builder, node: ast.Return) -> None:
     b.made_all = b.made_all and _is_made(b, node.value, value)
     if b.facts.result is not None:
         b.ending = "return"
-        value = b.convert(value, b.facts.result)
-        b.ending = ""
+        try:
+            value = b.convert(value, b.facts.result)
+        finally:
+            b.ending = ""
     b.block.append(ir.Return(b.loc(node), value))
     b.env = None
 
@@ -264,7 +285,9 @@ def _is_made(b: Builder, node: ast.expr | None, value: ir.Expr) -> bool:
 def run_cleanups(b: Builder, depth: int) -> None:
     """Builds the ``finally`` clauses that a jump to ``depth`` passes, innermost first."""
     saved = b.cleanups
-    for index in range(len(saved) - 1, depth - 1, -1):
-        b.cleanups = saved[:index]
-        b.statements(saved[index])
-    b.cleanups = saved
+    try:
+        for index in range(len(saved) - 1, depth - 1, -1):
+            b.cleanups = saved[:index]
+            b.statements(saved[index])
+    finally:
+        b.cleanups = saved

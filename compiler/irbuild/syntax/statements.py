@@ -45,6 +45,8 @@ def _pass(b: Builder, node: ast.Pass) -> None:
 
 def _if(b: Builder, node: ast.If) -> None:
     test, when_true, when_false = condition(b, node.test)
+    if b.env is None:  # it raises for certain
+        return
     if isinstance(test, ir.Const):
         b.env = when_true if test.value else when_false
         b.statements(node.body if test.value else node.orelse)
@@ -61,6 +63,8 @@ def _hand_over(b: Builder, node: HandOver) -> None:
 
 def _assert(b: Builder, node: ast.Assert) -> None:
     test, when_true, when_false = condition(b, node.test)
+    if b.env is None:
+        return
     code = BY_NAME["PDC_ASSERTION"].code
     refused = ir.Raise(b.loc(node), code)
 

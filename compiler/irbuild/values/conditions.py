@@ -135,10 +135,11 @@ def either(one: Env, other: Env) -> Env:
     env: Env = {}
     for name in {**one, **other}:  # in an order that is always the same
         left, right = one.get(name), other.get(name)
-        if isinstance(left, Var) and isinstance(right, Var) and left.local == right.local:
-            env[name] = left if left == right else Var(left.local, left.local.type,
-                                                       left.sole and right.sole,
-                                                       left.in_hand and right.in_hand)  # fmt: skip
+        if left is not None and left == right:
+            env[name] = left
+        elif isinstance(left, Var) and isinstance(right, Var) and left.local == right.local:
+            env[name] = Var(left.local, left.local.type, left.sole and right.sole,
+                            left.in_hand and right.in_hand)  # fmt: skip
         elif left is FORGOTTEN or right is FORGOTTEN:
             env[name] = FORGOTTEN
         else:

@@ -80,9 +80,8 @@ def _plain(value: ir.Expr) -> Any:
 
 def keep(b: Builder, table: Any) -> None:
     """Notes that the kernel has a copy of a module's container, which may change later."""
-    if isinstance(table, (list, dict, np.ndarray)) and id(table) not in b.unit.tables:
-        b.unit.tables.add(id(table))
-        b.unit.constants.append((partial(_unchanged, table, copy.deepcopy(table)), table))
+    if isinstance(table, (list, dict, np.ndarray)) and (id(table), "") not in b.unit.constants:
+        b.unit.note_constant(table, "", partial(_unchanged, table, copy.deepcopy(table)), table)
 
 
 def _unchanged(table: Any, before: Any) -> Any:

@@ -112,14 +112,11 @@ def shortened(b: Builder, node: ast.BinOp) -> ir.Expr | None:
 
 def _tried(b: Builder, build: Callable[[], ir.Expr]) -> ir.Expr | None:
     """What ``build`` gives; None, and no trace, if an operand is no int."""
-    env, size, nevers = dict(b.env or {}), len(b.block), b.nevers
-    mark = b.unit.diagnostics.mark()
+    before = b.snapshot()
     try:
         return build()
     except (_NoInt, OperandError, DiagnosticError):
-        del b.block[size:]
-        b.env, b.nevers = env, nevers
-        b.unit.diagnostics.rewind(mark)
+        b.restore(before)
         return None
 
 
