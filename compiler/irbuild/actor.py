@@ -17,7 +17,8 @@ from pydotcompute.compiler.frontend.container_mutation import shrinking_names
 from pydotcompute.compiler.frontend.escape import looked_at
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import contains_text
-from pydotcompute.compiler.irbuild.core.builder import MAX_PASSES, Builder, build_until_stable
+from pydotcompute.compiler.irbuild.core.attempts import MAX_PASSES, build_until_stable
+from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.facts import ActorFacts, Facts
 from pydotcompute.compiler.irbuild.core.scope import FORGOTTEN, Env, Var, view_of

@@ -15,8 +15,6 @@ import ast
 import enum
 import re
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, NoReturn
 
@@ -32,7 +30,7 @@ from pydotcompute.compiler.irbuild.core import enum_values as build_enums
 from pydotcompute.compiler.irbuild.core.convert import NoneOperandError, OperandError, raising
 from pydotcompute.compiler.irbuild.core.evaluation_order import Ordered
 from pydotcompute.compiler.irbuild.core.facts import Facts
-from pydotcompute.compiler.irbuild.core.scope import FORGOTTEN, Dropped, Restart
+from pydotcompute.compiler.irbuild.core.scope import FORGOTTEN, Dropped, Restart, Var
 from pydotcompute.compiler.irbuild.core.unit import (
     LoopFrame,
     Nest,
@@ -67,32 +65,8 @@ from pydotcompute.compiler.types.types import (
     is_number,
 )
 
-MAX_PASSES = 12
-"""Rounds of a loop until its types stand still; each round can only widen them."""
-
-MAX_RESTARTS = 200
-"""Each restart gives one more name a union local, so there are at most a few a name."""
-
 _MADE_UP = re.compile(r"\w%\d")
 """A name that the compiler has made up; Python's own `%` is written with spaces around it."""
-
-_LEARNT = (
-    "env", "views", "doubles", "received", "made", "made_all", "kept", "changed", "returns",
-    "effects", "nevers", "header_of", "temporaries", "made_up",
-)  # fmt: skip
-"""What a builder learns from what it builds, but for the numbers of locals."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A builder's knowledge at one moment, and how much it had built."""
-
-    learnt: dict[str, Any]
-    block: int
-    jumps: list[int]
-    assigned: list[dict[str, list[Type]]]
-    diagnostics: int
-
 
 class Poisoned(Exception):
     """A statement reads a name whose own statement did not lower: nothing new to report."""
@@ -162,28 +136,9 @@ class Builder(Ordered):
     def widen_container(self, name: str, type_: Type) -> None:
         """A container of the state takes items of more types: the actor is built again."""
         self.unit.facts.containers[name] = type_
+        self.wider |= {var.local.name: type_ for var in (self.env or {}).values()
+                       if isinstance(var, Var) and var.local.origin == name}  # fmt: skip
         raise Restart
-
-    def snapshot(self) -> Snapshot:
-        """What is known now, to come back to after an attempt to build something."""
-        return Snapshot(
-            {name: copy(getattr(self, name)) for name in _LEARNT}, len(self.block),
-            [len(ends) for frame in self.loops for ends in frame.lists()],
-            [{name: [*types] for name, types in frame.assigned.items()} for frame in self.tries],
-            self.unit.diagnostics.mark(),
-        )  # fmt: skip
-
-    def restore(self, before: Snapshot) -> None:
-        """Forgets what was built since, and what was learnt from it but ``facts``."""
-        for name, value in before.learnt.items():
-            setattr(self, name, copy(value))
-        del self.block[before.block :]
-        lists = [ends for frame in self.loops for ends in frame.lists()]
-        for ends, length in zip(lists, before.jumps, strict=True):
-            del ends[length:]
-        for frame, assigned in zip(self.tries, before.assigned, strict=True):
-            frame.assigned = {name: [*types] for name, types in assigned.items()}
-        self.unit.diagnostics.rewind(before.diagnostics)
 
     # --- places and problems -------------------------------------------------------------------
 
@@ -414,26 +369,3 @@ class Builder(Ordered):
             return schema_of(cls)
         except SchemaError as error:
             self.fail("PDC109", node, str(error))
-
-
-def build_until_stable(make: Callable[[], Builder], build: Callable[[Builder], None]) -> Builder:
-    """Repeats ``build``, each time with a new builder, until no attempt asks for another.
-
-    Args:
-        make: makes the builder of an attempt.
-        build: builds the function with it.
-    """
-    for _ in range(MAX_RESTARTS):
-        builder = make()
-        mark = builder.unit.diagnostics.mark()
-        try:
-            build(builder)
-        except Restart:
-            builder.stale = True
-        except (OperandError, DiagnosticError):
-            if not builder.stale:
-                raise
-        if not builder.stale:
-            return builder
-        builder.unit.diagnostics.rewind(mark)
-    raise AssertionError(f"restarts without end: {builder.facts}")

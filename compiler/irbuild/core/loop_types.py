@@ -52,8 +52,6 @@ def recalled(b: Scope, known: Mapping[str, Known], entry: Env, made_up: int, loc
             continue
         if not any(isinstance(type_, CONTAINERS) for type_ in found.types):
             head[name] = b.merge_name(name, [have, _one(b, name, found, loc)], loc)
-        elif found.view is None:
-            head[name] = Dropped((view_of(have), *found.types))
         elif isinstance(have, Var) and type(have.view) is type(found.view):
             part = have.local.part or found.part
             head[name] = replace(have, local=replace(have.local, part=part))

@@ -121,6 +121,8 @@ class Scope(Converter):
         """The names that this attempt has given union locals to from the start."""
         self.stale = False
         """Whether this attempt has learnt what it had to know earlier: there must be another."""
+        self.wider: dict[str, Type] = {}
+        """What containers are in the next attempt, by the names of their locals."""
         self.env: Env | None = {}
         self.tries: list[TryFrame] = []
         self.made_up = 0
@@ -247,6 +249,8 @@ class Scope(Converter):
     def read(self, var: Var, loc: Location) -> ir.Expr:
         """The value of a variable, seen as its view."""
         local = replace(var.local, loc=loc)
+        if (wider := self.wider.get(local.name)) is not None:
+            return replace(local, type=wider)
         return local if var.view == var.local.type else self.narrow(local, var.view)
 
     def require(self, name: str, loc: Location) -> None:
@@ -362,8 +366,10 @@ class Scope(Converter):
 
     def widen_list(self, site: Site, item: Type) -> None:
         """A list made at ``site`` takes items of more types: the function is built again."""
-        known = self.facts.list_items.get(site, NEVER)
-        self.facts.list_items[site] = join(known, item)
+        known = self.facts.list_items[site] = join(self.facts.list_items.get(site, NEVER), item)
+        self.wider |= {var.local.name: with_item(var.view, known)
+                       for var in (self.env or {}).values()
+                       if isinstance(var, Var) and var.local.site == site}  # fmt: skip
         raise Restart
 
     def sum_floats(self, site: tuple[int, int]) -> None:

@@ -17,7 +17,8 @@ from pydotcompute.compiler.frontend.unsupported import scan
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.containers.containers import grown
 from pydotcompute.compiler.irbuild.containers.mutation_guards import after_change, changes_by_call
-from pydotcompute.compiler.irbuild.core.builder import Builder, build_until_stable
+from pydotcompute.compiler.irbuild.core.attempts import build_until_stable
+from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError, raising
 from pydotcompute.compiler.irbuild.core.facts import Facts
 from pydotcompute.compiler.irbuild.core.scope import Outgrown, Var

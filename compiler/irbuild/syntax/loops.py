@@ -11,7 +11,8 @@ from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.containers.comprehensions import lazy_loop
 from pydotcompute.compiler.irbuild.containers.iteration import Run, is_range, range_bounds, run_over
 from pydotcompute.compiler.irbuild.containers.mutation_guards import look
-from pydotcompute.compiler.irbuild.core.builder import MAX_PASSES, Builder
+from pydotcompute.compiler.irbuild.core.attempts import MAX_PASSES, Snapshot
+from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.facts import LoopFacts
 from pydotcompute.compiler.irbuild.core.loop_types import (
@@ -45,7 +46,7 @@ def _build(b: Builder, node: ast.stmt, build: Round, watches: Sequence[Watch] = 
         head = recalled(b, known.head, entry, made_up, loc)
         exit_ = recalled_exit(b, known.exit, head, made_up, loc)
         for _ in range(MAX_PASSES):
-            before, changed = b.snapshot(), [watch.changed for watch in watches]
+            before, changed = Snapshot(b), [watch.changed for watch in watches]
             frame = LoopFrame(head, exit_, len(b.cleanups))
             b.nest.begin()
             b.loops.append(frame)
@@ -76,7 +77,7 @@ def _build(b: Builder, node: ast.stmt, build: Round, watches: Sequence[Watch] = 
                 b.env = None if new_exit is None else dict(new_exit)
                 return
             head, exit_ = new_head, new_exit
-            b.restore(before)
+            before.restore(b)
     b.fail("PDC101", node, "the types of this loop's variables do not settle")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from pydotcompute.compiler.diagnostics.diagnostic import DiagnosticError
 from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.irbuild.core.attempts import Snapshot
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.enum_values import as_base
@@ -112,11 +113,11 @@ def shortened(b: Builder, node: ast.BinOp) -> ir.Expr | None:
 
 def _tried(b: Builder, build: Callable[[], ir.Expr]) -> ir.Expr | None:
     """What ``build`` gives; None, and no trace, if an operand is no int."""
-    before = b.snapshot()
+    before = Snapshot(b)
     try:
         return build()
     except (_NoInt, OperandError, DiagnosticError):
-        b.restore(before)
+        before.restore(b)
         return None
 
 

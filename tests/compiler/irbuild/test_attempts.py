@@ -16,7 +16,8 @@ import pytest
 
 from pydotcompute import RingKernelRuntime, message, ring_kernel
 from pydotcompute.compiler.irbuild import actor as building
-from pydotcompute.compiler.irbuild.core.builder import Builder, build_until_stable
+from pydotcompute.compiler.irbuild.core.attempts import build_until_stable
+from pydotcompute.compiler.irbuild.core.builder import Builder
 
 
 @message

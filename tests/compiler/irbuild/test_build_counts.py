@@ -138,13 +138,15 @@ KINDS = {
              "    total += v{n} * 2",
     "loops": "v{n} = {before}\nfor i{n} in range(3):\n    v{n} = v{n} + i{n} * 0.5\ntotal += v{n}",
     "lists": "v{n} = []\nv{n}.append(m.n * 2)\nv{n}.append(m.x + 1)\ntotal += len(v{n})",
+    "items": "v{n} = []\nv{n}.append({before}[0] if m.n else 1)\ntotal += v{n}[0]",
     "helpers": "total += scaled(m.n + 1, {n})",
 }  # fmt: skip
 
 
 def statements(count: int, kind: str) -> str:
     """An actor of ``count`` pieces of one kind."""
-    return "\n".join(KINDS[kind].format(n=n, before=f"v{n - 1}" if n else "0")
+    first = "(0, 1)" if kind == "items" else "0"
+    return "\n".join(KINDS[kind].format(n=n, before=f"v{n - 1}" if n else first)
                      for n in range(count))  # fmt: skip
 
 
