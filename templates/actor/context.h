@@ -13,6 +13,8 @@ struct pdc_context {
     u32 timed_out; /* its receive: 0 or 1 */
 };
 
+/* Macros, because attributes are written differently: a function of the user's, and an entry for the
+   host to call. */
 #if PDC_ON_DEVICE
 #define PDC_PY static __device__
 #define PDC_ENTRY extern "C" __device__ __noinline__

@@ -18,6 +18,8 @@ typedef double f64;
 static_assert(sizeof(i16) == 2 && sizeof(i32) == 4 && sizeof(i64) == 8, "integer widths");
 static_assert(sizeof(f32) == 4 && sizeof(f64) == 8, "float widths");
 
+/* Macros, because attributes are written differently: a function that is inlined wherever it is
+   called, one that never is, one that hardly ever runs, a constant table. */
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
 #define PDC_ON_DEVICE 1
 #pragma nv_diag_suppress 177 /* a helper that is not used */
@@ -25,18 +27,16 @@ static_assert(sizeof(f32) == 4 && sizeof(f64) == 8, "float widths");
 #define PDC_SLOW static __device__ __noinline__
 #define PDC_COLD static __device__ __noinline__
 #define PDC_TABLE static __device__ const
-#define PDC_LIKELY(x) __builtin_expect(!!(x), 1)
-#define PDC_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #else
 #define PDC_ON_DEVICE 0
 #define PDC_FN static inline __attribute__((always_inline, unused))
 #define PDC_SLOW static __attribute__((noinline, unused))
 #define PDC_COLD static __attribute__((noinline, unused, cold))
 #define PDC_TABLE static const __attribute__((unused))
+#endif
+/* Macros, because compilers look for the hint in the condition of the branch itself. */
 #define PDC_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PDC_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#endif
-#define PDC_DEVICE PDC_FN
 
 #define PDC_I64_MAX 0x7fffffffffffffffLL
 #define PDC_I64_MIN (-PDC_I64_MAX - 1)

@@ -2,23 +2,28 @@
    the bus takes about a microsecond, so all loads of a trip are under way before the first is used. */
 #define PDC_AHEAD 8 /* loads that a lane has under way at a time: a trip over the bus is long */
 
+/* Who is a lane: a thread of the device, a thread of the host that tests for races, or, where lanes
+   are loops, the only one there is, which does the share of them all. */
 #if PDC_ON_DEVICE
-#define PDC_LANE threadIdx.x
-#define PDC_TOGETHER() __syncthreads()
+#define PDC_HAS_LANES 1
+PDC_FN u64 pdc_lane_here() { return threadIdx.x; }
+PDC_FN void pdc_together() { __syncthreads(); }
 #elif defined(PDC_THREADED)
+#define PDC_HAS_LANES 1
 extern "C" __thread u64 pdc_lane;
 extern "C" void pdc_barrier(void);
-#define PDC_LANE pdc_lane
-#define PDC_TOGETHER() pdc_barrier()
-#endif
-#ifdef PDC_LANE
-#define PDC_LANES(n, count) for (u64 n = PDC_LANE; n < (count); n += PDC_LANE_COUNT)
-#define PDC_ALONE if (PDC_LANE == 0)
+PDC_FN u64 pdc_lane_here() { return pdc_lane; }
+PDC_FN void pdc_together() { pdc_barrier(); }
 #else
-#define PDC_LANES(n, count) for (u64 n = 0; n < (count); ++n)
-#define PDC_ALONE if (true)
-#define PDC_TOGETHER()
+#define PDC_HAS_LANES 0
+PDC_FN u64 pdc_lane_here() { return 0; }
+PDC_FN void pdc_together() {}
 #endif
+/* A macro, because each `for` names its own variable: the lane's share of so many pieces of work. */
+#define PDC_LANES(n, count) \
+    for (u64 n = pdc_lane_here(); n < (count); n += PDC_HAS_LANES ? PDC_LANE_COUNT : 1)
+
+PDC_FN bool pdc_first_lane() { return pdc_lane_here() == 0; }
 
 /* What an emulated device is told by its tests, and tells them. */
 struct pdc_machine {

@@ -55,7 +55,7 @@ PDC_FN const u64 *pdc_add_up(pdc_parts *p) {
     for (u64 step = 1; step < PDC_LANE_COUNT; step *= 2, from ^= 1) {
         PDC_LANES(n, PDC_LANE_COUNT)
             p->sums[from ^ 1][n] = p->sums[from][n] + (n >= step ? p->sums[from][n - step] : 0);
-        PDC_TOGETHER();
+        pdc_together();
     }
     return p->sums[from];
 }

@@ -65,16 +65,16 @@ PDC_FN void pdc_sit_down(pdc_stay *s, pdc_seat *at, u8 *stage, const pdc_machine
 /* All lanes: begin a residency, in as few trips over the bus as there are addresses to follow. */
 PDC_FN void pdc_arrive(pdc_stay *s, pdc_seat *at, u8 *stage, const pdc_machine *machine) {
     pdc_fetch(&s->seat, at, sizeof(pdc_seat) / 8);
-    PDC_TOGETHER();
+    pdc_together();
     pdc_actor *const local = s->seat.local;
     pdc_fetch_joined(local, {s->seat.actor, s->seat.input, s->seat.output});
-    PDC_TOGETHER();
+    pdc_together();
     if (s->seat.load) {
         pdc_copy(s->seat.state, s->seat.mirror, s->seat.state_size);
         pdc_copy(s->seat.strings, local->strings, 8 * s->seat.string_count);
-        PDC_TOGETHER();
+        pdc_together();
     }
-    PDC_ALONE pdc_sit_down(s, at, stage, machine); /* the same lane looks next */
+    if (pdc_first_lane()) pdc_sit_down(s, at, stage, machine); /* the same lane looks next */
 }
 
 /* How many messages may be dealt out: those for whose outputs there is room, whatever they send.
@@ -193,7 +193,7 @@ PDC_FN void pdc_run_side_by_side(pdc_stay *s, const pdc_machine *machine) {
     pdc_actor *const local = s->seat.local;
     pdc_port *const in = local->input, *const out = local->output;
     pdc_parts *const parts = &s->parts;
-    PDC_ALONE {
+    if (pdc_first_lane()) {
         pdc_deal(parts, s->first, s->count, local->produced);
         if (!s->run || s->count < PDC_WORTH_DEALING || s->count > pdc_fits(s) || local->event
             || local->terminating || in->policy == PDC_DROP_OLDEST)
@@ -201,13 +201,13 @@ PDC_FN void pdc_run_side_by_side(pdc_stay *s, const pdc_machine *machine) {
         else if (s->visits == 1)
             pdc_burst(local, 0); /* no turn, but what is done once: dicts get their index */
     }
-    PDC_TOGETHER();
+    pdc_together();
     if (parts->share == 0) return;
     const u64 began = pdc_clock_ns(machine);
     PDC_LANES(n, PDC_LANE_COUNT) parts->sums[0][n] = pdc_run_part(parts, local, n);
-    PDC_TOGETHER();
+    pdc_together();
     const u64 *const sums = pdc_add_up(parts);
-    PDC_ALONE {
+    if (pdc_first_lane()) {
         parts->total = sums[PDC_LANE_COUNT - 1];
         parts->whole = parts->total < PDC_VOID;
         parts->placed = parts->whole && parts->total < s->count * PDC_MAX_SENDS;
@@ -225,7 +225,7 @@ PDC_FN void pdc_run_side_by_side(pdc_stay *s, const pdc_machine *machine) {
             out->head = local->produced;
         }
     }
-    PDC_TOGETHER();
+    pdc_together();
     if (!parts->placed) return;
     PDC_LANES(n, parts->total) {
         const u64 lane = pdc_part_of(sums, n), before = lane ? sums[lane - 1] : 0;
@@ -248,30 +248,30 @@ PDC_SLOW void pdc_bring_out(pdc_stay *s, u64 to, u64 from, u64 count) {
 
 /* All lanes: one visit. */
 PDC_FN void pdc_visit(pdc_stay *s, u64 resident_ns, u64 visits, const pdc_machine *machine) {
-    PDC_ALONE pdc_look(s);
-    PDC_TOGETHER();
+    if (pdc_first_lane()) pdc_look(s);
+    pdc_together();
     pdc_port *const in = s->seat.local->input;
     pdc_copy_slots(in->slots, in->mask, s->first, s->in_slots, s->in_mask, s->first, s->count,
                    s->seat.input_size);
-    PDC_TOGETHER();
+    pdc_together();
     if (PDC_INDEPENDENT) pdc_run_side_by_side(s, machine);
-    PDC_ALONE if (!s->parts.whole) pdc_run(s, machine);
-    PDC_TOGETHER();
+    if (pdc_first_lane()) if (!s->parts.whole) pdc_run(s, machine);
+    pdc_together();
     if (!s->parts.placed) pdc_bring_out(s, s->copied, s->copied, s->copies);
-    PDC_TOGETHER();
-    PDC_ALONE {
+    pdc_together();
+    if (pdc_first_lane()) {
         pdc_publish(s);
         pdc_decide(s, resident_ns, visits, machine);
         if (s->staying && s->count == 0) pdc_pause();
     }
-    PDC_TOGETHER();
+    pdc_together();
 }
 
 /* All lanes: leave the state and the report to the host. */
 PDC_FN void pdc_depart(pdc_stay *s) {
     pdc_copy(s->seat.mirror, s->seat.state, s->seat.state_size);
-    PDC_TOGETHER();
-    PDC_ALONE {
+    pdc_together();
+    if (pdc_first_lane()) {
         const pdc_actor *const local = s->seat.local;
         pdc_actor *const host = s->seat.actor;
         host->event = local->event;
@@ -288,7 +288,7 @@ PDC_FN void pdc_depart(pdc_stay *s) {
     }
 }
 
-#ifdef PDC_LANE
+#if PDC_HAS_LANES
 /* All lanes: a residency. */
 PDC_SLOW void pdc_reside(pdc_stay *stay, pdc_seat *seat, u8 *stage, u64 resident_ns, u64 visits,
                          const pdc_machine *machine) {

@@ -14,11 +14,11 @@ PDC_FN i64 pdc_axis(pdc_error *e, i64 index, i64 size) {
     return pdc_index(e, index, size, PDC_INDEX_ARRAY);
 }
 
-template <class T, u64 N> PDC_FN void pdc_set_item(pdc_context *t, pdc_array<T, N> &xs, i64 at, PDC_SAME(T) value) {
+template <class T, u64 N> PDC_FN void pdc_set_item(pdc_context *t, pdc_array<T, N> &xs, i64 at, pdc_same<T> value) {
     if (t->error.code == 0) pdc_put(t, xs.items[at], value);
 }
 
-template <class T, u64 N> PDC_FN void pdc_fill(pdc_context *t, pdc_array<T, N> &xs, PDC_SAME(T) value) {
+template <class T, u64 N> PDC_FN void pdc_fill(pdc_context *t, pdc_array<T, N> &xs, pdc_same<T> value) {
     for (u64 n = 0; n < N; ++n) pdc_put(t, xs.items[n], value);
 }
 

@@ -68,7 +68,7 @@ template <class T> PDC_FN void pdc_tidy(T &) {}
 
 /* The entry of a key, or N; *at is where the index has or would have it. */
 template <class K, class V, u32 N>
-PDC_FN u32 pdc_find(const pdc_dict<K, V, N> &d, PDC_SAME(K) key, u32 *at) {
+PDC_FN u32 pdc_find(const pdc_dict<K, V, N> &d, pdc_same<K> key, u32 *at) {
     if (PDC_UNLIKELY(!d.indexed)) {
         for (u32 n = 0; n < d.used; ++n)
             if (d.entries[n].present && d.entries[n].key == key) return n;
@@ -88,13 +88,13 @@ PDC_FN u32 pdc_find(const pdc_dict<K, V, N> &d, PDC_SAME(K) key, u32 *at) {
 
 template <class K, class V, u32 N> PDC_FN i64 pdc_len(const pdc_dict<K, V, N> &d) { return d.live; }
 
-template <class K, class V, u32 N> PDC_FN bool pdc_contains(const pdc_dict<K, V, N> &d, PDC_SAME(K) key) {
+template <class K, class V, u32 N> PDC_FN bool pdc_contains(const pdc_dict<K, V, N> &d, pdc_same<K> key) {
     u32 at = 0;
     return pdc_find(d, key, &at) != N;
 }
 
 template <class K, class V, u32 N>
-PDC_FN V pdc_get(pdc_error *e, const pdc_dict<K, V, N> &d, PDC_SAME(K) key) {
+PDC_FN V pdc_get(pdc_error *e, const pdc_dict<K, V, N> &d, pdc_same<K> key) {
     u32 at = 0;
     const u32 n = pdc_find(d, key, &at);
     if (PDC_UNLIKELY(n == N)) {
@@ -104,14 +104,14 @@ PDC_FN V pdc_get(pdc_error *e, const pdc_dict<K, V, N> &d, PDC_SAME(K) key) {
     return d.entries[n].value;
 }
 
-template <class K, class V, u32 N> PDC_FN V pdc_value_or(const pdc_dict<K, V, N> &d, PDC_SAME(K) key) {
+template <class K, class V, u32 N> PDC_FN V pdc_value_or(const pdc_dict<K, V, N> &d, pdc_same<K> key) {
     u32 at = 0;
     const u32 n = pdc_find(d, key, &at);
     return n == N ? V{} : d.entries[n].value;
 }
 
 template <class K, class V, u32 N>
-PDC_FN void pdc_set(pdc_context *t, pdc_dict<K, V, N> &d, PDC_SAME(K) key, PDC_SAME(V) value) {
+PDC_FN void pdc_set(pdc_context *t, pdc_dict<K, V, N> &d, pdc_same<K> key, pdc_same<V> value) {
     u32 at = 0;
     if (PDC_UNLIKELY(!(key == key))) { /* a NaN is found by identity */
         pdc_raise(&t->error, PDC_DEOPT_NAN);
@@ -135,7 +135,7 @@ PDC_FN void pdc_set(pdc_context *t, pdc_dict<K, V, N> &d, PDC_SAME(K) key, PDC_S
     pdc_put(t, d.live, d.live + 1);
 }
 
-template <class K, class V, u32 N> PDC_FN V pdc_take(pdc_context *t, pdc_dict<K, V, N> &d, PDC_SAME(K) key) {
+template <class K, class V, u32 N> PDC_FN V pdc_take(pdc_context *t, pdc_dict<K, V, N> &d, pdc_same<K> key) {
     u32 at = 0;
     const u32 n = pdc_find(d, key, &at);
     if (PDC_UNLIKELY(n == N)) {

@@ -38,8 +38,8 @@ template <class T, class V> PDC_FN void pdc_put(pdc_context *t, T &place, const 
 }
 
 /* T where it is not to be deduced: a literal 0 goes into a list of i64. */
-template <class T> struct pdc_same { typedef T type; };
-#define PDC_SAME(T) typename pdc_same<T>::type
+template <class T> struct pdc_named { typedef T type; };
+template <class T> using pdc_same = typename pdc_named<T>::type;
 
 /* An index as Python counts, from the end if negative; out of range raises. */
 PDC_FN i64 pdc_index(pdc_error *e, i64 index, i64 size, i32 code) {

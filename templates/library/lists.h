@@ -16,12 +16,12 @@ template <class T, u32 N> PDC_FN T pdc_get(pdc_error *e, const pdc_list<T, N> &x
 
 template <class T, u32 N> PDC_FN T pdc_item(const pdc_list<T, N> &xs, i64 at) { return xs.items[at]; }
 
-template <class T, u32 N> PDC_FN void pdc_set(pdc_context *t, pdc_list<T, N> &xs, i64 index, PDC_SAME(T) value) {
+template <class T, u32 N> PDC_FN void pdc_set(pdc_context *t, pdc_list<T, N> &xs, i64 index, pdc_same<T> value) {
     const i64 at = pdc_index(&t->error, index, xs.size, PDC_INDEX_LIST_ASSIGN);
     if (t->error.code == 0) pdc_put(t, xs.items[at], value);
 }
 
-template <class T, u32 N> PDC_FN void pdc_append(pdc_context *t, pdc_list<T, N> &xs, PDC_SAME(T) value) {
+template <class T, u32 N> PDC_FN void pdc_append(pdc_context *t, pdc_list<T, N> &xs, pdc_same<T> value) {
     if (PDC_UNLIKELY(xs.size == N)) {
         pdc_raise(&t->error, PDC_DEOPT_CAPACITY);
         return;
@@ -153,12 +153,12 @@ template <class T, u32 N> PDC_FN T pdc_get(pdc_error *e, const pdc_deque<T, N> &
     return xs.items[pdc_at(xs, (u64)pdc_index(e, index, xs.size, PDC_INDEX_DEQUE))];
 }
 
-template <class T, u32 N> PDC_FN void pdc_set(pdc_context *t, pdc_deque<T, N> &xs, i64 index, PDC_SAME(T) value) {
+template <class T, u32 N> PDC_FN void pdc_set(pdc_context *t, pdc_deque<T, N> &xs, i64 index, pdc_same<T> value) {
     const i64 at = pdc_index(&t->error, index, xs.size, PDC_INDEX_DEQUE);
     if (t->error.code == 0) pdc_put(t, xs.items[pdc_at(xs, (u64)at)], value);
 }
 
-template <class T, u32 N> PDC_FN void pdc_append(pdc_context *t, pdc_deque<T, N> &xs, PDC_SAME(T) value) {
+template <class T, u32 N> PDC_FN void pdc_append(pdc_context *t, pdc_deque<T, N> &xs, pdc_same<T> value) {
     if (xs.size == N) {
         pdc_put(t, xs.items[xs.start], value);
         pdc_put(t, xs.start, xs.start + 1 == N ? 0u : xs.start + 1);
@@ -168,7 +168,7 @@ template <class T, u32 N> PDC_FN void pdc_append(pdc_context *t, pdc_deque<T, N>
     }
 }
 
-template <class T, u32 N> PDC_FN void pdc_appendleft(pdc_context *t, pdc_deque<T, N> &xs, PDC_SAME(T) value) {
+template <class T, u32 N> PDC_FN void pdc_appendleft(pdc_context *t, pdc_deque<T, N> &xs, pdc_same<T> value) {
     const u32 start = xs.start == 0 ? N - 1 : xs.start - 1;
     pdc_put(t, xs.items[start], value);
     pdc_put(t, xs.start, start);

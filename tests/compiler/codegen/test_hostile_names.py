@@ -31,7 +31,7 @@ NAMES = [
     "template", "typename", "this", "namespace", "operator", "union", "register", "volatile",
     "NULL", "linux", "unix", "main", "printf", "exp", "sqrt", "fmod", "acos", "floor", "min_",
     "pdc_burst", "pdc_turn", "pdc_t", "pdc_t1", "pdc_v1", "pdc_state", "pdc_kept", "pdc_in",
-    "pdc_out", "pdc_port", "state", "from_", "slot", "m", "v", "token", "header", "PDC_FAILED",
+    "pdc_out", "pdc_port", "state", "from_", "slot", "v", "token", "header", "PDC_FAILED",
     "PDC_FN", "PDC_ON_DEVICE", "PDC_IDLE", "Pdc_Burst", "__LINE__", "__FILE__", "__attribute__",
     "__device__", "_", "_Bool", "_Atomic", "py_x", "v_x", "t_1",
     "float4", "dim3", "half", "threadIdx", "warpSize", "assert_", "tag", "value", "present",

@@ -101,7 +101,7 @@ def test_threads_while_the_oldest_are_dropped(tmp_path: Path) -> None:
 LANES = 8
 """Threads that stand for the lanes of a device: two cores run no more."""
 RESIDENT = [actors.whole, actors.dealt, actors.twice_or_never]
-TOGETHER = "PDC_TOGETHER();"
+TOGETHER = "pdc_together();"
 
 
 def reside(actor: Any, bound: int, watched: Path, subject: Any, **given: Any) -> list[bytes]:
