@@ -20,8 +20,9 @@ from pathlib import Path
 from tests.mutation.mutations import MUTATIONS, Mutation
 
 ROOT = Path(__file__).parents[2]
-TESTS = ("tests/corpus/test_differential.py", "tests/fuzz/test_generated_actors.py")
-CHOICE = "three_ways or programs"
+TESTS = ("tests/compiler/passes/test_passes.py", "tests/corpus/test_differential.py",
+         "tests/fuzz/test_generated_actors.py")  # fmt: skip
+CHOICE = "test_passes or three_ways or programs"
 
 
 def copy_of_the_package(where: Path) -> None:

@@ -185,4 +185,21 @@ BUILDER = (
              "join(types[variable], view_of(end.get(variable)))"),
 )  # fmt: skip
 
-MUTATIONS = (*HELPERS, *TABLES, *EMITTER, *BUILDER)
+_SINGLE, _PROVED = "compiler/passes/single_use.py", "compiler/passes/proved_checks.py"
+
+PASSES = (
+    Mutation("a value moves past a change of what it reads", _SINGLE,
+             "if aliased or local.name in names:", "if aliased:"),
+    Mutation("what may fail moves into the operands of a call", _SINGLE,
+             "ir.walk(value, *_roots(use)))", "ir.walk(value))"),
+    Mutation("a loop ends one later than its range", _PROVED,
+             "max(start[0], stop[1] - 1)", "max(start[0], stop[1] - 2)"),
+    Mutation("a product of large ints has 64 bits", _PROVED,
+             "for a in left for b in right]", "for a in left[:1] for b in right[:1]]"),
+    Mutation("what fails is left out where nothing reads it", "compiler/passes/dead_code.py",
+             "return ir.Evaluate(node.loc, value) if may_fail(value) else None", "return None"),
+    Mutation("and with a known side is the known side", "compiler/passes/constants.py",
+             "if node.right.value != decides:", "if node.right.value == decides:"),
+)  # fmt: skip
+
+MUTATIONS = (*HELPERS, *TABLES, *EMITTER, *BUILDER, *PASSES)
