@@ -79,6 +79,8 @@ send_now(const Module *module, Kernel *kernel, PyObject *message)
         if (outcome == YES)
             outcome = truth_of(Py_IS_TYPE(port, module->inring)
                 ? PyObject_CallFunctionObjArgs(module->functions[RING_PUT], port, message, NULL)
+                : Py_IS_TYPE(port, module->object_port)
+                ? object_try_put(module, port, message)
                 : PyObject_CallMethodOneArg(port, module->name_try_put, message));
         if (outcome == FAILED && PyErr_ExceptionMatches(module->foreign)) {
             PyErr_Clear();
@@ -113,6 +115,8 @@ take(const Module *module, PyObject *port, PyObject **message)
             return outcome;
         *message = PyObject_CallOneArg(module->functions[RING_GET], port);
     }
+    else if (Py_IS_TYPE(port, module->object_port))
+        *message = object_try_get(module, port);
     else
         *message = PyObject_CallMethodNoArgs(port, module->name_try_get);
     if (*message == NULL)
