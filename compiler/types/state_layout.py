@@ -52,6 +52,11 @@ _PLAIN: dict[type, Type] = {
 }  # fmt: skip
 
 
+_ADDED_TO = (r"\b(\w+)\s*(?:\[[^=]*\]\s*(?:[-+*/%&|^@]|//|\*\*|<<|>>)?=(?!=)|\+=|"
+             r"\.(?:append|extend|insert|setdefault|update)\b)")  # fmt: skip
+"""The name of what a statement adds an item to."""
+
+
 def instead_of(value: Any) -> str:
     """What to keep between turns in place of a value that has no compiled form."""
     if isinstance(value, (set, frozenset)):
@@ -185,9 +190,9 @@ class StateLayout:
         """What a line of Python found full, in words; None if that cannot be told.
 
         Args:
-            line: the text; of its names, one has to be a dict or list of the state.
+            line: the text; it has to add to one dict or list of the state.
         """
-        words = set(re.findall(r"\w+", line))
+        words = set(re.findall(_ADDED_TO, line))
         kinds = (ListType, DictType)
         found = [(n, t) for n, t in self.variables if n in words and isinstance(t, kinds)]
         if len(found) != 1:

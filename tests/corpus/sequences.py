@@ -127,6 +127,29 @@ async def deque_methods(ctx: Any) -> None:
 
 
 @case(Batch, output=Summary)
+async def sorted_where_they_are(ctx: Any) -> None:
+    pairs = [(n * 7 % 5, float(n)) for n in range(60)]
+    book = [n * 37 % 11 for n in range(40)]
+    recent: deque[int] = deque(maxlen=300)
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        for n, value in enumerate(m.ints):
+            pairs[(m.key + n * 9) % 60] = (value % 4, float(n))
+            book[(m.key + n) % 40] = value % 1000
+            recent.extend([value % 91, n, -n, value % 7])
+        if m.flag:
+            pairs.sort(reverse=m.key % 2 == 0)
+            book.sort(key=lambda v: v % 10, reverse=True)
+        else:
+            pairs.sort(key=lambda pair: pair[0])
+            book.sort(key=lambda v: -v)
+        ranked = sorted(recent, key=lambda v: v % 13)
+        total = sum((n + 1) * (a + int(b)) for n, (a, b) in enumerate(pairs))
+        total += sum((n + 1) * v for n, v in enumerate(book))
+        await ctx.send(Summary(total, sum((n + 1) * v for n, v in enumerate(ranked))))
+
+
+@case(Batch, output=Summary)
 async def keys_kept_from_turn_to_turn(ctx: Any) -> None:
     low, pair = 0.0, (0, 0.0)
     best: float | None = None

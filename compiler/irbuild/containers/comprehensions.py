@@ -9,6 +9,7 @@ from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.quasiquote import (
+    ROOM,
     TAG,
     Renamed,
     applied,
@@ -16,6 +17,7 @@ from pydotcompute.compiler.irbuild.core.quasiquote import (
     is_plain_lambda,
     placed,
     tagged,
+    with_room,
 )
 from pydotcompute.compiler.irbuild.core.unit import Static
 
@@ -25,10 +27,30 @@ def comprehension(b: Builder, node: ast.ListComp | ast.GeneratorExp) -> ir.Expr:
     name = b.fresh_name("list")
     element = ast.Call(ast.Attribute(ast.Name(name, ast.Load()), "append", ast.Load()),
                        [node.elt], [])  # fmt: skip
-    made = tagged(ast.List([], ast.Load()), getattr(node, TAG, ""))
+    made = with_room(ast.List([], ast.Load()), getattr(node, TAG, ""), getattr(node, ROOM, 0))
     start = ast.Assign([ast.Name(name, ast.Store())], made)
     b.statements([placed(start, node), loops_of(b, node, ast.Expr(element))])
     return b.expression(placed(ast.Name(name, ast.Load()), node))
+
+
+def as_list(b: Builder, node: ast.AST, source: ast.expr, tag: str = "list", room: int = 0,
+            each: tuple[str, ast.expr] | None = None) -> ir.Expr:  # fmt: skip
+    """``list(source)``, or ``[value for item in source]``: a new list.
+
+    Args:
+        b: the builder.
+        node: where.
+        source: what is looped over.
+        tag: tells it from other lists that are made up at the same place.
+        room: items it must have room for; compiled code may have less.
+        each: the name of an item, and the value.
+    """
+    if each is None:
+        item = b.fresh_name("item")
+        each = item, ast.Name(item, ast.Load())
+    item, value = each
+    loop = ast.comprehension(ast.Name(item, ast.Store()), source, [], 0)
+    return comprehension(b, placed(with_room(ast.ListComp(value, [loop]), tag, room), node))
 
 
 def loops_of(b: Builder, node: Any, inner: ast.stmt, until: ast.expr | None = None) -> ast.stmt:

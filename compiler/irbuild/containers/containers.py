@@ -12,7 +12,7 @@ from pydotcompute.compiler.ir.effects import may_raise
 from pydotcompute.compiler.irbuild.containers.mutation_guards import after_change, before_change
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError, plain_int, raising
-from pydotcompute.compiler.irbuild.core.quasiquote import TAG, placed, tagged, unplaced
+from pydotcompute.compiler.irbuild.core.quasiquote import ROOM, TAG, placed, tagged, unplaced
 from pydotcompute.compiler.irbuild.core.scope import Outgrown
 from pydotcompute.compiler.irbuild.values.operators import apply, cast_operand, negate
 from pydotcompute.compiler.ops import arrays as a
@@ -359,6 +359,12 @@ def list_display(b: Builder, node: ast.List) -> ir.Expr:
     return make_list(b, node, b.sequence(node.elts))
 
 
+def room_of(value: ir.Expr | Type) -> int:
+    """How many items a list or deque has room for; 0 for what is neither."""
+    type_ = value.type if isinstance(value, ir.Expr) else value
+    return type_.capacity or 0 if isinstance(type_, (ListType, DequeType)) else 0
+
+
 def make_list(b: Builder, node: ast.AST, values: Sequence[ir.Expr]) -> ir.Expr:
     """A new local list of some values."""
     item: Type = NEVER
@@ -367,7 +373,8 @@ def make_list(b: Builder, node: ast.AST, values: Sequence[ir.Expr]) -> ir.Expr:
     site = (getattr(node, "lineno", 0), getattr(node, "col_offset", 0), getattr(node, TAG, ""))
     item = join(item, b.facts.list_items.get(site, NEVER))
     values = [b.stable(value) for value in values]
-    capacity = max(LOCAL_CAPACITY, len(values))
+    room = min(getattr(node, ROOM, 0), GROWING_CAPACITY)
+    capacity = max(LOCAL_CAPACITY, len(values), room)
     target = b.hole(b.loc(node), ListType(item, capacity))
     target = replace(target, site=site)
     b.block.append(ir.Fresh(b.loc(node), target))

@@ -12,13 +12,13 @@ from collections.abc import Callable
 
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.containers import containers as build_containers
+from pydotcompute.compiler.irbuild.containers.comprehensions import as_list
 from pydotcompute.compiler.irbuild.containers.containers import Method, grown, key_in, mutate, taken
 from pydotcompute.compiler.irbuild.containers.iteration import slice_bounds
 from pydotcompute.compiler.irbuild.containers.reductions import (
-    as_list,
     name_of,
-    sort_method,
 )
+from pydotcompute.compiler.irbuild.containers.sorting import sort_method
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError, raising
 from pydotcompute.compiler.irbuild.core.quasiquote import placed, written

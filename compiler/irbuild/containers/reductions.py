@@ -1,5 +1,5 @@
 """Functions of what can be looped over, as the loops they mean: ``sum``, ``any``, ``all``, ``min``,
-``max`` with ``key`` and ``default``, ``sorted`` and ``sort``, ``next``.
+``max`` with ``key`` and ``default``, ``next``.
 
 Each is a text with made-up names, built as if its author had written the loop.
 """
@@ -13,11 +13,9 @@ from collections.abc import Callable, Sequence
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.effects import may_raise
 from pydotcompute.compiler.irbuild.containers.comprehensions import (
-    comprehension,
     generator,
     loops_of,
 )
-from pydotcompute.compiler.irbuild.containers.containers import mutate
 from pydotcompute.compiler.irbuild.containers.float_sums import compensated
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
@@ -26,23 +24,10 @@ from pydotcompute.compiler.irbuild.core.quasiquote import (
     copied,
     is_plain_lambda,
     placed,
-    tagged,
     written,
 )
 from pydotcompute.compiler.irbuild.core.unit import Static
-from pydotcompute.compiler.ops.containers import SORT
 from pydotcompute.compiler.ops.functions import COMPENSATED
-from pydotcompute.compiler.types.limits import has_float
-from pydotcompute.compiler.types.types import (
-    BOOL,
-    FLOAT,
-    INT,
-    NEVER,
-    WIDE,
-    ListType,
-    ScalarType,
-    Type,
-)
 
 Rule = Callable[[Builder, ast.Call], ir.Expr]
 
@@ -86,7 +71,7 @@ def _is_plain(node: ast.ListComp) -> bool:
     return all(isinstance(part, _PLAIN) for part in ast.walk(node))
 
 
-def _ahead(b: Builder, node: ast.Call, source: ast.expr,
+def ahead(b: Builder, node: ast.Call, source: ast.expr,
            others: Sequence[ast.expr]) -> tuple[ast.expr, list[ast.expr]]:  # fmt: skip
     """An iterable and the arguments behind it, all evaluated before the first item is.
 
@@ -135,9 +120,9 @@ def _held_ahead(b: Builder, node: ast.Call, source: ast.expr,
             if not all(isinstance(arg, ast.Constant) for arg in loop.iter.args):
                 raise OperandError("a generator over what is computed, and another argument")
         elif not isinstance(loop.iter, (ast.Name, ast.Constant)):
-            ahead = ast.comprehension(loop.target, b.held(b.expression(loop.iter), node, "source"),
+            first = ast.comprehension(loop.target, b.held(b.expression(loop.iter), node, "source"),
                                       loop.ifs, 0)  # fmt: skip
-            source = ast.GeneratorExp(lazy.elt, [ahead, *lazy.generators[1:]])
+            source = ast.GeneratorExp(lazy.elt, [first, *lazy.generators[1:]])
             ast.copy_location(source, lazy)
     names: list[ast.expr] = []
     for other in others:
@@ -146,7 +131,7 @@ def _held_ahead(b: Builder, node: ast.Call, source: ast.expr,
     return source, names
 
 
-def _value(b: Builder, name: str, node: ast.AST) -> ir.Expr:
+def value_of(b: Builder, name: str, node: ast.AST) -> ir.Expr:
     return b.expression(placed(name_of(name), node))
 
 
@@ -177,7 +162,7 @@ def reduction(kind: str) -> Rule:
             raise OperandError(f"`{kind}` takes an iterable")
         total, item = b.fresh_name(kind), b.fresh_name("item")
         first, step = _STEPS[kind]
-        source, others = _ahead(b, node, given[0], given[1:])
+        source, others = ahead(b, node, given[0], given[1:])
         if others:
             b.statements(written(f"{total} = _start_", node, start=others[0]))
         else:
@@ -189,7 +174,7 @@ def reduction(kind: str) -> Rule:
         until = _UNTIL[kind](name_of(total)) if kind in _UNTIL else None
         b.statements([placed(_loop(b, source, item, steps, until), node)])
         b.statements(after)
-        return _value(b, total, node)
+        return value_of(b, total, node)
 
     return rule
 
@@ -221,6 +206,11 @@ _STEP = "if {best} is None or {key} {symbol} {best}:\n    {best} = {key}\n    {t
 _NEXT_BEST = "if {total} is None or {item} {symbol} {total}:\n    {total} = {item}\n"
 
 
+def given(words: dict[str, ast.expr], name: str) -> list[ast.expr]:
+    """The keyword argument of a name, if there is one."""
+    return [words[name]] if name in words else []
+
+
 def extreme(symbol: str) -> Rule:
     """``min`` (``<``) or ``max`` (``>``) of what can be looped over, or of several values."""
 
@@ -229,7 +219,7 @@ def extreme(symbol: str) -> Rule:
         names = {n: b.fresh_name(n) for n in ("total", "best", "key", "item")}
         several = len(node.args) > 1
         source = ast.Tuple(node.args, ast.Load()) if several else node.args[0]
-        source, default = _ahead(b, node, source, _given(words, "default"))
+        source, default = ahead(b, node, source, given(words, "default"))
         key = key_of(b, words["key"], names["item"]) if "key" in words else None
         setup, step = f"{names['total']} = None\n", _NO_NONE
         parts: dict[str, ast.expr] = {}
@@ -243,7 +233,7 @@ def extreme(symbol: str) -> Rule:
         steps = written(step.format(symbol=symbol, **names), node, **parts)
         b.statements([placed(_loop(b, source, names["item"], steps), node)])
         b.statements(_when_empty(b, node, names["total"], default))
-        return _value(b, names["total"], node)
+        return value_of(b, names["total"], node)
 
     return rule
 
@@ -254,103 +244,6 @@ def _when_empty(b: Builder, node: ast.Call, total: str,
     if not default:
         return written(f"if {total} is None:\n    raise ValueError(f'')", node)
     return written(f"if {total} is None:\n    {total} = _default_", node, default=default[0])
-
-
-# --- sorting ---------------------------------------------------------------------------------
-
-_SORT = """
-for {i} in range(len({out})):
-    {k} = {keys}[{i}]
-    {v} = {out}[{i}]
-    {check}
-    {j} = {i}
-    while {j} > 0 and ({test}):
-        {moves}
-        {j} = {j} - 1
-    {sets}
-"""
-"""By insertion: stable, also in the other direction, as Python's is."""
-
-
-def sort_list(b: Builder, node: ast.AST, out: str, key: ast.expr | None,
-              reverse: ast.expr | None = None) -> None:  # fmt: skip
-    """Sorts the list with a made-up name where it is."""
-    place = _value(b, out, node)
-    assert isinstance(place.type, ListType)
-    if key is None and _is_number(place.type.item):
-        order = ir.Const(b.loc(node), BOOL, False) if reverse is None else b.truth(
-            b.expression(reverse))  # fmt: skip
-        mutate(b, node, SORT, place, order)
-        return
-    names = {n: b.fresh_name(n) for n in "ijkv"} | {"out": out, "keys": out}
-    if key is not None:
-        names["keys"], item = b.fresh_name("keys"), b.fresh_name("item")
-        made = key_of(b, key, item)
-        if made is not None:
-            text = f"{names['keys']} = [_key_ for {item} in {out}]"
-            (assign,) = written(text, node, key=made)
-            tagged(assign.value, "sort")  # type: ignore[attr-defined]
-            b.statements([assign])
-    (forward, backward) = ("{k} < {keys}[{j} - 1]", "{keys}[{j} - 1] < {k}")
-    test, parts = forward, dict[str, ast.expr]()
-    if isinstance(reverse, ast.Constant):
-        test = backward if reverse.value else forward
-    elif reverse is not None:
-        names["order"] = b.fresh_name("reverse")
-        b.statements(written(f"{names['order']} = bool(_reverse_)", node, reverse=reverse))
-        test = f"{backward} if {{order}} else {forward}"
-    kept = ("out",) if names["keys"] == out else ("keys", "out")
-    moves = "\n        ".join(f"{{{n}}}[{{j}}] = {{{n}}}[{{j}} - 1]" for n in kept)
-    sets = "\n    ".join(f"{{{n}}}[{{j}}] = {{{'v' if n == 'out' else 'k'}}}" for n in kept)
-    compared = _value(b, names["keys"], node).type
-    assert isinstance(compared, ListType)
-    check = "if {k} != {k}:\n        HAND_OVER" if has_float(compared.item) else "pass"
-    text = _SORT
-    for _ in range(2):  # the parts have names of their own
-        text = text.replace("{test}", test).replace("{moves}", moves)
-        text = text.replace("{sets}", sets).replace("{check}", check)
-    b.statements(written(text.format(**names), node, **parts))
-
-
-def _is_number(item: Type) -> bool:
-    return item in (INT, WIDE, FLOAT, BOOL, NEVER) or isinstance(item, ScalarType)
-
-
-def as_list(b: Builder, node: ast.Call, source: ast.expr) -> ir.Expr:
-    """``list(source)``: a new one."""
-    item = b.fresh_name("item")
-    loop = ast.comprehension(ast.Name(item, ast.Store()), source, [], 0)
-    made = tagged(ast.ListComp(name_of(item), [loop]), "list")
-    return comprehension(b, placed(made, node))
-
-
-def sorted_list(b: Builder, node: ast.Call) -> ir.Expr:
-    """``sorted(xs, key=..., reverse=...)``."""
-    if len(node.args) != 1:
-        raise OperandError("`sorted` takes an iterable")
-    words = keywords_of(node, "key", "reverse")
-    source, reverse = _ahead(b, node, node.args[0], _given(words, "reverse"))
-    out = b.fresh_name("sorted")
-    b.bind(out, as_list(b, node, source))
-    sort_list(b, node, out, words.get("key"), *reverse)
-    return _value(b, out, node)
-
-
-def _given(words: dict[str, ast.expr], name: str) -> list[ast.expr]:
-    return [words[name]] if name in words else []
-
-
-def sort_method(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
-    """``xs.sort(key=..., reverse=...)``."""
-    if node.args:
-        raise OperandError("`sort` takes no positional arguments")
-    words = keywords_of(node, "key", "reverse")
-    out = b.fresh_name("list")
-    b.bind(out, base)
-    reverse = [part if isinstance(part, ast.Constant) else b.held(b.expression(part), node)
-               for part in _given(words, "reverse")]  # fmt: skip
-    sort_list(b, node, out, words.get("key"), *reverse)
-    return ir.none(b.loc(node))
 
 
 # --- next ------------------------------------------------------------------------------------
@@ -366,7 +259,7 @@ def next_of(b: Builder, node: ast.Call) -> ir.Expr:
         source = node
     if source is node or len(node.args) > 2 or node.keywords:
         raise OperandError("`next` takes `iter(...)` or a generator of one loop")
-    source, default = _ahead(b, node, source, node.args[1:])
+    source, default = ahead(b, node, source, node.args[1:])
     first, item = b.fresh_name("first"), b.fresh_name("item")
     b.statements(written(f"{first} = None", node))
     text = f"if {item} is None:\n    HAND_OVER\n{first} = {item}\nbreak"
@@ -377,4 +270,4 @@ def next_of(b: Builder, node: ast.Call) -> ir.Expr:
     else:
         b.statements(written(f"if {first} is None:\n    {first} = _default_", node,
                              default=default[0]))  # fmt: skip
-    return _value(b, first, node)
+    return value_of(b, first, node)

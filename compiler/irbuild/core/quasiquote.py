@@ -47,6 +47,15 @@ def tagged(node: Any, tag: str) -> Any:
     return node
 
 
+ROOM = "pydotcompute_room"
+
+
+def with_room(node: Any, tag: str, room: int) -> Any:
+    """A list that is made up, as ``tagged``, with room for so many items at least."""
+    setattr(node, ROOM, room)
+    return tagged(node, tag)
+
+
 class HandOver(ast.stmt):
     """Leaves the message to the interpreter; ``HAND_OVER`` in the text of ``written``.
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.irbuild.containers.comprehensions import as_list
 from pydotcompute.compiler.irbuild.containers.float_sums import sum_step
 from pydotcompute.compiler.irbuild.containers.iteration import (
     dict_view,
@@ -17,12 +18,11 @@ from pydotcompute.compiler.irbuild.containers.iteration import (
     range_bounds,
 )
 from pydotcompute.compiler.irbuild.containers.reductions import (
-    as_list,
     extreme,
     next_of,
     reduction,
-    sorted_list,
 )
+from pydotcompute.compiler.irbuild.containers.sorting import sorted_list
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.quasiquote import placed
