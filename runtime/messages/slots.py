@@ -107,7 +107,15 @@ class Values:
         """
         if isinstance(batch, np.ndarray):
             return check_array(self.kernel_id, self.verb, self._known(), batch)
-        return [self.accept(message) for message in batch]
+        accepted = []
+        for index, message in enumerate(batch):
+            copier = self._copiers.get(type(message)) or self._learn(message)
+            try:
+                accepted.append(copier(message))
+            except FieldError as error:
+                error.index = index
+                raise wrap_field_error(self.kernel_id, error) from None
+        return accepted
 
     def messages(self, batch: Any, start: int, stop: int) -> list[Any]:
         """A part of an accepted batch as messages."""
@@ -177,11 +185,13 @@ def check_array(
                 return codec_of(cls).check_batch(batch)
             except FieldError as error:
                 raise wrap_field_error(kernel_id, error) from None
-    expected = " or ".join(f"{cls.__name__}.dtype" for cls in classes) or "a sequence of messages"
-    raise MessageTypeError(
-        f"kernel {kernel_id!r} {verb} batches of {expected}, not an array of {batch.dtype}",
-        kernel_id=kernel_id, expected=expected, given=str(batch.dtype),
-    )  # fmt: skip
+    expected = " or ".join(f"{cls.__name__}.dtype" for cls in classes)
+    text = f"kernel {kernel_id!r} {verb} batches of {expected}, not an array of {batch.dtype}"
+    if not classes:
+        expected = "a sequence of messages"
+        text = (f"kernel {kernel_id!r} does not know its types yet, and {verb} {expected}, "
+                "not an array; give `input_type`, or send one message first")  # fmt: skip
+    raise MessageTypeError(text, kernel_id=kernel_id, expected=expected, given=str(batch.dtype))
 
 
 class RecordSlots:

@@ -349,6 +349,11 @@ def _check_init(b: Builder, node: ast.Call, cls: Any, schema: Any) -> None:
             b.fail("PDC109", node, f"{cls.__name__} takes {name!r} only for its `__post_init__`",
                    hint="compute the fields before the message is made")  # fmt: skip
     if not getattr(inspect.getattr_static(cls, "__init__"), MESSAGE_MARK, False):
+        unset = [field.name for field in schema.fields if not field.init]
+        if unset:
+            b.fail("PDC109", node, f"{cls.__name__} makes its field {unset[0]!r} itself "
+                   "(`field(init=False)`), which does not lower",
+                   hint="give it a default, and set it where the message is made")  # fmt: skip
         b.fail("PDC109", node, f"{cls.__name__} has an `__init__` of its own, which does not lower",
                hint="let `@dataclass` make it, and compute the fields before")  # fmt: skip
 
