@@ -17,11 +17,13 @@ from pydotcompute.compiler.ir.host_calls import Site, Texts, resolve
 from pydotcompute.compiler.ir.host_calls import emit as emit_prints
 from pydotcompute.compiler.ops.error_codes import describe
 from pydotcompute.compiler.passes.nan_identity import asks_for_identity
+from pydotcompute.compiler.passes.turn_dependence import schedule_of
+from pydotcompute.compiler.types.identity import LostIdentityError, shared_container
 from pydotcompute.compiler.types.message_schema import schema_of
-from pydotcompute.compiler.types.shared_nan import NanIdentityError, holds_other_nan
+from pydotcompute.compiler.types.shared_nan import holds_other_nan
 from pydotcompute.compiler.types.state_layout import StateLayout
 from pydotcompute.compiler.types.storage import holds_strings
-from pydotcompute.compiler.types.types import MessageType
+from pydotcompute.compiler.types.types import CONTAINERS, MessageType
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,18 @@ class KernelSource:
         return all(read() is value for read, value in self.ir.constants)
 
     @cached_property
+    def changed(self) -> frozenset[str]:
+        """The variables whose container the loop changes."""
+        written = schedule_of(self.ir).written
+        return frozenset(n for n, t in self.state.variables if n in written
+                         and isinstance(t, CONTAINERS))  # fmt: skip
+
+    def shared(self, values: Mapping[str, Any]) -> str | None:
+        """Which change a record of the state would miss, in words: see ``types.identity``."""
+        kept = {name: values[name] for name, _ in self.state.variables if name in values}
+        return shared_container(kept, self.changed, (value for _, value in self.ir.constants))
+
+    @cached_property
     def _asks_for_identity(self) -> bool:
         return asks_for_identity(self.ir)
 
@@ -71,8 +85,10 @@ class KernelSource:
 
     def pack_state(self, values: Mapping[str, Any], record: memoryview) -> None:
         """Writes the state into its record's bytes; raises if a value has no place there."""
+        if why := self.shared(values):
+            raise LostIdentityError(why)
         if self._asks_for_identity and holds_other_nan(list(values.values())):
-            raise NanIdentityError("its state begins with a NaN, and it uses floats as keys of a "
+            raise LostIdentityError("its state begins with a NaN, and it uses floats as keys of a "
                                    "dict or searches for them; begin with `math.nan`, or `None`")
         self.state.pack(values, np.frombuffer(record, self.state.dtype, 1))
 

@@ -117,8 +117,12 @@ def lower(request: LoweringRequest) -> KernelSource:
     made_for = signature(kernel.inputs, kernel.outputs, layout.variables)
     text = render(request.kernel_id, origin, made_for, parts, layout.dtype.itemsize,
                   publishes=publishes, most=most, lanes=lanes)  # fmt: skip
-    return KernelSource(request.kernel_id, text, kernel, layout, kernel.inputs, kernel.outputs,
+    made = KernelSource(request.kernel_id, text, kernel, layout, kernel.inputs, kernel.outputs,
                         most, parts.strings, codes, lanes)  # fmt: skip
+    known = static_values(shape) if request.state is None else request.state
+    if why := made.shared(known):
+        raise DiagnosticError(Diagnostics(source).error("PDC108", shape.loop, why))
+    return made
 
 
 def _converted(

@@ -16,11 +16,6 @@ import numpy as np
 
 from pydotcompute.compiler.types.message_schema import is_message, schema_of
 
-
-class NanIdentityError(TypeError):
-    """A NaN of the state would lose its identity in a record, which its actor asks for."""
-
-
 _ROOM = 4096
 """NaNs with other bits that are remembered; 2**53 of them would not fit."""
 _NANS = {struct.pack("<d", math.nan): math.nan}

@@ -238,13 +238,17 @@ class _Writer:
         """What there is now goes out."""
         return [f"await ctx.send({self.one(self.orders)})"]
 
+    def second(self, name: str, first: str, value: str) -> str:
+        """A variable of the state with a value of its own, or at times with another's."""
+        return f"{name} = {first if self.random.random() < 0.1 else value}"
+
     def actor(self) -> Lines:
         """The whole."""
-        lines = [f"kept = {self.kind}(7)", f"spare = {self.kind}(8)"]
+        lines = [f"kept = {self.kind}(7)", self.second("spare", "kept", f"{self.kind}(8)")]
         if self.lists:
-            lines += ["xs = [1, 2, 3]", "ys = [4, 5, 6]"]
+            lines += ["xs = [1, 2, 3]", self.second("ys", "xs", "[4, 5, 6]")]
         if self.deques:
-            lines += ["q = deque([1], maxlen=3)", "r = deque([2, 3], maxlen=3)"]
+            lines += ["q = deque([1], maxlen=3)", self.second("r", "q", "deque([2, 3], maxlen=3)")]
         seen = ["kept.price", "spare.price"]
         seen += ["xs[0] * 100 + xs[1]", "ys[1] * 100 + ys[2]"] if self.lists else ["kept.n", "0"]
         if self.deques:
@@ -252,6 +256,8 @@ class _Writer:
         self.orders.append("m")
         body = ["m = await ctx.receive()", *self.block(self.random.randint(2, 6), 2),
                 f"await ctx.send(Seen({', '.join(seen)}))"]  # fmt: skip
+        if self.lists and self.random.random() < 0.15:
+            body.append(self.one(("xs = ys", "ys = xs", "xs = [m.n, 0, 1]", "xs, ys = ys, xs")))
         return [*lines, "while not ctx.should_terminate:", *(f"    {line}" for line in body)]
 
 

@@ -337,6 +337,17 @@ class Scope(Converter):
             return replace(places[0], local=replace(places[0].local, part=part))
         return Dropped(types if len(types) > 1 else (*types, *types))
 
+    def _refuse_second_name(self, name: str, have: Var | Dropped | None, target: Env) -> None:
+        """A container that keeps another name would become two: compiled code copies its items."""
+        if not isinstance(have, Var):
+            return
+        for other, var in target.items():
+            now = (self.env or {}).get(other)
+            shared = isinstance(now, Var) and now.local.name == have.local.name
+            if other != name and shared and isinstance(var, Var) and other not in self.synthetic:
+                raise OperandError(f"{name!r} and {other!r} are one container, which compiled "
+                                   "code would make two of; use one name, or a copy")  # fmt: skip
+
     def _move_into(self, name: str, wanted: Var, have: Var | Dropped | None,
                    loc: Location) -> None:  # fmt: skip
         """Puts the items of a new container where the old one of that name is."""
@@ -389,6 +400,7 @@ class Scope(Converter):
             if isinstance(have, Var) and have.local == wanted.local:
                 continue  # only what is known of it differs
             if isinstance(wanted.view, CONTAINERS):
+                self._refuse_second_name(name, have, target)
                 self._move_into(name, wanted, have, loc)
                 continue
             if isinstance(have, Var):

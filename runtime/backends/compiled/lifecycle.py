@@ -21,7 +21,7 @@ from pydotcompute.backends.python.engine import PythonEngine
 from pydotcompute.compiler.abi import Event
 from pydotcompute.compiler.host.coroutine import RETURNED
 from pydotcompute.compiler.ops.error_codes import BY_NAME
-from pydotcompute.compiler.types.shared_nan import NanIdentityError
+from pydotcompute.compiler.types.identity import LostIdentityError
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.errors import InternalError
 from pydotcompute.messages.slots import ForeignMessage
@@ -48,7 +48,7 @@ def _packed(program: NativeProgram, state: dict[str, Any], block: Block) -> bool
         while sweep != STRINGS.sweeps[0]:  # see string_table: ids in hand
             sweep = STRINGS.sweeps[0]
             program.pack_state(state, block.state)
-    except NanIdentityError:
+    except LostIdentityError:
         raise
     except Exception:
         return False
@@ -195,7 +195,7 @@ class CompiledLife(EngineStorage):
             packed = _packed(program, state, block)
             if packed:
                 ring, out = take_over(self.host, block, self.consumer)
-        except NanIdentityError as error:
+        except LostIdentityError as error:
             self.host.hand_over(state, str(error), failing=False)
             return
         except ForeignMessage:
