@@ -26,9 +26,11 @@ def ends(node: ir.Stmt) -> bool:
         case ir.Try():
             body = not falls_through((*node.body, *node.orelse))
             return body and all(not falls_through(h.body) for h in node.handlers)
-        case ir.While():
-            endless = isinstance(node.test, ir.Const) and bool(node.test.value)
-            return endless and not any(isinstance(n, ir.Break) for n in ir.walk(*node.body))
+        case ir.While() | ir.For():
+            test = getattr(node, "test", None)
+            endless = isinstance(test, ir.Const) and bool(test.value)
+            left = any(isinstance(n, ir.Break) for n in ir.walk(*node.body))
+            return not left and (endless or not falls_through(node.orelse))
     return isinstance(node, JUMPS)
 
 

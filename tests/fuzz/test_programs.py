@@ -59,3 +59,14 @@ def test_programs_agree(seed: int) -> None:
 def test_a_seed_is_always_the_same_program() -> None:
     assert write(7) == write(7)
     assert write(7).text != write(8).text
+
+
+@pytest.mark.parametrize("seed", [24, 152, 281])
+def test_programs_that_broke_the_compiler(seed: int) -> None:
+    """A check that is proved needless leaves nothing to evaluate; an ``else`` that never ends;
+    names made up from made-up names."""
+    program = write(seed)
+    try:
+        check(program, seed)
+    finally:
+        program.unload()

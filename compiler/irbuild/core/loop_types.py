@@ -135,5 +135,5 @@ def _one(b: Scope, name: str, known: Known, loc: Location) -> Var | Dropped:
 
 def _shifted(name: str, by: int) -> str:
     """A made-up name by its number relative to others; a user's as it is."""
-    base, made_up, number = name.partition("%")
-    return f"{base}%{int(number) + by}" if made_up else name
+    base, *numbers = name.split("%")
+    return base + "".join(f"%{int(number) + by}" for number in numbers)

@@ -158,7 +158,7 @@ def test_every_barrier_is_needed(
 
 
 MISTAKES = {
-    "address": ("pdc_out_slots[pdc_produced & pdc_out_mask]", "pdc_out_slots[pdc_produced]"),
+    "address": ("out.produced & out.mask", "out.produced"),
     "thread": ("__atomic_store_n(p, value, __ATOMIC_RELEASE)", "*p = value"),
 }
 

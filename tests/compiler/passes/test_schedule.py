@@ -125,8 +125,8 @@ def test_schedule(function: Any, schedule: str) -> None:
 
 def test_state_that_no_turn_writes_is_not_written_back() -> None:
     source = lowered(reads_its_state).source
-    assert "const i64 limit = pdc_live->limit;" in source
-    assert "pdc_live->limit =" not in source
+    assert "const i64 limit = pdc_kept.limit;" in source
+    assert "pdc_kept.limit =" not in source
 
 
 async def one_or_the_other(ctx: Any) -> None:
