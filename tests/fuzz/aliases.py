@@ -7,14 +7,12 @@ programs are refused, because compiled code has no references; the others must b
 
 from __future__ import annotations
 
-import linecache
-import sys
 from random import Random
-from types import ModuleType
 from typing import Any
 
 from pydotcompute import ring_kernel
 from pydotcompute.actors.decorator import RingKernelFunction
+from tests.support import defining
 
 HEAD = '''\
 from __future__ import annotations
@@ -269,18 +267,8 @@ def write(seed: int) -> str:
 
 def load(text: str, name: str) -> tuple[RingKernelFunction, type]:
     """The actor of a module, decorated, and the class that it receives."""
-    file = f"<{name}>"
-    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    module: Any = ModuleType(name)
-    sys.modules[name] = module
-    exec(compile(text, file, "exec", dont_inherit=True), module.__dict__)
+    module: Any = defining.load(text, name)
     kind = module.Checked if "kept = Checked" in text else module.Order
     decorate = ring_kernel(kernel_id=name, input_type=kind, output_type=kind | module.Seen,
                            auto_register=False)  # fmt: skip
     return decorate(module.actor), kind
-
-
-def unload(name: str) -> None:
-    """Forgets the module."""
-    sys.modules.pop(name, None)
-    linecache.cache.pop(f"<{name}>", None)

@@ -10,8 +10,6 @@ What it computes is nonsense, which is the point.
 from __future__ import annotations
 
 import itertools
-import linecache
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -19,6 +17,8 @@ from types import ModuleType
 from typing import Any
 
 from hypothesis import strategies as st
+
+from tests.support import defining
 
 Choose = Callable[[int], int]
 """A number from 0 to below the argument."""
@@ -83,18 +83,13 @@ class Program:
 
     def load(self) -> ModuleType:
         """Executes the text as a module of its own."""
-        name = f"generated_actor_{next(_numbers)}"
-        file = f"<{name}>"
-        linecache.cache[file] = (len(self.text), None, self.text.splitlines(keepends=True), file)
-        self.module = sys.modules[name] = ModuleType(name)
-        exec(compile(self.text, file, "exec", dont_inherit=True), self.module.__dict__)
+        self.module = defining.load(self.text, f"generated_actor_{next(_numbers)}")
         return self.module
 
     def unload(self) -> None:
         """Forgets the module."""
         if self.module is not None:
-            sys.modules.pop(self.module.__name__, None)
-            linecache.cache.pop(f"<{self.module.__name__}>", None)
+            defining.unload(self.module.__name__)
 
 
 _numbers = itertools.count()

@@ -11,6 +11,7 @@ import pytest
 
 from pydotcompute.errors import LoweringError
 from tests.fuzz import aliases
+from tests.support import defining
 from tests.support.differential import Subject, compare
 from tests.support.profiles import examples
 
@@ -33,7 +34,7 @@ def check(seed: int) -> bool:
         problem.add_note(text)
         raise
     finally:
-        aliases.unload(name)
+        defining.unload(name)
     return True
 
 
@@ -74,5 +75,5 @@ async def actor(ctx):
     try:
         found = actor.lower().diagnostics
     finally:
-        aliases.unload("aliases_change")
+        defining.unload("aliases_change")
     assert any("one of several containers" in d.message for d in found), found

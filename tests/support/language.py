@@ -16,17 +16,16 @@ An example is a fenced block; the words behind ``python`` say what is true of it
 from __future__ import annotations
 
 import argparse
-import linecache
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 from pydotcompute.actors.decorator import RingKernelFunction
 from pydotcompute.actors.lowering import Lowering, lower_actor
 from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.report.source_map import sections
+from tests.support import defining
 from tests.support.language_tables import TABLES
 
 PAGE = Path(__file__).parents[2] / "docs" / "language.md"
@@ -80,11 +79,7 @@ def load(example: Example, prelude: Example) -> tuple[RingKernelFunction, Loweri
     """Runs the prelude and an example as one module; the example's last actor, lowered."""
     text = f"{prelude.text}\n\n{example.text}"
     file = f"<language.md, line {example.line}>"
-    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    # Message classes look their annotations up in their module.
-    module = ModuleType(f"language_{example.line}")
-    sys.modules[module.__name__] = module
-    exec(compile(text, file, "exec", dont_inherit=True), module.__dict__)
+    module = defining.load(text, f"language_{example.line}", file)
     actor = [v for v in vars(module).values() if isinstance(v, RingKernelFunction)][-1]
     return actor, lower_actor(actor.spec)
 

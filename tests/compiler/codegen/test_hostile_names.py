@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import builtins
 import itertools
-import linecache
-import sys
 from functools import cache
 from keyword import iskeyword
-from types import ModuleType
 from typing import Any
 from unicodedata import normalize
 
@@ -17,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pydotcompute.errors import BackendUnavailableError
+from tests.support import defining
 from tests.support.differential import Subject, compare
 from tests.support.profiles import examples
 
@@ -103,11 +101,7 @@ async def actor(ctx):
             print({a!r}, {piece}, last)
         await ctx.send({reply}({local}, answer, m))
 '''
-    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    module = ModuleType(f"hostile_{next(_numbers)}")
-    sys.modules[module.__name__] = module  # dataclasses look there
-    scope = vars(module)
-    exec(compile(text, file, "exec", dont_inherit=True), scope)
+    scope = vars(defining.load(text, f"hostile_{next(_numbers)}", file))
     made = scope["actor"]
     colours = list(scope["Colours"])
     made.messages = [

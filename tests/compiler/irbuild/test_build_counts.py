@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import ast
 import itertools
-import linecache
-import sys
 from collections import Counter
-from types import ModuleType
 from unittest import mock
 
 import pytest
 
 from pydotcompute import ring_kernel
 from pydotcompute.compiler.irbuild.core.builder import Builder
+from tests.support import defining
 
 _numbers = itertools.count()
 
@@ -58,10 +56,7 @@ def counted(body: str) -> tuple[int, int]:
     variables of a test, are looked at before they are built.
     """
     text = HEAD + "".join(f"        {line}\n" for line in body.splitlines()) + TAIL
-    name = f"counted_{next(_numbers)}"
-    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
-    module = sys.modules[name] = ModuleType(name)
-    exec(compile(text, name, "exec", dont_inherit=True), module.__dict__)
+    module = defining.load(text, f"counted_{next(_numbers)}")
     builds: Counter[int] = Counter()
     seen: list[ast.expr] = []  # or an id could be that of another node
     evaluate = Builder.evaluate

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import linecache
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from types import ModuleType
 from typing import Any
 
 from tests.fuzz.order.forms import EXPRESSIONS, OPERANDS, STATEMENTS
 from tests.fuzz.order.whole import LOOPS, NAMES
+from tests.support import defining
 from tests.support.differential import Subject
 
 HEAD = '''\
@@ -305,10 +303,5 @@ def subject_of(group: Sequence[Piece]) -> tuple[Subject, type[Any]]:
     for number, piece in enumerate(group):
         body += f"{' ' * 12}{'el' * bool(number)}if m.case == {number}:\n{piece.lines(16)}"
     text = HEAD + _ACTOR + body.rstrip("\n") + _END
-    name = f"order_{next(_numbers)}"
-    file = f"<{name}>"
-    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    module = ModuleType(name)
-    sys.modules[name] = module
-    exec(compile(text, file, "exec", dont_inherit=True), module.__dict__)
+    module = defining.load(text, f"order_{next(_numbers)}")
     return Subject(module.__dict__["order"]), module.__dict__["In"]

@@ -9,18 +9,16 @@ that do work, an epilogue.  What is written is inside section 5 of the contract,
 from __future__ import annotations
 
 import functools
-import linecache
 import operator
-import sys
 from dataclasses import dataclass
 from random import Random
-from types import ModuleType
 from typing import Any
 
 from pydotcompute import ring_kernel
 from pydotcompute.actors.decorator import RingKernelFunction
 from tests.fuzz.programs.scope import ANNOTATIONS, Helper, Scope
 from tests.fuzz.programs.statements import Lines, Statements, indent
+from tests.support import defining
 
 Fields = dict[str, dict[str, str]]
 """Message classes: the types of their fields by name."""
@@ -117,11 +115,7 @@ class Program:
 
     def load(self) -> tuple[RingKernelFunction, list[type]]:
         """The actor, decorated, and the classes that it receives."""
-        file = f"<{self.name}>"
-        linecache.cache[file] = (len(self.text), None, self.text.splitlines(keepends=True), file)
-        module: Any = ModuleType(self.name)
-        sys.modules[self.name] = module
-        exec(compile(self.text, file, "exec", dont_inherit=True), module.__dict__)
+        module: Any = defining.load(self.text, self.name)
         inputs = [getattr(module, name) for name in self.inputs]
         outputs = [getattr(module, name) for name in self.outputs]
         decorate = ring_kernel(
@@ -133,8 +127,7 @@ class Program:
 
     def unload(self) -> None:
         """Forgets the module."""
-        sys.modules.pop(self.name, None)
-        linecache.cache.pop(f"<{self.name}>", None)
+        defining.unload(self.name)
 
 
 def write(seed: int) -> Program:
