@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.types.types import NEVER
 
 
 def may_raise(node: ir.Expr) -> bool:
@@ -21,6 +22,11 @@ def may_fail(node: ir.Expr) -> bool:
     """Whether evaluating ``node`` may set the error word: an exception, or a deoptimisation."""
     return any(isinstance(n, ir.Call) or (isinstance(n, ir.Op) and n.primitive.fails)
                for n in ir.walk(node))  # fmt: skip
+
+
+def is_needless(node: ir.Evaluate) -> bool:
+    """Whether an evaluation does nothing: it cannot fail, and control goes on after it."""
+    return not may_fail(node.value) and node.value.type != NEVER
 
 
 def acts(node: ir.Node) -> bool:

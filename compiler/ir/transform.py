@@ -19,7 +19,7 @@ from pydotcompute.compiler.ir import nodes as ir
 
 Tree = TypeVar("Tree", bound=ir.Node)
 Change = Callable[[ir.Node], "ir.Node | ir.Block"]
-"""What becomes of a node; several statements, or none, may stand in for one of a block."""
+"""What becomes of a node; a statement of a block may become several statements, or none."""
 
 
 def map_children(node: Tree, change: Change) -> Tree:
@@ -30,7 +30,7 @@ def map_children(node: Tree, change: Change) -> Tree:
         if isinstance(before, ir.Node):
             after: Any = change(before)
         elif isinstance(before, tuple) and before and isinstance(before[0], ir.Node):
-            after = _map_tuple(before, change)
+            after = map_nodes(before, change)
         else:
             continue
         if after is not before:
@@ -38,7 +38,8 @@ def map_children(node: Tree, change: Change) -> Tree:
     return replace(node, **changed) if changed else node
 
 
-def _map_tuple(nodes: tuple[ir.Node, ...], change: Change) -> tuple[ir.Node, ...]:
+def map_nodes(nodes: tuple[ir.Node, ...], change: Change) -> tuple[ir.Node, ...]:
+    """``nodes`` with ``change`` of each; the same tuple if nothing changes."""
     made: list[ir.Node] = []
     same = True
     for node in nodes:
@@ -71,7 +72,7 @@ def map_bodies(kernel: ir.Kernel, change: Callable[[ir.Block], ir.Block]) -> ir.
 
 def map_blocks(block: ir.Block, change: Callable[[ir.Block], ir.Block]) -> ir.Block:
     """``block`` with ``change`` of it and of each block inside it, the innermost first."""
-    inner = _map_tuple(block, lambda node: _map_blocks_of(node, change))
+    inner = map_nodes(block, lambda node: _map_blocks_of(node, change))
     return change(cast(ir.Block, inner))
 
 
@@ -84,7 +85,7 @@ def _map_blocks_of(node: ir.Node, change: Callable[[ir.Block], ir.Block]) -> ir.
         if isinstance(before[0], ir.Stmt):
             after: Any = map_blocks(before, change)
         elif isinstance(before[0], ir.Handler):
-            after = _map_tuple(before, lambda handler: _map_blocks_of(handler, change))
+            after = map_nodes(before, lambda handler: _map_blocks_of(handler, change))
         else:
             continue
         if after is not before:

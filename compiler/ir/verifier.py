@@ -15,7 +15,7 @@ from typing import Any
 
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.control_flow import falls_through
-from pydotcompute.compiler.ir.effects import bound_by, may_fail
+from pydotcompute.compiler.ir.effects import bound_by, is_needless
 from pydotcompute.compiler.types.message_schema import schema_of
 from pydotcompute.compiler.types.types import (
     BOOL,
@@ -23,7 +23,6 @@ from pydotcompute.compiler.types.types import (
     ERROR,
     FLOAT,
     INT,
-    NEVER,
     NONE,
     STR,
     MessageType,
@@ -301,7 +300,7 @@ def _carry(node: ir.Carry, around: Around) -> Iterator[str]:
 
 
 def _evaluate(node: ir.Evaluate, around: Around) -> Iterator[str]:
-    if not may_fail(node.value) and node.value.type != NEVER:
+    if is_needless(node):
         yield "it cannot fail, and does nothing"
 
 

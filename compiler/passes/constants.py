@@ -17,10 +17,10 @@ from dataclasses import replace
 from typing import Any
 
 from pydotcompute.compiler.ir import nodes as ir
-from pydotcompute.compiler.ir.effects import may_fail
+from pydotcompute.compiler.ir.effects import is_needless, may_fail
 from pydotcompute.compiler.ir.transform import rewrite
 from pydotcompute.compiler.ops.operators import NOT
-from pydotcompute.compiler.types.types import BOOL, CONTAINERS, FLOAT, INT, NEVER, STR, Type
+from pydotcompute.compiler.types.types import BOOL, CONTAINERS, FLOAT, INT, STR, Type
 
 _FOLDS: dict[Type, type] = {BOOL: bool, INT: int, FLOAT: float}
 """Types of the results that are computed, and the class of their values."""
@@ -56,7 +56,7 @@ def _folded(node: ir.Node) -> ir.Node | ir.Block:
             return node.body if value else node.orelse
         case ir.While(setup=(), test=ir.Const(value=False)):
             return node.orelse
-        case ir.Evaluate(value=value) if not may_fail(value) and value.type != NEVER:
+        case ir.Evaluate() if is_needless(node):
             return ()
     return node
 

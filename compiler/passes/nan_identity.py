@@ -73,10 +73,9 @@ def _asks(node: ir.Node) -> bool:
 def _stored_containers(kernel: ir.Kernel) -> Iterator[str]:
     """Names of containers that are read as a whole, as by ``kept = made``."""
     for node in ir.walk(kernel):
-        below = list(ir.children(node))
-        if isinstance(node, (ir.Op, ir.Mutate)):
-            below.remove(node.args[0]) if node.args else None
-        yield from (part.name for part in below if isinstance(part, ir.Local))
+        in_place = node.args[:1] if isinstance(node, (ir.Op, ir.Mutate)) else ()
+        yield from (part.name for part in ir.children(node)
+                    if isinstance(part, ir.Local) and part not in in_place)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -21,15 +21,14 @@ from typing import cast
 import numpy as np
 
 from pydotcompute.compiler.ir import nodes as ir
-from pydotcompute.compiler.ir.effects import bound_by, may_fail
-from pydotcompute.compiler.ir.transform import map_blocks, map_bodies, map_children
+from pydotcompute.compiler.ir.effects import bound_by, is_needless
+from pydotcompute.compiler.ir.transform import map_bodies, map_children, map_nodes
 from pydotcompute.compiler.ops.operators import PROVED
 from pydotcompute.compiler.passes.dead_code import reads_of
 from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
 from pydotcompute.compiler.types.types import (
     BOOL,
     INT,
-    NEVER,
     ArrayType,
     DequeType,
     ListType,
@@ -51,19 +50,13 @@ def drop_checks(kernel: ir.Kernel) -> ir.Kernel:
 def _dropped(body: ir.Block) -> ir.Block:
     ranges = Ranges(body)
 
-    def change(node: ir.Node) -> ir.Node:
+    def change(node: ir.Node) -> ir.Node | ir.Block:
         made = map_children(node, change)
+        if isinstance(made, ir.Evaluate) and is_needless(made):
+            return ()  # it was evaluated only because it might fail
         return ranges.proved(made) if isinstance(made, ir.Op) else made
 
-    found = cast(ir.Block, tuple(map(change, body)))
-    return body if all(map(operator.is_, found, body)) else map_blocks(found, _useful)
-
-
-def _useful(block: ir.Block) -> ir.Block:
-    """What was evaluated only because it might fail, goes."""
-    kept = tuple(node for node in block if not isinstance(node, ir.Evaluate)
-                 or may_fail(node.value) or node.value.type == NEVER)  # fmt: skip
-    return block if len(kept) == len(block) else kept
+    return cast(ir.Block, map_nodes(body, change))
 
 
 class Ranges:

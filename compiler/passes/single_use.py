@@ -8,7 +8,7 @@ Input and output: a kernel.  ::
     send Answer(%2)
 
 The builder makes temporaries wherever order *might* matter.  Here all of the body is known, and a
-value moves to its use if nobody can tell:
+value moves to its use if that changes nothing:
 
 - nothing in between, nor what the statement evaluates first, changes what the value reads;
 - a value that may fail moves only to the next statement, of the same line, and is there what fails
