@@ -136,8 +136,8 @@ def _scalars(t: types.ScalarType) -> SearchStrategy[Any]:
 
 
 def _atoms(atom: Atom) -> SearchStrategy[Any]:
-    ranges = {"<u8": (0, 2**64 - 1), "<i8": (INT_MIN, INT_MAX)}
-    words = [st.integers(*ranges[code]) for code in atom.words.values()]
+    limits = [np.iinfo(code) for code in atom.words.values()]
+    words = [st.integers(int(each.min), int(each.max)) for each in limits]
     return st.tuples(*words).map(lambda values: atom.join(*values))
 
 

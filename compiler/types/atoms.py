@@ -11,6 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,15 +45,16 @@ class Atom:
         """The record."""
         return np.dtype(list(self.words.items()), align=True)
 
-    @property
-    def offsets(self) -> dict[str, int]:
-        """Where each word is in the record."""
-        return {name: 8 * place for place, name in enumerate(self.words)}
-
     def store(self, record: Any, value: Any) -> None:
         """Write the words of a value into a record."""
-        for name, expression in zip(self.words, self.split, strict=True):
-            record[name] = eval(expression.format(v="v"), {"v": value})
+        for name, word in zip(self.words, self._words_of(value), strict=True):
+            record[name] = word
+
+    @cached_property
+    def _words_of(self) -> Callable[[Any], tuple[int, ...]]:
+        words = "".join(f"{expression.format(v='v')}, " for expression in self.split)
+        made: Callable[[Any], tuple[int, ...]] = eval(f"lambda v: ({words})")
+        return made
 
     def load(self, record: Any) -> Any:
         """The value in a record."""

@@ -132,9 +132,8 @@ def offset_of(dtype: np.dtype[Any], name: str) -> int:
 
 def word_leaves(t: types.AtomType) -> list[tuple[int, str]]:
     """Offset and struct's code of each word of a value of type ``t``."""
-    atom = ATOMS[t]
-    codes = {"<u8": "Q", "<i8": "q"}
-    return [(atom.offsets[name], codes[code]) for name, code in atom.words.items()]
+    words, dtype = ATOMS[t].words, ATOMS[t].dtype
+    return [(offset_of(dtype, name), CODES[np.dtype(code).name]) for name, code in words.items()]
 
 
 def simple_code(t: Type) -> str | None:

@@ -78,9 +78,7 @@ class Values:
             MessageTypeError: it, or a field, has the wrong type.
             MessageValueError: a field is out of range.
         """
-        copier = self._copiers.get(type(message))
-        if copier is None:
-            copier = self._learn(message)
+        copier = self._copiers.get(type(message)) or self._learn(message)
         try:
             return copier(message)
         except FieldError as error:
@@ -107,14 +105,13 @@ class Values:
         """
         if isinstance(batch, np.ndarray):
             return check_array(self.kernel_id, self.verb, self._known(), batch)
-        accepted = []
-        for index, message in enumerate(batch):
-            copier = self._copiers.get(type(message)) or self._learn(message)
-            try:
-                accepted.append(copier(message))
-            except FieldError as error:
-                error.index = index
-                raise wrap_field_error(self.kernel_id, error) from None
+        accepted: list[Any] = []
+        try:
+            for message in batch:
+                accepted.append((self._copiers.get(type(message)) or self._learn(message))(message))
+        except FieldError as error:
+            error.index = len(accepted)
+            raise wrap_field_error(self.kernel_id, error) from None
         return accepted
 
     def messages(self, batch: Any, start: int, stop: int) -> list[Any]:
