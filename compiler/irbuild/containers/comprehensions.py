@@ -33,9 +33,9 @@ def comprehension(b: Builder, node: ast.ListComp | ast.GeneratorExp) -> ir.Expr:
     return b.expression(placed(ast.Name(name, ast.Load()), node))
 
 
-def as_list(b: Builder, node: ast.AST, source: ast.expr, tag: str = "list", room: int = 0,
-            each: tuple[str, ast.expr] | None = None) -> ir.Expr:  # fmt: skip
-    """``list(source)``, or ``[value for item in source]``: a new list.
+def copying(b: Builder, node: ast.AST, source: ast.expr, tag: str = "list", room: int = 0,
+            each: tuple[str, ast.expr] | None = None) -> ast.ListComp:  # fmt: skip
+    """``list(source)``, or ``[value for item in source]``, as syntax.
 
     Args:
         b: the builder.
@@ -50,7 +50,14 @@ def as_list(b: Builder, node: ast.AST, source: ast.expr, tag: str = "list", room
         each = item, ast.Name(item, ast.Load())
     item, value = each
     loop = ast.comprehension(ast.Name(item, ast.Store()), source, [], 0)
-    return comprehension(b, placed(with_room(ast.ListComp(value, [loop]), tag, room), node))
+    made: ast.ListComp = placed(with_room(ast.ListComp(value, [loop]), tag, room), node)
+    return made
+
+
+def as_list(b: Builder, node: ast.AST, source: ast.expr, tag: str = "list", room: int = 0,
+            each: tuple[str, ast.expr] | None = None) -> ir.Expr:  # fmt: skip
+    """A new list: the value of ``copying`` with the same arguments."""
+    return comprehension(b, copying(b, node, source, tag, room, each))
 
 
 def loops_of(b: Builder, node: Any, inner: ast.stmt, until: ast.expr | None = None) -> ast.stmt:

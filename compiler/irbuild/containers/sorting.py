@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 
 from pydotcompute.compiler.ir import nodes as ir
-from pydotcompute.compiler.irbuild.containers.comprehensions import as_list
+from pydotcompute.compiler.irbuild.containers.comprehensions import as_list, copying
 from pydotcompute.compiler.irbuild.containers.containers import mutate, room_of
 from pydotcompute.compiler.irbuild.containers.reductions import (
     ahead,
@@ -23,7 +23,7 @@ from pydotcompute.compiler.irbuild.containers.reductions import (
 )
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
-from pydotcompute.compiler.irbuild.core.quasiquote import placed, with_room, written
+from pydotcompute.compiler.irbuild.core.quasiquote import written
 from pydotcompute.compiler.irbuild.core.scope import view_of
 from pydotcompute.compiler.ops.containers import ASSIGN, SORT
 from pydotcompute.compiler.types.limits import has_float
@@ -114,17 +114,9 @@ def sort_list(b: Builder, node: ast.AST, out: str, key: ast.expr | None,
         same = [line for line in text.splitlines()
                 if not line.strip().startswith(("{out}", "{value}", "{items}"))]  # fmt: skip
         text = "\n".join(same)
-    parts = {name: _copy(b, node, names[name], room_of(place)) for name in ("keys", "out")}
+    parts = {name: copying(b, node, name_of(names[name]), f"old {name}", room_of(place))
+             for name in ("keys", "out")}  # fmt: skip
     b.statements(written(text.format(**names), node, **parts))
-
-
-def _copy(b: Builder, node: ast.AST, name: str, room: int) -> ast.expr:
-    """``list(name)`` as syntax, with room for as many items as the original."""
-    item = b.fresh_name("item")
-    loop = ast.comprehension(ast.Name(item, ast.Store()), name_of(name), [], 0)
-    made: ast.expr = placed(with_room(ast.ListComp(name_of(item), [loop]), f"copy {name}", room),
-                            node)  # fmt: skip
-    return made
 
 
 def _is_number(item: Type) -> bool:

@@ -352,7 +352,7 @@ def _check_init(b: Builder, node: ast.Call, cls: Any, schema: Any) -> None:
         unset = [field.name for field in schema.fields if not field.init]
         if unset:
             b.fail("PDC109", node, f"{cls.__name__} makes its field {unset[0]!r} itself "
-                   "(`field(init=False)`), which does not lower",
+                   "(`field(init=False)`), which cannot be compiled",
                    hint="give it a default, and set it where the message is made")  # fmt: skip
         b.fail("PDC109", node, f"{cls.__name__} has an `__init__` of its own, which does not lower",
                hint="let `@dataclass` make it, and compute the fields before")  # fmt: skip
