@@ -17,13 +17,15 @@ from pydotcompute.compiler.ir.host_calls import Site, Texts, resolve
 from pydotcompute.compiler.ir.host_calls import emit as emit_prints
 from pydotcompute.compiler.ops.error_codes import describe
 from pydotcompute.compiler.passes.nan_identity import asks_for_identity
-from pydotcompute.compiler.passes.turn_dependence import schedule_of
-from pydotcompute.compiler.types.identity import LostIdentityError, shared_container
+from pydotcompute.compiler.types.identity import (
+    LostIdentityError,
+    holds_other_nan,
+    shared_container,
+)
 from pydotcompute.compiler.types.message_schema import schema_of
-from pydotcompute.compiler.types.shared_nan import holds_other_nan
 from pydotcompute.compiler.types.state_layout import StateLayout
 from pydotcompute.compiler.types.storage import holds_strings
-from pydotcompute.compiler.types.types import CONTAINERS, MessageType
+from pydotcompute.compiler.types.types import MessageType
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class KernelSource:
         strings: the constant strings, in the order of ``actor.strings``.
         codes: exception class of each code that the text may report.
         lanes: what it has of a device.
+        changed: the variables whose container the loop changes.
     """
 
     kernel_id: str
@@ -52,17 +55,11 @@ class KernelSource:
     strings: tuple[str, ...]
     codes: Mapping[int, type[BaseException]]
     lanes: Lanes
+    changed: frozenset[str]
 
     def is_current(self) -> bool:
         """Whether the constants it was compiled with still have the same values."""
         return all(read() is value for read, value in self.ir.constants)
-
-    @cached_property
-    def changed(self) -> frozenset[str]:
-        """The variables whose container the loop changes."""
-        written = schedule_of(self.ir).written
-        return frozenset(n for n, t in self.state.variables if n in written
-                         and isinstance(t, CONTAINERS))  # fmt: skip
 
     def shared(self, values: Mapping[str, Any]) -> str | None:
         """Which change a record of the state would miss, in words: see ``types.identity``."""

@@ -39,7 +39,7 @@ from pydotcompute.compiler.types.state_layout import (
     instead_of,
     of_value,
 )
-from pydotcompute.compiler.types.types import Type, UnsupportedTypeError
+from pydotcompute.compiler.types.types import CONTAINERS, Type, UnsupportedTypeError
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,11 @@ def lower(request: LoweringRequest) -> KernelSource:
     source, shape = shape_of(request.function)
     if not request.inputs:
         raise PendingError("its first message arrives", _no_input(source, shape))
-    state = state_types(source, shape, request.state)
+    known = static_values(shape) if request.state is None else request.state
+    state = state_types(source, shape, known, launched=request.state is not None)
+    converted = converted_fields([known[name] for name in shape.state_names if name in known])
     kernel = build_kernel(request.kernel_id, shape, request.inputs, request.outputs, state,
-                          request.signals, _converted(shape, request.state))  # fmt: skip
+                          request.signals, converted)  # fmt: skip
     kernel = run_passes(kernel, verify_each=request.verify_each)
     codes = code_classes(kernel, request.signals)
     schedule = schedule_of(kernel)
@@ -117,27 +119,25 @@ def lower(request: LoweringRequest) -> KernelSource:
     made_for = signature(kernel.inputs, kernel.outputs, layout.variables)
     text = render(request.kernel_id, origin, made_for, parts, layout.dtype.itemsize,
                   publishes=publishes, most=most, lanes=lanes)  # fmt: skip
+    changed = frozenset(local.name for local in kernel.state if local.name in schedule.written
+                        and isinstance(local.type, CONTAINERS))  # fmt: skip
     made = KernelSource(request.kernel_id, text, kernel, layout, kernel.inputs, kernel.outputs,
-                        most, parts.strings, codes, lanes)  # fmt: skip
-    known = static_values(shape) if request.state is None else request.state
+                        most, parts.strings, codes, lanes, changed)  # fmt: skip
     if why := made.shared(known):
         raise DiagnosticError(Diagnostics(source).error("PDC108", shape.loop, why))
     return made
 
 
-def _converted(
-    shape: ActorShape, values: Mapping[str, Any] | None
-) -> dict[tuple[type, str], bool]:
-    """Fields that the prologue's messages fill with values of other types than their own."""
-    known = static_values(shape) if values is None else values
-    return converted_fields([known[name] for name in shape.state_names if name in known])
+def state_types(source: FunctionSource, shape: ActorShape, known: Mapping[str, Any], *,
+                launched: bool) -> dict[str, Type]:  # fmt: skip
+    """The types of the state, from its values before the loop.
 
-
-def state_types(source: FunctionSource, shape: ActorShape,
-                values: Mapping[str, Any] | None) -> dict[str, Type]:  # fmt: skip
-    """The types of the state, from the prologue's values or its text."""
+    Args:
+        source, shape: the actor.
+        known: the values, as far as they are known.
+        launched: the prologue has run: a value that is not known is not bound.
+    """
     problems = Diagnostics(source)
-    known = static_values(shape) if values is None else values
     types: dict[str, Type] = {}
     for name in shape.state_names:
         if name in shape.loop_only_state:
@@ -148,7 +148,7 @@ def state_types(source: FunctionSource, shape: ActorShape,
             except UnsupportedTypeError as error:
                 problems.error("PDC108", binding_of(shape, name), f"the variable {name!r}: {error}",
                                hint=instead_of(known[name]))  # fmt: skip
-        elif values is None:
+        elif not launched:
             problems.error(
                 "PDC100", shape.loop.test, f"the value of {name!r} before the loop is known only "
                 "when the actor is launched",

@@ -9,12 +9,6 @@ from __future__ import annotations
 
 import math
 import struct
-from collections import deque
-from typing import Any
-
-import numpy as np
-
-from pydotcompute.compiler.types.message_schema import is_message, schema_of
 
 _ROOM = 4096
 """NaNs with other bits that are remembered; 2**53 of them would not fit."""
@@ -40,22 +34,3 @@ def share_nans(values: list[float]) -> list[float]:
     if total == total:
         return values
     return [value if value == value else shared_nan(value) for value in values]
-
-
-def holds_other_nan(value: Any) -> bool:
-    """Whether a NaN in a value of the state is not the shared one with its bits.
-
-    An array has no objects: each read makes a new one.
-    """
-    if isinstance(value, float) and not isinstance(value, np.generic):
-        return value is not shared_nan(value)
-    if isinstance(value, np.floating):
-        return bool(value != value)
-    if isinstance(value, dict):
-        return any(map(holds_other_nan, value)) or any(map(holds_other_nan, value.values()))
-    if isinstance(value, (list, tuple, deque)):
-        return any(map(holds_other_nan, value))
-    if is_message(type(value)):
-        fields = schema_of(type(value)).fields
-        return any(holds_other_nan(getattr(value, field.name)) for field in fields)
-    return False

@@ -13,7 +13,8 @@ from annotated_types import MaxLen
 
 from pydotcompute import RingKernelRuntime, message, ring_kernel
 from pydotcompute.compiler.types import shared_nan as nans
-from pydotcompute.compiler.types.shared_nan import holds_other_nan, share_nans, shared_nan
+from pydotcompute.compiler.types.identity import holds_other_nan
+from pydotcompute.compiler.types.shared_nan import share_nans, shared_nan
 from pydotcompute.messages.codec import codec_of
 from tests.support.native_actor import kit as native_kit
 
