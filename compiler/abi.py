@@ -5,7 +5,7 @@ One definition, used twice: as numpy record dtypes here, as C structs in
 (size and every offset).
 
 A *port* is one direction of one actor: a ring of message slots and its two counters.
-A *seat* is what a resident kernel knows of one actor beyond that.
+A *record* is what a resident kernel knows of one actor beyond that.
 An *actor block* names the two ports, the state record, and the words through which the host
 steers the compiled code and hears from it.  Every word has one writer.
 """
@@ -137,14 +137,14 @@ class Leave(IntEnum):
     """After the burst in hand."""
 
 
-SEAT = _lines(
+RESIDENCY_RECORD = _lines(
     [("actor", "<u8"), ("local", "<u8"), ("state", "<u8"), ("mirror", "<u8"),
      ("state_size", "<u8"), ("journal", "<u8"), ("journal_size", "<u8"), ("strings", "<u8")],
     [("slots", "<u8"), ("stage", "<u8"), ("stage_mask", "<u8"), ("input_size", "<u8"),
      ("output_size", "<u8"), ("string_count", "<u8"), ("burst", "<u8"), ("budget", "<u8")],
     [("leave", "<u4"), ("load", "<u4"), ("epoch", "<u8"), ("idle_ns", "<u8"),
      ("sources", "<u8"), ("input", "<u8"), ("output", "<u8")],
-    [("parked", "<u8"), ("busy_ns", "<u8"), ("visits", "<u8"), ("peak", "<u8")],
+    [("parked", "<u8"), ("busy_ns", "<u8"), ("polls", "<u8"), ("peak", "<u8")],
 )  # fmt: skip
 """Lines 0 to 2 are written by the host, while the actor is parked, except for ``leave``.
 Line 0: ``actor`` (the host's record) and ``mirror`` (the state as it was when the actor parked) are
@@ -158,7 +158,7 @@ first; ``epoch`` names this residency; ``idle_ns``: how long to stay without wor
 ``slots``, for what ``PORT.source`` says; ``input``, ``output``: the host's ports, as in the actor's
 record, so that record and ports are fetched in one trip.
 Line 3, written by the device: ``parked`` is the epoch of the last residency that ended, stored
-after everything else; the nanoseconds it was busy, and how many visits it made; ``peak``, stored
+after everything else; the nanoseconds it was busy, and how many polls it made; ``peak``, stored
 before the inputs are said to be consumed: the most messages that waited at the same time, ever."""
 
 

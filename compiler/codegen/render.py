@@ -38,7 +38,11 @@ def _environment() -> jinja2.Environment:
 def _layout_checks() -> list[dict[str, Any]]:
     """The layout of the shared structs, as numpy has it, for the compiler to confirm."""
     checks = []
-    layouts = (("pdc_port", abi.PORT), ("pdc_actor", abi.ACTOR), ("pdc_seat", abi.SEAT))
+    layouts = (
+        ("pdc_port", abi.PORT),
+        ("pdc_actor", abi.ACTOR),
+        ("pdc_residency_record", abi.RESIDENCY_RECORD),
+    )
     for struct, dtype in layouts:
         checks.append({"expression": f"sizeof({struct})", "value": dtype.itemsize, "what": struct})
         for name in dtype.names or ():

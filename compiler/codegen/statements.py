@@ -85,7 +85,7 @@ class StatementEmitter(ExpressionEmitter):
         if may_fail(expr):
             self.check(expr)
 
-    def settled(self, expr: ir.Expr, fails: bool, *, at: ir.Node | None = None) -> str:
+    def forced(self, expr: ir.Expr, fails: bool, *, at: ir.Node | None = None) -> str:
         """The text of an expression; if it ``fails`` now and then, it is computed into a local and
         its errors are looked at before anything is done with it.
 
@@ -157,7 +157,7 @@ class StatementEmitter(ExpressionEmitter):
         name = self.name(node.target)
         if self.handlers and may_raise(node.value):
             # A handler sees the value from before: nothing is bound by what raises.
-            self.write(f"{name} = {self.settled(node.value, True)};")
+            self.write(f"{name} = {self.forced(node.value, True)};")
             return
         self.statement(node.value, lambda text: f"{name} = {text};")
 
@@ -166,7 +166,7 @@ class StatementEmitter(ExpressionEmitter):
         self.at(node)
         assert isinstance(node.target.type, MessageType)
         field = next(f for f in schema_of(node.target.type.cls).fields if f.name == node.name)
-        text = self.settled(node.value, may_fail(node.value))
+        text = self.forced(node.value, may_fail(node.value))
         place = f"{self.expr(node.target)}.{identifier(node.name)}"
         self.write(f"{place} = {self.c_types.into_record(field.type, text)};")
 
@@ -178,7 +178,7 @@ class StatementEmitter(ExpressionEmitter):
     @stmt.register
     def _print_stmt(self, node: ir.Print) -> None:
         self.at(node)
-        text = self.settled(node.value, may_fail(node.value), at=node)
+        text = self.forced(node.value, may_fail(node.value), at=node)
         made = "" if node.target is None else f"{self.name(node.target)} = "
         self.write(f"{made}pdc_log(pdc_t, {node.site}, {text});")
         self.check(node)
@@ -226,7 +226,7 @@ class StatementEmitter(ExpressionEmitter):
 
     def statement_test(self, test: ir.Expr, *, negated: bool = False) -> None:
         """Opens ``if (test) {``; a test that may fail is looked at first."""
-        text = self.settled(test, may_fail(test))
+        text = self.forced(test, may_fail(test))
         if text.startswith("(") and text.endswith(")") and _closes(text):
             text = text[1:-1]
         self.write(f"if (!({text})) {{" if negated else f"if ({text}) {{")
@@ -301,7 +301,7 @@ class StatementEmitter(ExpressionEmitter):
         else:
             assert node.value is not None
             caught = bool(self.handlers) and may_raise(node.value)
-            self.write(f"return {self.settled(node.value, caught)};")
+            self.write(f"return {self.forced(node.value, caught)};")
 
     # --- exceptions ------------------------------------------------------------------------------
 
@@ -353,7 +353,7 @@ class StatementEmitter(ExpressionEmitter):
         if node.timeout is None:
             self.write("if (!pdc_receive(pdc_out, pdc_in)) return pdc_wait(pdc_t);")
         else:
-            limit = self.settled(node.timeout, may_fail(node.timeout))
+            limit = self.forced(node.timeout, may_fail(node.timeout))
             self.write("if (!pdc_receive(pdc_out, pdc_in)) {",
                        f"if (pdc_waits(pdc_t, {limit}, {self.place(node)})) return PDC_IDLE;",
                        self.handle(), "}")  # fmt: skip
@@ -377,7 +377,7 @@ class StatementEmitter(ExpressionEmitter):
         self.at(node)
         assert self.kernel is not None
         assert isinstance(node.value.type, MessageType)
-        text = self.settled(node.value, may_fail(node.value))
+        text = self.forced(node.value, may_fail(node.value))
         header = f", {node.header}" if self.kernel.headers else ""
         self.write(f"if (!pdc_send(pdc_out, pdc_t, {text}, {self.place(node)}{header})) "
                    f"{self.handle()}")  # fmt: skip

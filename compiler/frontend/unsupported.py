@@ -23,7 +23,7 @@ class Rule:
 
     Args:
         code: of ``diagnostics.CODES``.
-        name: the construct as its user spells it, and ``does not lower`` unless it says more.
+        name: the construct as its user spells it, and ``cannot be compiled`` unless it says more.
         why: one clause.
         hint: what to write instead.
         applies: whether a node of this type is meant; every one if left out.
@@ -180,7 +180,7 @@ class _Scan:
 
     def _report(self, node: ast.AST, rule: Rule) -> Diagnostic:
         return diagnose(
-            self.source, rule.code, _span(node, self.source), f"{rule.name} does not lower",
+            self.source, rule.code, _span(node, self.source), f"{rule.name} cannot be compiled",
             notes=[rule.why], hint=rule.hint.replace("ctx.", f"{self.ctx or 'ctx'}."),
         )  # fmt: skip
 
@@ -275,6 +275,6 @@ def _outer_variables(nodes: list[ast.AST], source: FunctionSource) -> Iterator[D
             node = next(used, None)
             if node is not None:
                 yield diagnose(
-                    source, "PDC025", node, f"`{name}` is `{what}`, which does not lower",
+                    source, "PDC025", node, f"`{name}` is `{what}`, which cannot be compiled",
                     notes=[_SCOPE], hint="keep the value in a variable assigned before the loop",
                 )  # fmt: skip

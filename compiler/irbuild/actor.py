@@ -21,7 +21,7 @@ from pydotcompute.compiler.irbuild.core.attempts import MAX_PASSES, build_until_
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.facts import ActorFacts, Facts
-from pydotcompute.compiler.irbuild.core.scope import FORGOTTEN, Env, Var, view_of
+from pydotcompute.compiler.irbuild.core.scope import POISONED, Env, Var, view_of
 from pydotcompute.compiler.irbuild.core.unit import Conversion, TurnFrame, Unit
 from pydotcompute.compiler.irbuild.objects.messages import read_back
 from pydotcompute.compiler.irbuild.syntax import expressions as build_expressions
@@ -78,16 +78,16 @@ def build_kernel(
         wide, shared_before = dict(types), len(shared)
         for end in ends:
             for variable, before in types.items():
-                if end.get(variable) is FORGOTTEN:
+                if end.get(variable) is POISONED:
                     continue
                 if not isinstance(before, CONTAINERS):
                     wide[variable] = join(wide[variable], view_of(end.get(variable)))
-                if not getattr(end.get(variable), "sole", False):
+                if not getattr(end.get(variable), "unique", False):
                     shared.add(variable)
         if wide == types and len(shared) == shared_before:
-            if diagnostics or not unit.waits or unit.settled:
+            if diagnostics or not unit.waits or unit.types_final:
                 break
-            unit.settled = True
+            unit.types_final = True
         # Code that fails while `prev` is None may lower once its type widens.
         types = wide
         diagnostics.rewind(mark)

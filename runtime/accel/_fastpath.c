@@ -67,17 +67,17 @@ static int
 read_bindings(PyObject *args, PyObject *kwargs, Module *m)
 {
     static char *names[] = {
-        "channel", "inring", "outring", "pace", "object_port", "values", "empty", "foreign",
+        "channel", "inring", "outring", "sizing", "object_port", "values", "empty", "foreign",
         "clock", "correlate", "calls", "fuel", "inline_seconds", "overhead", "dense", "sparse",
         NULL,
     };
     static const char *const port_slots[PORT_SLOTS] = {
-        "armed", "bound", "get_gate", "head", "items", "peak", "put_gate", "sample_at",
+        "wake_suppressed", "bound", "get_slow_path", "head", "items", "peak", "put_slow_path", "sample_at",
         "sample_time", "tail", "values", "wake",
     };
     if (!PyArg_ParseTupleAndKeywords(
             args, kwargs, "$O!O!O!O!O!O!OOOOlLddKK:bind", names, &PyType_Type, &m->channel,
-            &PyType_Type, &m->inring, &PyType_Type, &m->outring, &PyType_Type, &m->pace,
+            &PyType_Type, &m->inring, &PyType_Type, &m->outring, &PyType_Type, &m->sizing,
             &PyType_Type, &m->object_port, &PyType_Type, &m->values, &m->empty, &m->foreign,
             &m->clock, &m->correlate, &m->calls, &m->fuel, &m->inline_seconds, &m->overhead,
             &m->dense, &m->sparse))
@@ -87,10 +87,10 @@ read_bindings(PyObject *args, PyObject *kwargs, Module *m)
         return -1;
     }
     if ((m->port = slot_offset(m->channel, "port")) < 0
-        || (m->spill = slot_offset(m->outring, "spill")) < 0
-        || (m->cost = slot_offset(m->pace, "cost")) < 0
-        || (m->limit = slot_offset(m->pace, "limit")) < 0
-        || (m->too_long = slot_offset(m->pace, "long")) < 0
+        || (m->overflow = slot_offset(m->outring, "overflow")) < 0
+        || (m->cost = slot_offset(m->sizing, "cost")) < 0
+        || (m->limit = slot_offset(m->sizing, "limit")) < 0
+        || (m->too_long = slot_offset(m->sizing, "long")) < 0
         || (m->copiers = slot_offset(m->values, "_copiers")) < 0)
         return -1;
     for (int n = 0; n < PORT_SLOTS; n++)

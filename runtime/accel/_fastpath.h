@@ -69,11 +69,11 @@ typedef struct Engine Engine;
 typedef struct {
     PyObject_HEAD
     Module *module;
-    unsigned long long head, tail, seen, bound, mask, size;
-    unsigned long long put_gate, get_gate, armed, dropped, peak, sample_at;
+    unsigned long long head, tail, cached_remote_cursor, bound, mask, size;
+    unsigned long long put_slow_path, get_slow_path, wake_suppressed, dropped, peak, sample_at;
     double sample_time;
     char drop_oldest;
-    PyObject *wake, *pull, *slots;
+    PyObject *wake, *run_inline, *slots;
     PyObject *layout;      /* a Layout or None; NULL before it is set */
     Engine *engine;        /* the one that may run a burst inline, or NULL */
     Py_buffer words, buffer;
@@ -84,7 +84,7 @@ typedef int (*Burst)(void *actor, unsigned long long limit);
 struct Engine {
     PyObject_HEAD
     Module *module;
-    int gate;
+    int run_flags;
     char staged, prints, waits;
     unsigned long long taken;
     double inline_busy;    /* seconds not yet added to the meter */
@@ -101,7 +101,7 @@ struct Engine {
 
 /* The attributes of port.ObjectPort that are used here. */
 enum port_slot {
-    PORT_ARMED, PORT_BOUND, PORT_GET_GATE, PORT_HEAD, PORT_ITEMS, PORT_PEAK, PORT_PUT_GATE,
+    PORT_WAKE_SUPPRESSED, PORT_BOUND, PORT_GET_SLOW_PATH, PORT_HEAD, PORT_ITEMS, PORT_PEAK, PORT_PUT_SLOW_PATH,
     PORT_SAMPLE_AT, PORT_SAMPLE_TIME, PORT_TAIL, PORT_VALUES, PORT_WAKE, PORT_SLOTS,
 };
 
@@ -140,7 +140,7 @@ typedef struct Call Call;
 
 /* Attribute names: `module->name_get` is "get", interned. */
 #define NAMES(X)                                                                              \
-    X(put_gate) X(get_gate) X(try_put) X(try_get) X(pull) X(_send_slow) X(_receive_slow)      \
+    X(put_slow_path) X(get_slow_path) X(try_put) X(try_get) X(run_inline) X(_send_slow) X(_receive_slow)      \
     X(get) X(after) X(_idle) X(took) X(append) X(popleft) X(settle) X(handled) X(timeout)     \
     X(throw) X(close) X(spent)
 #define NAME_FIELD(name) PyObject *name_##name;
@@ -164,7 +164,7 @@ struct Module {
     PyTypeObject *channel, *inring, *outring, *pace, *object_port, *values;
     PyObject *empty, *foreign, *clock, *correlate;
     /* offsets of __slots__ members */
-    Py_ssize_t port, spill, cost, limit, too_long, copiers;
+    Py_ssize_t port, overflow, cost, limit, too_long, copiers;
     Py_ssize_t objects[PORT_SLOTS];
     long calls, calls_left;             /* time_share.CALLS, and until the next look at the clock */
     long long fuel;                     /* of a burst run inline */
@@ -234,7 +234,7 @@ PyObject *all_known(PyObject *module, PyObject *const *args, Py_ssize_t count);
 /* Put a message; NO if the ring is full.  With `gated`, FALLBACK if the put gate is up. */
 enum outcome ring_put(Ring *ring, PyObject *message, int gated);
 /* Take the oldest message into *message; NO if there is none.  Messages that come before those in
-   the slots (`HostConsumer.spill`) raise the get gate: then it is FALLBACK. */
+   the slots (`HostConsumer.overflow`) raise the get gate: then it is FALLBACK. */
 enum outcome ring_get(Ring *ring, PyObject **message);
 /* The methods try_put of HostProducer and try_get of HostConsumer. */
 PyObject *ring_try_put(PyObject *ring, PyObject *message);
@@ -244,7 +244,7 @@ PyObject *object_try_put(const Module *module, PyObject *port, PyObject *message
 PyObject *object_try_get(const Module *module, PyObject *port);
 
 /* Run a short burst: YES if messages may have moved. */
-enum outcome engine_pull(Engine *engine);
+enum outcome engine_run_inline(Engine *engine);
 
 /* A burst for the message of a request. */
 typedef struct {

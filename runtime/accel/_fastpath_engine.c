@@ -1,6 +1,6 @@
 /* A burst of compiled code, called by its address while the GIL is held.
 
-   `Engine` is the storage of backends.native.NativeEngine.  engine_pull is its `pull` for the
+   `Engine` is the storage of backends.native.NativeEngine.  engine_run_inline is its `run_inline` for the
    common case: nobody is parked, no reply is awaited, and the burst leaves nothing to be done
    afterwards.  Everything else, before or after the burst, is NativeEngine's. */
 
@@ -69,16 +69,16 @@ sampled(Engine *engine)
     return YES;
 }
 
-/* As Pace.handled, which is called if there is more to do than to keep the estimate. */
+/* As BurstSizing.handled, which is called if there is more to do than to keep the estimate. */
 static enum outcome
 handled(Engine *engine, unsigned long long done, double seconds)
 {
-    PyObject **slot = (PyObject **)((char *)engine->pace + engine->module->cost), *fresh;
+    PyObject **slot = (PyObject **)((char *)engine->sizing + engine->module->cost), *fresh;
     double cost = PyFloat_AsDouble(*slot), each = (seconds - engine->module->overhead) / (double)done;
-    unsigned long long limit = PyLong_AsUnsignedLongLong(member(engine->pace, engine->module->limit));
+    unsigned long long limit = PyLong_AsUnsignedLongLong(member(engine->sizing, engine->module->limit));
     cost += ((each < 1e-9 ? 1e-9 : each) - cost) * (done < 64 ? 0.125 : 0.5);
     if (done >= limit || cost * (double)limit > 2 * engine->module->inline_seconds)
-        return run_with(engine->pace, engine->module->name_handled, done, seconds);
+        return run_with(engine->sizing, engine->module->name_handled, done, seconds);
     fresh = PyFloat_FromDouble(cost);
     if (fresh == NULL)
         return FAILED;
@@ -96,11 +96,11 @@ account(Engine *engine, uint64_t tail, double seconds, int timed)
     engine->inline_busy += seconds;
     if (!done)
         return YES;
-    engine->taken = in->seen = tail;
+    engine->taken = in->cached_remote_cursor = tail;
     if (held > in->peak)
         in->peak = held < in->bound ? held : in->bound;
-    out->seen = acquire(out, ABI_PORT_WORD_HEAD);
-    held = out->seen - out->tail;
+    out->cached_remote_cursor = acquire(out, ABI_PORT_WORD_HEAD);
+    held = out->cached_remote_cursor - out->tail;
     if (held > out->peak)
         out->peak = out->drop_oldest && held > out->bound ? out->bound : held;
     if (timed)
@@ -122,15 +122,15 @@ static enum outcome
 ready(const Engine *engine)
 {
     const Ring *in = engine->in, *out = engine->out;
-    PyObject *pace = engine->pace;
-    if (engine->burst == NULL || pace == NULL || !Py_IS_TYPE(pace, engine->module->pace)
+    PyObject *pace = engine->sizing;
+    if (engine->burst == NULL || pace == NULL || !Py_IS_TYPE(pace, engine->module->sizing)
         || !is_exact(member(pace, engine->module->cost), &PyFloat_Type)
         || !is_exact(member(pace, engine->module->limit), &PyLong_Type)
         || in->words.buf == NULL || out->words.buf == NULL)
         return FALLBACK;
-    if (engine->gate || member(pace, engine->module->too_long) == Py_True)
+    if (engine->run_flags || member(pace, engine->module->too_long) == Py_True)
         return NO;
-    if (engine->staged || engine->prints || in->put_gate || out->get_gate
+    if (engine->staged || engine->prints || in->put_slow_path || out->get_slow_path
         || *(uint32_t *)(engine->actor + ABI_ACTOR_CARRY_OFFSET))
         return FALLBACK;
     return YES;
@@ -140,7 +140,7 @@ ready(const Engine *engine)
 static int
 burst(Engine *engine, unsigned long long limit, double *seconds, int *timed)
 {
-    double cost = PyFloat_AsDouble(member(engine->pace, engine->module->cost)), began = 0.0;
+    double cost = PyFloat_AsDouble(member(engine->sizing, engine->module->cost)), began = 0.0;
     int status;
     *timed = cost > CHEAP_SECONDS || engine->in->head - engine->taken >= SHORT
         || ++engine->tick % SAMPLED == 0;
@@ -164,7 +164,7 @@ settle(Engine *engine, double seconds, int timed)
 
 /* The caller holds a reference to the engine. */
 enum outcome
-engine_pull(Engine *engine)
+engine_run_inline(Engine *engine)
 {
     Ring *in = engine->in;
     enum outcome outcome;
@@ -175,7 +175,7 @@ engine_pull(Engine *engine)
     outcome = ready(engine);
     if (outcome != YES)
         return outcome;
-    status = burst(engine, PyLong_AsUnsignedLongLong(member(engine->pace, engine->module->limit)),
+    status = burst(engine, PyLong_AsUnsignedLongLong(member(engine->sizing, engine->module->limit)),
                    &seconds, &timed);
     if (status > ABI_STATUS_MORE || in->head != acquire(in, ABI_PORT_WORD_TAIL))
         return run_with((PyObject *)engine, engine->module->name_after, (unsigned)status, seconds);
@@ -186,13 +186,13 @@ engine_pull(Engine *engine)
 enum outcome
 engine_request(Engine *engine, Ring *in, Ring *out, PyObject *message, Answer *answer)
 {
-    unsigned long long armed, ordinal;
+    unsigned long long wake_suppressed, ordinal;
     char record[MOST_BYTES];
     enum outcome outcome = ring_pack(in, message, record);
     int timed;
     if (outcome != YES)
         return outcome;
-    armed = in->armed;
+    wake_suppressed = in->wake_suppressed;
     ordinal = in->head;
     /* both queues are empty, so the first output is the reply; and a reply takes no room, which
        only shows where the queue, when full, does something other than wait */
@@ -200,9 +200,9 @@ engine_request(Engine *engine, Ring *in, Ring *out, PyObject *message, Answer *a
         || out->tail != acquire(out, ABI_PORT_WORD_HEAD) || acquire(out, ABI_PORT_WORD_POLICY) != ABI_POLICY_BLOCK
         || out->layout == NULL || !Py_IS_TYPE(out->layout, engine->module->layout))
         return FALLBACK;
-    in->armed = 1;  /* the burst is run here: nobody needs to be woken */
+    in->wake_suppressed = 1;  /* the burst is run here: nobody needs to be woken */
     outcome = ring_publish(in, record, 1);
-    in->armed = armed;
+    in->wake_suppressed = wake_suppressed;
     if (outcome != YES)
         return outcome == FAILED ? FAILED : FALLBACK;
     answer->reply = NULL;
@@ -296,7 +296,7 @@ static int
 engine_clear(PyObject *object)
 {
     forget((Engine *)object);
-    Py_CLEAR(((Engine *)object)->pace);
+    Py_CLEAR(((Engine *)object)->sizing);
     return 0;
 }
 
@@ -309,7 +309,7 @@ engine_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->block);
     Py_VISIT(self->in);
     Py_VISIT(self->out);
-    Py_VISIT(self->pace);
+    Py_VISIT(self->sizing);
     return 0;
 }
 
@@ -330,12 +330,12 @@ static PyMethodDef engine_methods[] = {
 };
 
 static PyMemberDef engine_members[] = {
-    {"gate", T_INT, offsetof(Engine, gate), 0, NULL},
+    {"run_flags", T_INT, offsetof(Engine, run_flags), 0, NULL},
     {"_staged", T_BOOL, offsetof(Engine, staged), 0, NULL},
     {"_prints", T_BOOL, offsetof(Engine, prints), 0, NULL},
     {"_waits", T_BOOL, offsetof(Engine, waits), 0, NULL},
     {"_taken", T_ULONGLONG, offsetof(Engine, taken), 0, NULL},
-    {"pace", T_OBJECT_EX, offsetof(Engine, pace), 0, NULL},
+    {"sizing", T_OBJECT_EX, offsetof(Engine, pace), 0, NULL},
     {"inline_busy", T_DOUBLE, offsetof(Engine, inline_busy), 0, NULL},
     {NULL},
 };

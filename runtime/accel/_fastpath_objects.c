@@ -87,7 +87,7 @@ object_put(const Module *module, PyObject *port, PyObject *message)
     PyObject *items, *copy, *done, *wake;
     unsigned long long bound, head;
     enum outcome outcome = FALLBACK;
-    int armed;
+    int wake_suppressed;
     if (number(module, port, PORT_BOUND, &bound))
         goto unusual;
     copy = accepted(module, port, message);
@@ -98,7 +98,7 @@ object_put(const Module *module, PyObject *port, PyObject *message)
     }
     items = Py_XNewRef(*place(module, port, PORT_ITEMS));
     /* copying may have run any code: what counts is how things are now */
-    if (items != NULL && *place(module, port, PORT_ARMED) != NULL
+    if (items != NULL && *place(module, port, PORT_WAKE_SUPPRESSED) != NULL
         && *place(module, port, PORT_WAKE) != NULL && !number(module, port, PORT_HEAD, &head)
         && (unsigned long long)PyObject_Size(items) < bound)
         outcome = append(module, port, items, copy, head);
@@ -108,9 +108,9 @@ object_put(const Module *module, PyObject *port, PyObject *message)
         goto unusual;
     if (outcome == FAILED)
         return FAILED;
-    armed = PyObject_IsTrue(*place(module, port, PORT_ARMED));
-    if (armed)
-        return armed < 0 ? FAILED : YES;
+    wake_suppressed = PyObject_IsTrue(*place(module, port, PORT_WAKE_SUPPRESSED));
+    if (wake_suppressed)
+        return wake_suppressed < 0 ? FAILED : YES;
     wake = Py_NewRef(*place(module, port, PORT_WAKE));
     done = PyObject_CallNoArgs(wake);
     Py_DECREF(wake);

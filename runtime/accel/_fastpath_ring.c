@@ -47,11 +47,11 @@ ring_publish(Ring *ring, const char *record, int gated)
     unsigned long long head = ring->head;
     PyObject *done, *wake = ring->wake;
     char *to;
-    if (layout == NULL || ring->words.buf == NULL || wake == NULL || (gated && ring->put_gate))
+    if (layout == NULL || ring->words.buf == NULL || wake == NULL || (gated && ring->put_slow_path))
         return FALLBACK;
-    if (head - ring->seen >= ring->bound && !ring->drop_oldest) {
-        ring->seen = acquire(ring, ABI_PORT_WORD_TAIL);
-        if (head - ring->seen >= ring->bound)
+    if (head - ring->cached_remote_cursor >= ring->bound && !ring->drop_oldest) {
+        ring->cached_remote_cursor = acquire(ring, ABI_PORT_WORD_TAIL);
+        if (head - ring->cached_remote_cursor >= ring->bound)
             return NO;
     }
     to = slot(ring, layout, head);
@@ -70,7 +70,7 @@ ring_publish(Ring *ring, const char *record, int gated)
     release(ring, ABI_PORT_WORD_HEAD, head + 1);
     if (ring->drop_oldest)  /* the next record overwrites one that must be seen to be overtaken */
         __atomic_thread_fence(__ATOMIC_RELEASE);
-    if (ring->armed)
+    if (ring->wake_suppressed)
         return YES;
     Py_INCREF(wake);
     done = PyObject_CallNoArgs(wake);
@@ -94,11 +94,11 @@ ring_get(Ring *ring, PyObject **message)
         Layout *layout = layout_of(ring);
         unsigned long long tail = ring->tail;
         char *from, record[MOST_BYTES];
-        if (layout == NULL || ring->words.buf == NULL || ring->drop_oldest || ring->get_gate)
+        if (layout == NULL || ring->words.buf == NULL || ring->drop_oldest || ring->get_slow_path)
             return FALLBACK;
-        if (tail == ring->seen) {
-            ring->seen = acquire(ring, ABI_PORT_WORD_HEAD);
-            if (tail == ring->seen)
+        if (tail == ring->cached_remote_cursor) {
+            ring->cached_remote_cursor = acquire(ring, ABI_PORT_WORD_HEAD);
+            if (tail == ring->cached_remote_cursor)
                 return NO;
         }
         from = slot(ring, layout, tail);
@@ -117,7 +117,7 @@ ring_get(Ring *ring, PyObject **message)
             PyErr_Clear();  /* an error is reported by the Python method */
             return FALLBACK;
         }
-        if (ring->tail == tail && !ring->get_gate)
+        if (ring->tail == tail && !ring->get_slow_path)
             break;
         Py_CLEAR(*message);
     }
@@ -142,9 +142,9 @@ PyObject *
 ring_try_get(PyObject *ring)
 {
     const Module *module = ((Ring *)ring)->module;
-    PyObject *spill = member(ring, module->spill), *message;
+    PyObject *overflow = member(ring, module->overflow), *message;
     enum outcome outcome = FALLBACK;
-    if (spill != NULL && PyObject_Size(spill) == 0)
+    if (overflow != NULL && PyObject_Size(overflow) == 0)
         outcome = ring_get((Ring *)ring, &message);
     else
         PyErr_Clear();
@@ -236,12 +236,12 @@ static PyGetSetDef ring_getset[] = {
 
 #define WORD(name) {#name, T_ULONGLONG, offsetof(Ring, name), 0, NULL}
 static PyMemberDef ring_members[] = {
-    WORD(head), WORD(tail), WORD(seen), WORD(bound), WORD(mask), WORD(size),
-    WORD(put_gate), WORD(get_gate), WORD(armed), WORD(dropped), WORD(peak), WORD(sample_at),
+    WORD(head), WORD(tail), WORD(cached_remote_cursor), WORD(bound), WORD(mask), WORD(size),
+    WORD(put_slow_path), WORD(get_slow_path), WORD(wake_suppressed), WORD(dropped), WORD(peak), WORD(sample_at),
     {"sample_time", T_DOUBLE, offsetof(Ring, sample_time), 0, NULL},
     {"drop_oldest", T_BOOL, offsetof(Ring, drop_oldest), 0, NULL},
     {"wake", T_OBJECT_EX, offsetof(Ring, wake), 0, NULL},
-    {"pull", T_OBJECT_EX, offsetof(Ring, pull), 0, NULL},
+    {"run_inline", T_OBJECT_EX, offsetof(Ring, run_inline), 0, NULL},
     {"slots", T_OBJECT_EX, offsetof(Ring, slots), 0, NULL},
     {"layout", T_OBJECT_EX, offsetof(Ring, layout), 0, NULL},
     {NULL},
@@ -260,7 +260,7 @@ ring_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(self->module->self);
     Py_VISIT(self->wake);
-    Py_VISIT(self->pull);
+    Py_VISIT(self->run_inline);
     Py_VISIT(self->slots);
     Py_VISIT(self->layout);
     Py_VISIT(self->engine);
@@ -273,7 +273,7 @@ ring_clear(PyObject *object)
 {
     Ring *self = (Ring *)object;
     Py_CLEAR(self->wake);
-    Py_CLEAR(self->pull);
+    Py_CLEAR(self->run_inline);
     Py_CLEAR(self->slots);
     Py_CLEAR(self->layout);
     Py_CLEAR(self->engine);

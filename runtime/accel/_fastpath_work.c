@@ -12,7 +12,7 @@ is_zero(const Module *module, PyObject *port, PyObject *name)
     PyObject *value;
     int truth;
     if (Py_IS_TYPE(port, module->object_port)) {
-        enum port_slot slot = name == module->name_put_gate ? PORT_PUT_GATE : PORT_GET_GATE;
+        enum port_slot slot = name == module->name_put_slow_path ? PORT_PUT_SLOW_PATH : PORT_GET_SLOW_PATH;
         value = member(port, module->objects[slot]);
         if (value != NULL && PyLong_CheckExact(value))
             return PyObject_IsTrue(value) ? NO : YES;
@@ -68,14 +68,14 @@ send_now(const Module *module, Kernel *kernel, PyObject *message)
     if (port == NULL)
         return FAILED;
     if (Py_IS_TYPE(port, module->inring)) {
-        if (((Ring *)port)->put_gate) {
+        if (((Ring *)port)->put_slow_path) {
             Py_DECREF(port);
             return NO;
         }
         outcome = ring_put((Ring *)port, message, 1);
     }
     if (outcome == FALLBACK) {
-        outcome = is_zero(module, port, module->name_put_gate);
+        outcome = is_zero(module, port, module->name_put_slow_path);
         if (outcome == YES)
             outcome = truth_of(Py_IS_TYPE(port, module->inring)
                 ? PyObject_CallFunctionObjArgs(module->functions[RING_PUT], port, message, NULL)
@@ -93,16 +93,16 @@ send_now(const Module *module, Kernel *kernel, PyObject *message)
 
 /* Let the other end work now; YES if there may be a message. */
 static enum outcome
-pull(const Module *module, PyObject *port)
+run_inline(const Module *module, PyObject *port)
 {
     if (Py_IS_TYPE(port, module->outring) && ((Ring *)port)->engine != NULL) {
         Engine *engine = (Engine *)Py_NewRef(((Ring *)port)->engine);
-        enum outcome outcome = engine_pull(engine);
+        enum outcome outcome = engine_run_inline(engine);
         Py_DECREF(engine);
         if (outcome != FALLBACK)
             return outcome;
     }
-    return truth_of(PyObject_CallMethodNoArgs(port, module->name_pull));
+    return truth_of(PyObject_CallMethodNoArgs(port, module->name_run_inline));
 }
 
 /* Take a message from a port; NO if there is none. */
@@ -135,13 +135,13 @@ receive_now(const Module *module, Kernel *kernel, PyObject **message)
     if (port == NULL)
         return FAILED;
     if (Py_IS_TYPE(port, module->outring))
-        outcome = ((Ring *)port)->get_gate ? NO : YES;
+        outcome = ((Ring *)port)->get_slow_path ? NO : YES;
     else
-        outcome = is_zero(module, port, module->name_get_gate);
+        outcome = is_zero(module, port, module->name_get_slow_path);
     if (outcome == YES) {
         outcome = take(module, port, message);
         if (outcome == NO) {
-            outcome = pull(module, port);
+            outcome = run_inline(module, port);
             if (outcome == YES) {  /* it may have changed the port */
                 Py_DECREF(port);
                 port = port_of(module, kernel->outbox);

@@ -20,7 +20,7 @@ from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import Type
 from pydotcompute.errors import SchemaError
 
-VERSION: Final = 9
+VERSION: Final = 10
 """The version of the interface to ``_fastpath``; C has it from ``_abi.h`` (``abi_header``)."""
 
 extension: Any = None
@@ -69,16 +69,33 @@ if TYPE_CHECKING or extension is None:
         """
 
         __slots__ = (
-            "armed", "bound", "buffer", "drop_oldest", "dropped", "get_gate", "head", "layout",
-            "mask", "peak", "pull", "put_gate", "sample_at", "sample_time", "seen", "size",
-            "slots", "tail", "wake", "words",
+            "bound",
+            "buffer",
+            "cached_remote_cursor",
+            "drop_oldest",
+            "dropped",
+            "get_slow_path",
+            "head",
+            "layout",
+            "mask",
+            "peak",
+            "put_slow_path",
+            "run_inline",
+            "sample_at",
+            "sample_time",
+            "size",
+            "slots",
+            "tail",
+            "wake",
+            "wake_suppressed",
+            "words",
         )  # fmt: skip
 
     class EngineStorage:
         """What a native engine keeps beside its own attributes.
 
-        The extension's class also keeps ``gate``, ``pace``, ``_taken``, ``_staged``, ``_prints``
-        and ``_waits`` of ``NativeEngine``, under these names.
+        The extension's class also keeps ``run_flags``, ``sizing``, ``_taken``, ``_staged``,
+        ``_prints`` and ``_waits`` of ``NativeEngine``, under these names.
         """
 
         inline_busy = 0.0

@@ -1,7 +1,7 @@
 """An actor's function taken apart for the interpreter, once for each function.
 
-Input: the coroutine function.  Output: ``Anatomy``: how to run it whole, how to run it from a
-state, and which of its variables are that state.  A function without source, or without a
+Input: the coroutine function.  Output: ``SplitActor``: how to run it whole, how to run it from
+a state, and which of its variables are that state.  A function without source, or without a
 recognisable loop, can only be run whole.
 """
 
@@ -21,7 +21,7 @@ from pydotcompute.support.gc_pause import resting
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class SplitActor:
     """An actor for the interpreter.
 
     Args:
@@ -42,36 +42,36 @@ class Anatomy:
     instrumented: bool = False
 
 
-_known: WeakKeyDictionary[Any, Anatomy] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Any, SplitActor] = WeakKeyDictionary()
 
 
-def dissect(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> Anatomy:
+def split_actor(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> SplitActor:
     """Take an actor's function apart."""
     found = _known.get(function)
     if found is None:
         with resting():
-            found = _known[function] = _dissect(function)
+            found = _known[function] = _split_actor(function)
     return found
 
 
-def is_dissected(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> bool:
-    """Whether ``dissect`` has the answer at once; otherwise it takes 10 ms and more."""
+def is_split(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> bool:
+    """Whether ``split_actor`` has the answer at once; otherwise it takes 10 ms and more."""
     return function in _known
 
 
-def _dissect(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> Anatomy:
+def _split_actor(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> SplitActor:
     try:
         source = read_source(function)
         whole = instrument(source, (ActorExit,))
     except DiagnosticError:
-        return Anatomy(function)
+        return SplitActor(function)
     try:
         shape = find_shape(source)
         parts = split(source, shape, (ActorExit,))
     except DiagnosticError:  # which of its variables matter is not known: all are shown
         names = tuple(sorted(source.local_names - set(function.__code__.co_varnames[:1])))
-        return Anatomy(whole, state_names=names, instrumented=True)
-    return Anatomy(
+        return SplitActor(whole, state_names=names, instrumented=True)
+    return SplitActor(
         parts.whole, parts, shape.state_names, shape.silent_timeout, shape.receives_first,
         instrumented=True,
     )  # fmt: skip

@@ -1,8 +1,8 @@
 """What came of compiling an actor: ``actor.lower()`` and ``kernel.lowering``.
 
 Input: a decorated actor, and the types or state values that are known.  Output: ``Lowering``,
-which never raises for an actor that does not lower: ``ok`` is false and ``diagnostics`` say why.
-Compilers run only when ``ptx``, ``cubin`` or ``native_library`` is called.
+which never raises for an actor that cannot be compiled: ``ok`` is false and ``diagnostics`` say
+why.  Compilers run only when ``ptx``, ``cubin`` or ``native_library`` is called.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Lowering:
 
     Args:
         kernel_id: the actor's id.
-        kernel: the lowered actor; None if it does not lower.
+        kernel: the lowered actor; None if it cannot be compiled.
         diagnostics: why not, in the order of the file.
         function: the actor's Python.
         awaits: when it will be lowered, if only types are missing that are known later: "its first
@@ -64,7 +64,7 @@ class Lowering:
 
     @property
     def ir(self) -> str:
-        """The typed intermediate representation as text; empty if the actor does not lower."""
+        """The typed intermediate representation as text; empty if the actor cannot be compiled."""
         return "" if self.kernel is None else to_text(self.kernel.ir)
 
     @property
@@ -96,7 +96,7 @@ class Lowering:
             arch: ``"sm_75"``, ``"sm_80"``, ``"sm_90"``...
 
         Raises:
-            LoweringError: the actor does not lower.
+            LoweringError: the actor cannot be compiled.
             ValueError: ``arch`` does not have that form.
             BackendUnavailableError: NVRTC is not installed, or does not know ``arch``.
             BuildError: NVRTC refused an edited source.
@@ -118,7 +118,7 @@ class Lowering:
         """The shared library for this machine, by the host compiler.
 
         Raises:
-            LoweringError: the actor does not lower.
+            LoweringError: the actor cannot be compiled.
             BackendUnavailableError: there is no C++ compiler; the text says how to get one.
             BuildError: the compiler refused an edited source, or could not be run.
         """
@@ -138,7 +138,7 @@ class Lowering:
 
     def _require(self) -> KernelSource:
         if self.kernel is None:
-            raise LoweringError(f"actor {self.kernel_id!r} does not lower", self.diagnostics)
+            raise LoweringError(f"actor {self.kernel_id!r} cannot be compiled", self.diagnostics)
         return self.kernel
 
     def explain(self) -> str:

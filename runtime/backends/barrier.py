@@ -5,7 +5,7 @@ failed with ``InternalError`` (``Host.crashed``), woken clients, and a caller th
 a worker thread, ``deactivate()``, ``close()``.
 
 What belongs here: the decorators for methods that the runtime calls.  Methods on the way of each
-message (``pull``, ``after``) have their ``try`` inline, which costs nothing.
+message (``run_inline``, ``after``) have their ``try`` inline, which costs nothing.
 """
 
 from __future__ import annotations

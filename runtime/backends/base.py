@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pydotcompute.actors.coroutine_parts import Anatomy
+from pydotcompute.actors.coroutine_parts import SplitActor
 from pydotcompute.actors.spec import KernelSpec
 from pydotcompute.backends.plan import Plan
 from pydotcompute.queues.channel import Channel
@@ -73,7 +73,7 @@ class Host(Protocol):
 
     kernel_id: str
     loop: AbstractEventLoop
-    anatomy: Anatomy
+    split: SplitActor
     inbox: Channel
     outbox: Channel
     replies: Replies

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from pydotcompute.actors.coroutine_parts import Anatomy
+from pydotcompute.actors.coroutine_parts import SplitActor
 from pydotcompute.actors.spec import KernelSpec
 from pydotcompute.backends.cuda import device_selection as devices
 from pydotcompute.backends.device import Device, DeviceFault
@@ -23,7 +23,7 @@ log = logging.getLogger("pydotcompute.kernel")
 
 def choose(
     spec: KernelSpec,
-    anatomy: Anatomy,
+    split: SplitActor,
     backend: str,
     state: dict[str, Any] | None,
     fallback: str,
@@ -32,7 +32,7 @@ def choose(
 
     Args:
         spec: the actor.
-        anatomy: the actor for the interpreter.
+        split: the actor for the interpreter.
         backend: ``"auto"``, ``"cuda"``, ``"native"`` or ``"python"``.
         state: values of its variables before the first message, if they are known.
         fallback: ``"error"`` forbids the interpreter unless it was asked for.
@@ -60,28 +60,28 @@ def choose(
     if not lowering.ok:
         if (
             lowering.pending
-            and anatomy.parts is not None
+            and split.parts is not None
             and not (spec.input_types and state is not None)
         ):
             return Plan("pending", lowering=lowering, device=device)
         return _interpret(lowering, why_not(lowering), fallback)
-    found = None if device is None else _on_device(lowering, anatomy, device, backend, fallback)
+    found = None if device is None else _on_device(lowering, split, device, backend, fallback)
     if isinstance(found, Plan):
         return found
     if backend == "cuda" and fallback == "error":
         raise LoweringError(found or "")
-    return _on_host(lowering, anatomy, backend, fallback, found)
+    return _on_host(lowering, split, backend, fallback, found)
 
 
 def _on_device(
-    lowering: Any, anatomy: Anatomy, device: Device, backend: str, fallback: str
+    lowering: Any, split: SplitActor, device: Device, backend: str, fallback: str
 ) -> Plan | str:
     """The plan for a device, or why it cannot be there."""
     reason = _inexact(lowering)
     if reason is not None:
         return reason
     try:
-        program = program_of(lowering, anatomy, device)
+        program = program_of(lowering, split, device)
     except (BackendUnavailableError, DeviceFault) as error:  # no NVRTC; the device has died
         if backend == "cuda":
             raise BackendUnavailableError(str(error)) from error
@@ -92,11 +92,11 @@ def _on_device(
 
 
 def _on_host(
-    lowering: Any, anatomy: Anatomy, backend: str, fallback: str, reason: str | None
+    lowering: Any, split: SplitActor, backend: str, fallback: str, reason: str | None
 ) -> Plan:
     """The plan for the host: compiled, or else interpreted."""
     try:
-        program = program_of(lowering, anatomy)
+        program = program_of(lowering, split)
     except BackendUnavailableError as error:
         if backend == "native":
             raise

@@ -56,14 +56,14 @@ class Kernel:
 class Stream(Protocol):
     """Launches one after the other."""
 
-    def launch(self, function: Any, seats: int, count: int, limit: int) -> None:
+    def launch(self, function: Any, records: int, count: int, limit: int) -> None:
         """Begin a grid of ``count`` blocks; does not wait.
 
         Args:
             function: ``Kernel.resident`` or ``Kernel.debug_step``.
-            seats: address of the addresses of the blocks' seats.
+            records: address of the addresses of the blocks' records.
             count: how many.
-            limit: nanoseconds of residency, or visits of ``debug_step``.
+            limit: nanoseconds of residency, or polls of ``debug_step``.
 
         Raises:
             DeviceFault: the device has died.

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.actors.coroutine_parts import Anatomy
+from pydotcompute.actors.coroutine_parts import SplitActor
 from pydotcompute.actors.override import named
 from pydotcompute.backends.device import Device
 from pydotcompute.compiler.abi import IN_ORDER, Lanes
@@ -70,12 +70,12 @@ class NativeProgram:
     lanes: Lanes = IN_ORDER
 
 
-def program_of(lowering: Any, anatomy: Anatomy, device: Device | None = None) -> NativeProgram:
+def program_of(lowering: Any, split: SplitActor, device: Device | None = None) -> NativeProgram:
     """The program of a lowering; compiles it, and loads it if it is for a device.
 
     Args:
         lowering: what ``lower`` returned.
-        anatomy: the actor for the interpreter.
+        split: the actor for the interpreter.
         device: where it is to run; None for the host.
 
     Raises:
@@ -96,7 +96,7 @@ def program_of(lowering: Any, anatomy: Anatomy, device: Device | None = None) ->
         input_slot=kernel.input_slot, output_slot=kernel.output_slot,
         state_size=kernel.state_dtype.itemsize,
         pack_state=kernel.pack_state, unpack_state=kernel.unpack_state,
-        silent_timeout=anatomy.silent_timeout, max_sends=kernel.max_sends,
+        silent_timeout=split.silent_timeout, max_sends=kernel.max_sends,
         why=kernel.why, emit=kernel.emit if getattr(kernel, "prints", ()) else None,
         strings=kernel.strings, holds_strings=kernel.holds_strings,
         journal_size=kernel.state.journal_size, headers=kernel.ir.headers,

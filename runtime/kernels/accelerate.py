@@ -13,10 +13,10 @@ from __future__ import annotations
 from time import perf_counter
 
 from pydotcompute.accel.storage import extension
-from pydotcompute.backends.native.burst_sizing import INLINE_SECONDS, OVERHEAD, Pace
+from pydotcompute.backends.native.burst_sizing import INLINE_SECONDS, OVERHEAD, BurstSizing
 from pydotcompute.backends.native.engine import FUEL
 from pydotcompute.messages.header import correlate
-from pydotcompute.messages.slots import ForeignMessage, Values
+from pydotcompute.messages.slots import UnrepresentableMessage, Values
 from pydotcompute.queues.channel import Channel
 from pydotcompute.queues.host_consumer import HostConsumer
 from pydotcompute.queues.host_producer import HostProducer
@@ -33,8 +33,8 @@ def bind() -> None:
     if extension is None or _bound:
         return
     extension.bind(
-        channel=Channel, inring=HostProducer, outring=HostConsumer, pace=Pace,
-        object_port=ObjectPort, values=Values, empty=EMPTY, foreign=ForeignMessage,
+        channel=Channel, inring=HostProducer, outring=HostConsumer, sizing=BurstSizing,
+        object_port=ObjectPort, values=Values, empty=EMPTY, foreign=UnrepresentableMessage,
         clock=perf_counter, correlate=correlate, calls=CALLS, fuel=FUEL,
         inline_seconds=INLINE_SECONDS, overhead=OVERHEAD, dense=DENSE, sparse=SPARSE,
     )  # fmt: skip

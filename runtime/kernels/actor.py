@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from pydotcompute.actors.coroutine_parts import dissect
+from pydotcompute.actors.coroutine_parts import split_actor
 from pydotcompute.actors.override import check_folder, tell_edited
 from pydotcompute.actors.spec import KernelSpec
 from pydotcompute.backends.base import AT_LEISURE, Engine, Failure, HostCallError, Replay
@@ -85,7 +85,7 @@ class Actor:
         self.kernel_id = spec.kernel_id
         self._declared = {"input": spec.input_types, "output": spec.output_types}
         self.declares_input = bool(spec.input_types)
-        self.anatomy = dissect(spec.function)
+        self.split = split_actor(spec.function)
         self.state = KernelState.CREATED
         self.plan = Plan("pending")
         self.failure: Failure | None = None
@@ -121,7 +121,7 @@ class Actor:
     def _listen(self) -> None:
         for channel in (self.inbox, self.outbox):
             channel.port.wake = channel.notify
-            channel.port.armed = 0 if channel.getters else 1
+            channel.port.wake_suppressed = 0 if channel.getters else 1
 
     def use_objects(self) -> None:
         """Take the messages out of the rings: the interpreter, or nobody, goes on with them."""
@@ -150,14 +150,14 @@ class Actor:
         """Compiled code is at the other end from now on."""
         self.inbox.replace_port(inport)
         self.outbox.replace_port(outport)
-        outport.spilled = self._requests_changed
+        outport.overflowed = self._requests_changed
         outport.unreadable = self.crashed
         self._requests_changed()
 
     def _requests_changed(self) -> None:
         """Outputs must be sorted, or need not be any more."""
         port = self.outbox.port
-        if self.replies.pending or (isinstance(port, HostConsumer) and port.spill):
+        if self.replies.pending or (isinstance(port, HostConsumer) and port.overflow):
             self.outbox.set_gate(get=SPECIAL)
         else:
             self.outbox.clear_gate(get=SPECIAL)
@@ -210,7 +210,7 @@ class Actor:
     async def _choose(self, backend: str, state: dict[str, Any] | None) -> Plan:
         with notices.held():
             plan: Plan = await self.options.pool.call(
-                choose, self.spec, self.anatomy, backend, state, self.options.fallback
+                choose, self.spec, self.split, backend, state, self.options.fallback
             )
         if plan.fell_back:
             self._tell(plan.reason or "")

@@ -26,7 +26,7 @@ from pydotcompute.kernels.accelerate import bind
 from pydotcompute.kernels.actor import Actor
 from pydotcompute.kernels.lifecycle import Termination, check_loop
 from pydotcompute.kernels.sync import SyncKernel
-from pydotcompute.messages.slots import ForeignMessage
+from pydotcompute.messages.slots import UnrepresentableMessage
 from pydotcompute.queues.backpressure import KernelState
 from pydotcompute.queues.channel import CLOSED, SPECIAL
 from pydotcompute.queues.port import EMPTY
@@ -180,9 +180,9 @@ class RingKernel(KernelStorage):
             await asyncio.sleep(0)
         port = self._inbox.port
         try:
-            if not port.put_gate and get_ident() == self._thread and port.try_put(message):
+            if not port.put_slow_path and get_ident() == self._thread and port.try_put(message):
                 return
-        except ForeignMessage:
+        except UnrepresentableMessage:
             pass
         await self._send_slow(message, timeout)
 
@@ -190,7 +190,7 @@ class RingKernel(KernelStorage):
         try:
             await self._learn(message)
             await self._inbox.put(message, timeout)
-        except ForeignMessage:
+        except UnrepresentableMessage:
             await self._actor.interpret_foreign(message)
             await self._learn(message)
             await self._inbox.put(message, timeout)
@@ -198,7 +198,7 @@ class RingKernel(KernelStorage):
     async def _learn(self, message: Any) -> None:
         """Whatever has to happen before a message may be put."""
         self._check()
-        if self._inbox.port.put_gate & SPECIAL and message is not EMPTY:
+        if self._inbox.port.put_slow_path & SPECIAL and message is not EMPTY:
             learning = self._actor.specialise(message)
             if learning is not None and self._actor.options.fallback == "error":
                 await asyncio.shield(learning)
@@ -223,9 +223,9 @@ class RingKernel(KernelStorage):
             await asyncio.sleep(0)
         port = self._outbox.port
         message = EMPTY
-        if not port.get_gate and get_ident() == self._thread:
+        if not port.get_slow_path and get_ident() == self._thread:
             message = port.try_get()
-            if message is EMPTY and port.pull():
+            if message is EMPTY and port.run_inline():
                 message = self._outbox.port.try_get()
         if message is EMPTY:
             message = await self._receive_slow(timeout)
@@ -263,7 +263,7 @@ class RingKernel(KernelStorage):
         try:
             await self._put_request(request, timeout)
             if not request.answered:
-                self._outbox.port.pull()
+                self._outbox.port.run_inline()
             if not request.answered:
                 await self._await_reply(request, deadline, timeout)
         except BaseException:
@@ -309,7 +309,7 @@ class RingKernel(KernelStorage):
                 if gate is not None and deadline is not None:
                     timeout = deadline - actor.loop.time()
                 await self._inbox.put(request.message, timeout, opened)
-        except ForeignMessage:
+        except UnrepresentableMessage:
             await actor.interpret_foreign(request.message)
             await self._inbox.put(request.message, timeout, opened)
 
@@ -364,7 +364,7 @@ class RingKernel(KernelStorage):
         try:
             accepted = self._accept(batch)
             taken = await self._inbox.put_batch(accepted, timeout)
-        except ForeignMessage:
+        except UnrepresentableMessage:
             await self._actor.interpret_foreign(batch[0])
             taken = await self._inbox.put_batch(self._accept(batch), timeout)
         return taken
@@ -414,7 +414,7 @@ class RingKernel(KernelStorage):
     # --- helpers ---------------------------------------------------------------------------
 
     def _accept(self, batch: Any) -> Any:
-        if self._inbox.port.put_gate & CLOSED:
+        if self._inbox.port.put_slow_path & CLOSED:
             raise self._actor.error()
         return self._inbox.port.accept_batch(batch)
 

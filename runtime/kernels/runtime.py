@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pydotcompute.accel.storage import RuntimeStorage, accelerated
-from pydotcompute.actors.coroutine_parts import dissect, is_dissected
+from pydotcompute.actors.coroutine_parts import is_split, split_actor
 from pydotcompute.actors.decorator import spec_for
 from pydotcompute.errors import (
     KernelAlreadyExistsError,
@@ -206,8 +206,8 @@ class RingKernelRuntime(RuntimeStorage):
         options = Options(fallback, self._pool, self._residents_of)
         self._launching.add(kernel_id)
         try:
-            if not is_dissected(spec.function):
-                await self._pool.call(dissect, spec.function)
+            if not is_split(spec.function):
+                await self._pool.call(split_actor, spec.function)
             actor = Actor(spec, options, self._loop)
             await actor.launch(chosen)
         finally:

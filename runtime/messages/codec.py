@@ -218,7 +218,7 @@ def _generate(schema: Schema, space: dict[str, Any]) -> str:
     pack.put(f"{pack.struct}.pack_into(buffer, offset{values})")
     unpacked = unpack_message(unpack, schema, 0)
     targets = "".join(f"{name}, " for name in unpack.values(size))
-    copied = copy_message(copy, schema, "v", headed=True)
+    copied = copy_message(copy, schema, "v", with_header=True)
     head = [f"    {targets}= {unpack.struct}.unpack_from(buffer, offset)"] if targets else []
     body = ["    " + line for line in unpack.lines]
     if targets and not unpack.moving:

@@ -178,8 +178,8 @@ def copy_value(w: Writer, t: Type, v: str) -> str:
     return v
 
 
-def copy_message(w: Writer, schema: Schema, v: str, *, headed: bool = False) -> str:
-    """Copy the message in the local ``v``, header included if ``headed``: one in a field has none.
+def copy_message(w: Writer, schema: Schema, v: str, *, with_header: bool = False) -> str:
+    """Copy the message in the local ``v``, header included if ``with_header`` (not one in a field).
 
     The local ``header`` says which header the copy gets.
     """
@@ -190,7 +190,7 @@ def copy_message(w: Writer, schema: Schema, v: str, *, headed: bool = False) -> 
         w.put(f"{local} = {v}.{part.name}")
         values.append(copy_value(w, part.type, local))
     made, held = build(w, schema, values), w.name("h")
-    if not headed:
+    if not with_header:
         return made
     plain = plain_setattr(schema.cls)
     default = schema.cls.__dict__.get(HEADER, 0) is None or getattr(schema.cls, HEADER) is None

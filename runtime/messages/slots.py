@@ -20,7 +20,7 @@ from pydotcompute.messages.field_errors import defined_anew
 from pydotcompute.messages.string_batches import as_string_batch
 
 
-class ForeignMessage(Exception):
+class UnrepresentableMessage(Exception):
     """A message the user may send but compiled code cannot represent: the actor deoptimises."""
 
 
@@ -200,7 +200,7 @@ class RecordSlots:
         dtype: the slot: the class's record, or for several ``{"tag", "value"}``.
         verb: ``"takes"`` or ``"sends"``.
         declared: the user named the classes, so that any other is an error; otherwise they were
-            inferred, and any other is a ``ForeignMessage``.
+            inferred, and any other is a ``UnrepresentableMessage``.
     """
 
     __slots__ = (
@@ -233,7 +233,7 @@ class RecordSlots:
 
         Raises:
             MessageTypeError: it is not of a declared class.
-            ForeignMessage: it may be sent, but has no record here.
+            UnrepresentableMessage: it may be sent, but has no record here.
         """
         tag = self._tags.get(type(message))
         if tag is None:
@@ -245,7 +245,7 @@ class RecordSlots:
     def _refuse(self, message: Any) -> Exception:
         if self._declared and not isinstance(message, self.classes):
             return wrong_type(self.kernel_id, self.verb, self.classes, message)
-        return ForeignMessage()
+        return UnrepresentableMessage()
 
     def _unpack_tagged(self, buffer: memoryview, offset: int) -> Any:
         tag = int.from_bytes(buffer[offset : offset + 4], "little")

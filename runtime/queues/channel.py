@@ -9,8 +9,8 @@ The rules, and why they hold:
 * A parked getter is only *told* that there is a message, and takes it when it runs; a getter that
   is cancelled in between passes the word on, so no message is lost with it.  Messages promised to
   woken getters are not given to newcomers.
-* ``port.put_gate``/``get_gate`` are non-zero whenever one of these rules needs this file; callers
-  that find 0 may use the port directly.
+* ``port.put_slow_path``/``get_slow_path`` are non-zero whenever one of these rules needs this file;
+  callers that find 0 may use the port directly.
 """
 
 from __future__ import annotations
@@ -71,30 +71,30 @@ class Channel:
 
     def set_gate(self, put: int = 0, get: int = 0) -> None:
         """Raise gates: something unusual has begun."""
-        self.port.put_gate |= put
-        self.port.get_gate |= get
+        self.port.put_slow_path |= put
+        self.port.get_slow_path |= get
 
     def clear_gate(self, put: int = 0, get: int = 0) -> None:
         """Lower gates again."""
-        self.port.put_gate &= ~put
-        self.port.get_gate &= ~get
+        self.port.put_slow_path &= ~put
+        self.port.get_slow_path &= ~get
 
     def _refresh(self) -> None:
         """Set the PARKED bits by who waits."""
         if self.getters or self.promised:
-            self.port.get_gate |= PARKED
+            self.port.get_slow_path |= PARKED
         else:
-            self.port.get_gate &= ~PARKED
+            self.port.get_slow_path &= ~PARKED
         if self.putters:
-            self.port.put_gate |= PARKED
-            self.port.get_gate |= ROOM
+            self.port.put_slow_path |= PARKED
+            self.port.get_slow_path |= ROOM
         else:
-            self.port.put_gate &= ~PARKED
+            self.port.put_slow_path &= ~PARKED
 
     def replace_port(self, port: Port) -> None:
         """Go on with another port; gates, peak and drops carry over."""
         old = self.port
-        port.put_gate, port.get_gate = old.put_gate, old.get_gate
+        port.put_slow_path, port.get_slow_path = old.put_slow_path, old.get_slow_path
         port.dropped += old.dropped
         port.peak = max(port.peak, old.peak)
         self.port = port
@@ -183,7 +183,7 @@ class Channel:
 
     def _pulled_room(self) -> bool:
         """Let the consumer make room at once, where the policy is to wait."""
-        return self.policy is BackpressureStrategy.BLOCK and self.port.pull()
+        return self.policy is BackpressureStrategy.BLOCK and self.port.run_inline()
 
     async def _park_putter(self, putter: Put | PutBatch, timeout: float | None) -> None:
         self.putters[putter] = None
@@ -251,7 +251,7 @@ class Channel:
         if self.putters:
             self.admit()
         if not self.putters:
-            self.port.get_gate &= ~ROOM
+            self.port.get_slow_path &= ~ROOM
         if self.on_room is not None:
             self.on_room()
 
@@ -266,9 +266,9 @@ class Channel:
         if message is EMPTY:
             if self.putters and self.admit():
                 message = port.try_get()
-            elif port.pull():
+            elif port.run_inline():
                 message = self.port.try_get()
-        if message is not EMPTY and self.port.get_gate & ROOM:
+        if message is not EMPTY and self.port.get_slow_path & ROOM:
             self.took()
         return message
 
@@ -294,12 +294,12 @@ class Channel:
         if direct is not None:
             return direct
         if not self.port.depth() and not (self.putters and self.admit()):
-            self.port.pull()
+            self.port.run_inline()
         free = self.port.depth() - self.promised
         if free <= 0:
             return EMPTY
         batch = self.port.get_batch(min(limit, free))
-        if self.port.get_gate & ROOM:
+        if self.port.get_slow_path & ROOM:
             self.took()
         return batch
 
@@ -346,7 +346,7 @@ class Channel:
         future = self.loop.create_future()
         self.getters[future] = None
         self._refresh()
-        self.port.armed = 0
+        self.port.wake_suppressed = 0
         outcome: object = None
         try:
             outcome = await wait(self.loop, future, timeout)
@@ -374,7 +374,7 @@ class Channel:
         """A port's ``wake``: a message was put while a getter was parked."""
         self.wake_getters()
         if not self.getters:
-            self.port.armed = 1
+            self.port.wake_suppressed = 1
 
     def wake_getters(self) -> None:
         """Tell parked getters of the messages that are promised to nobody yet."""
@@ -398,7 +398,7 @@ class Channel:
             getters: wake parked getters as well; False while messages may still come.
         """
         self._closed = error
-        self.port.put_gate |= CLOSED
+        self.port.put_slow_path |= CLOSED
         for putter in self.putters:
             if not putter.future.done():
                 putter.future.set_result(error)
@@ -415,7 +415,7 @@ class Channel:
     def reopen(self) -> None:
         """Take messages again."""
         self._closed = None
-        self.port.put_gate &= ~CLOSED
+        self.port.put_slow_path &= ~CLOSED
 
     def full(self, count: int = 0, refused: int = 1) -> QueueFullError:
         """The error for messages that find no room, which are counted."""

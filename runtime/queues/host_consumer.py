@@ -29,25 +29,26 @@ class HostConsumer(HostEnd):
     Args:
         ring, slots, fence: as for ``HostEnd``.
 
-    ``spill`` holds messages that come before those in the slots: taken out of them while replies
-    were sorted out, or sent by the actor's prologue.  While it holds any, ``get_gate`` is not 0.
+    ``overflow`` holds messages that come before those in the slots: taken out of them while replies
+    were sorted out, or sent by the actor's prologue.  While it holds any, ``get_slow_path`` is not
+    0.
     """
 
-    __slots__ = ("spill", "spilled", "unreadable")
+    __slots__ = ("overflow", "overflowed", "unreadable")
 
     def __init__(
         self, ring: Ring, slots: RecordSlots, fence: Callable[[], None] | None = None
     ) -> None:
         super().__init__(ring, slots, fence)
-        self.spill: deque[Any] = deque()
-        self.spilled: Callable[[], object] = nothing
+        self.overflow: deque[Any] = deque()
+        self.overflowed: Callable[[], object] = nothing
         self.unreadable: Callable[[Exception], object] = _raise
 
     def published(self) -> int:
         """Messages published, ever."""
         if self.fence is not None:
             self.fence()  # what was read before this was read before
-        self.seen = seen = self.words[HEAD]
+        self.cached_remote_cursor = seen = self.words[HEAD]
         if self.fence is not None:
             self.fence()
         return seen
@@ -57,22 +58,22 @@ class HostConsumer(HostEnd):
         waiting = self.published() - self.tail
         if self.drop_oldest:
             waiting = min(waiting, self.bound)
-        return waiting + len(self.spill)
+        return waiting + len(self.overflow)
 
     def note_peak(self) -> None:
         """Messages were published: keep the greatest depth."""
-        self.seen = seen = self.words[HEAD]
-        held = seen - self.tail + len(self.spill)
+        self.cached_remote_cursor = seen = self.words[HEAD]
+        held = seen - self.tail + len(self.overflow)
         if held > self.peak:
             self.peak = min(held, self.bound)  # replies that are not sorted out yet take no room
 
     @accelerated
     def try_get(self) -> Any:
         """Take the oldest message, or ``EMPTY``."""
-        if self.spill:
+        if self.overflow:
             return self._from_spill()
         tail = self.tail
-        if tail == self.seen and tail == self.published():
+        if tail == self.cached_remote_cursor and tail == self.published():
             return EMPTY
         if self.drop_oldest:
             return self._overtaken()
@@ -88,9 +89,9 @@ class HostConsumer(HostEnd):
         return message
 
     def _from_spill(self) -> Any:
-        message = self.spill.popleft()
-        if not self.spill:
-            self.spilled()
+        message = self.overflow.popleft()
+        if not self.overflow:
+            self.overflowed()
         return message
 
     def _overtaken(self) -> Any:
@@ -120,10 +121,10 @@ class HostConsumer(HostEnd):
 
     def get_batch(self, limit: int) -> Any:
         """Take 1 to ``limit`` messages of one class; ``EMPTY`` if they cannot be read."""
-        if self.spill:
-            batch = take_batch(self.spill, limit)
-            if not self.spill:
-                self.spilled()
+        if self.overflow:
+            batch = take_batch(self.overflow, limit)
+            if not self.overflow:
+                self.overflowed()
             return batch
         while True:
             self.skip()
@@ -157,8 +158,8 @@ class HostConsumer(HostEnd):
             surplus = min(len(messages), max(0, self.depth() + len(messages) - self.bound))
             self.dropped += surplus
             messages = messages[surplus:]
-        self.spill.extendleft(reversed(messages))
-        self.spilled()
+        self.overflow.extendleft(reversed(messages))
+        self.overflowed()
 
     def take_all(self, *, salvage: bool = False) -> list[Any]:
         """Remove and return every published message.
@@ -168,7 +169,7 @@ class HostConsumer(HostEnd):
         """
         self.skip()
         count = self.published() - self.tail
-        messages = [*self.spill, *self.read(self.tail, count, salvage=salvage)]
-        self.spill.clear()
+        messages = [*self.overflow, *self.read(self.tail, count, salvage=salvage)]
+        self.overflow.clear()
         self.advance(count)
         return messages

@@ -2,7 +2,7 @@
 
 Input: a ``Ring`` and the conversion between messages and records.  Output: ``HostEnd``, of which
 ``host_producer`` and ``host_consumer`` are made.  An end keeps its own counters, and what it last
-saw of the other end's (``seen``); none of them knows asyncio.
+saw of the other end's (``cached_remote_cursor``); none of them knows asyncio.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class HostEnd(RingStorage):
         self.size, self.layout = slots.size, layout_of(slots.cls)
         self.remap()
         self.head = self.sample_at = ring.port[HEAD]
-        self.tail = self.seen = ring.port[TAIL]
+        self.tail = self.cached_remote_cursor = ring.port[TAIL]
         self.dropped = self.peak = 0
-        self.put_gate = self.get_gate = 0
-        self.armed = 0
+        self.put_slow_path = self.get_slow_path = 0
+        self.wake_suppressed = 0
         self.wake: Callable[[], object] = nothing
-        self.pull: Callable[[], bool] = nothing
+        self.run_inline: Callable[[], bool] = nothing
         self.pull_batch: Callable[[int], Any] = no_batch
         self.sample_time = 0.0
 

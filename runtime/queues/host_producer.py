@@ -39,7 +39,7 @@ class HostProducer(HostEnd):
 
     def consumed(self) -> int:
         """Messages the actor has committed or skipped, ever."""
-        self.seen = seen = self.words[TAIL]
+        self.cached_remote_cursor = seen = self.words[TAIL]
         return seen
 
     def depth(self) -> int:
@@ -54,9 +54,9 @@ class HostProducer(HostEnd):
     def try_put(self, message: Any) -> bool:
         """Check, convert and publish a message; False if full."""
         head = self.head
-        if head - self.seen >= self.bound and not self.drop_oldest:
-            self.seen = self.words[TAIL]
-            if head - self.seen >= self.bound:
+        if head - self.cached_remote_cursor >= self.bound and not self.drop_oldest:
+            self.cached_remote_cursor = self.words[TAIL]
+            if head - self.cached_remote_cursor >= self.bound:
                 return False
         slots = self.slots
         try:
@@ -73,7 +73,7 @@ class HostProducer(HostEnd):
             self.words[HEAD] = head
         else:
             self._publish(head)
-        if not self.armed:
+        if not self.wake_suppressed:
             self.wake()
         return True
 
@@ -98,7 +98,7 @@ class HostProducer(HostEnd):
             self.head += piece
             self._publish(self.head)
             done += piece
-        if not self.armed:
+        if not self.wake_suppressed:
             self.wake()
         return count
 

@@ -12,10 +12,11 @@ port              its other end              a message inside
 ================  =========================  ==========================================
 
 All share the words through which the hot path sees that nothing unusual is going on:
-``put_gate``/``get_gate`` (0: ``try_put``/``try_get`` may be called directly), ``armed`` and
-``wake`` (after a put: if not armed, the other end must be woken), ``pull`` (after an empty get:
-may produce something now).  ``head`` counts the messages ever put, ``tail`` those ever taken, so
-the ordinal of a message identifies it for as long as the actor lives.
+``put_slow_path``/``get_slow_path`` (0: ``try_put``/``try_get`` may be called directly),
+``wake_suppressed`` and ``wake`` (after a put: unless suppressed, the other end must be woken),
+``run_inline`` (after an empty get: may produce something now).  ``head`` counts the messages ever
+put, ``tail`` those ever taken, so the ordinal of a message identifies it for as long as the actor
+lives.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ EMPTY: Final[Any] = _Empty()
 
 
 def nothing() -> bool:
-    """A ``wake`` or ``pull`` that has nothing to do."""
+    """A ``wake`` or ``run_inline`` that has nothing to do."""
     return False
 
 
@@ -56,11 +57,11 @@ class Port(Protocol):
     """What a channel needs of either kind of port."""
 
     bound: int
-    put_gate: int
-    get_gate: int
-    armed: int
+    put_slow_path: int
+    get_slow_path: int
+    wake_suppressed: int
     wake: Callable[[], object]
-    pull: Callable[[], bool]
+    run_inline: Callable[[], bool]
     pull_batch: Callable[[int], Any]
     dropped: int
     peak: int
@@ -127,8 +128,22 @@ class ObjectPort:
     """
 
     __slots__ = (
-        "armed", "bound", "drop_oldest", "dropped", "get_gate", "head", "items", "peak", "pull",
-        "pull_batch", "put_gate", "sample_at", "sample_time", "tail", "values", "wake",
+        "bound",
+        "drop_oldest",
+        "dropped",
+        "get_slow_path",
+        "head",
+        "items",
+        "peak",
+        "pull_batch",
+        "put_slow_path",
+        "run_inline",
+        "sample_at",
+        "sample_time",
+        "tail",
+        "values",
+        "wake",
+        "wake_suppressed",
     )  # fmt: skip
 
     def __init__(
@@ -137,10 +152,10 @@ class ObjectPort:
         self.bound, self.values, self.drop_oldest = bound, values, drop_oldest
         self.items: deque[Any] = deque()
         self.head = self.tail = self.sample_at = head
-        self.put_gate = self.get_gate = self.dropped = self.peak = 0
-        self.armed = 1
+        self.put_slow_path = self.get_slow_path = self.dropped = self.peak = 0
+        self.wake_suppressed = 1
         self.wake: Callable[[], object] = nothing
-        self.pull: Callable[[], bool] = nothing
+        self.run_inline: Callable[[], bool] = nothing
         self.pull_batch: Callable[[int], Any] = no_batch
         self.sample_time = 0.0
 
@@ -176,7 +191,7 @@ class ObjectPort:
         if head >= self.sample_at and not self.sample_time:
             self.sample_at, self.sample_time = head, perf_counter()
         self.head = head + 1
-        if not self.armed:
+        if not self.wake_suppressed:
             self.wake()
         return True
 
@@ -193,7 +208,7 @@ class ObjectPort:
         """Append an accepted message, whatever the bound."""
         self.items.append(message)
         self.head += 1
-        if not self.armed:
+        if not self.wake_suppressed:
             self.wake()
 
     def restore(self, messages: Iterable[Any]) -> None:
@@ -231,7 +246,7 @@ class ObjectPort:
         if self.head >= self.sample_at and not self.sample_time:
             self.sample_at, self.sample_time = self.head, perf_counter()
         self.head += count
-        if not self.armed:
+        if not self.wake_suppressed:
             self.wake()
         return count
 

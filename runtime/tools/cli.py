@@ -1,8 +1,8 @@
 """The ``pydotcompute`` command: ``inspect``, ``doctor``, ``demo``.
 
 In: arguments.  Out: text on standard output, complaints on standard error, an exit status:
-0 well, 1 the actor does not lower or something is broken, 2 the command was used wrongly (or the
-file it names cannot be run).  ``rich`` only paints, and only for a terminal.
+0 well, 1 the actor cannot be compiled or something is broken, 2 the command was used wrongly
+(or the file it names cannot be run).  ``rich`` only paints, and only for a terminal.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ struct pdc_actor {
     u8 pad3[PDC_LINE - 40];
 };
 
-struct pdc_seat {
+struct pdc_residency_record {
     pdc_actor *actor; /* lines 0 to 2: the host writes them */
     pdc_actor *local;
     u8 *state;
@@ -73,7 +73,7 @@ struct pdc_seat {
     u8 pad0[PDC_LINE - 48];
     u64 parked; /* the device writes this line, when the actor parks */
     u64 busy_ns;
-    u64 visits;
+    u64 polls;
     u64 peak;
     u8 pad1[PDC_LINE - 32];
 };

@@ -16,8 +16,8 @@ extern "C" __global__ void pdc_resident(pdc_echo *const *echoes, u64, u64 limit_
 extern "C" __global__ void pdc_debug_step(pdc_echo *const *, u64, u64) {}
 #else
 extern "C" {
-extern u64 pdc_stay_size;
-__attribute__((visibility("default"))) u64 pdc_stay_size = 1;
+extern u64 pdc_residency_size;
+__attribute__((visibility("default"))) u64 pdc_residency_size = 1;
 __attribute__((visibility("default"))) void
 pdc_resident(pdc_echo *const *echoes, u64, u64, void *, void *) {
     u64 question;

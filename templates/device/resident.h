@@ -1,12 +1,12 @@
-/* resident.h: the persistent kernel.  A block is an actor in its seat; its lanes move messages
+/* resident.h: the persistent kernel.  A block is an actor in its record; its lanes move messages
    between the host's rings and memory of the device, and one of them runs pdc_burst there.
    With PDC_EMULATE the same text runs on the host, lanes as loops and blocks in turn; with
    PDC_THREADED as well, lanes as threads, for ThreadSanitizer to watch. */
 
 /* One residency of one actor, shared by the lanes. */
-struct pdc_stay {
-    pdc_seat seat; /* as the host left it */
-    pdc_seat *at;
+struct pdc_residency {
+    pdc_residency_record record; /* as the host left it */
+    pdc_residency_record *at;
     pdc_port *input; /* the host's counters */
     pdc_port *output;
     const void *in_slots; /* the host's rings, which stay where they are during a residency */
@@ -15,12 +15,12 @@ struct pdc_stay {
     u64 start;
     u64 last; /* when there was work */
     u64 busy_ns;
-    u64 visits;
+    u64 polls;
     u64 budget;
-    u64 first, count;   /* inputs staged in this visit */
+    u64 first, count;   /* inputs staged in this poll */
     u64 copied, copies; /* outputs in the host's ring; outputs to be copied there */
     u64 published, consumed; /* what the host has been told */
-    u64 tail; /* of the outputs, in the visit before */
+    u64 tail; /* of the outputs, in the poll before */
     pdc_parts parts;
     i32 status;
     u32 leave;
@@ -28,11 +28,11 @@ struct pdc_stay {
 };
 
 /* The actor's record and ports are laid over memory of the device. */
-PDC_FN void pdc_sit_down(pdc_stay *s, pdc_seat *at, u8 *stage, const pdc_machine *machine) {
-    pdc_actor *const local = s->seat.local;
+PDC_FN void pdc_sit_down(pdc_residency *s, pdc_residency_record *at, u8 *stage, const pdc_machine *machine) {
+    pdc_actor *const local = s->record.local;
     s->at = at;
-    s->input = s->seat.input;
-    s->output = s->seat.output;
+    s->input = s->record.input;
+    s->output = s->record.output;
     local->input = (pdc_port *)(local + 1);
     local->output = local->input + 1;
     s->in_slots = local->input->slots;
@@ -40,19 +40,19 @@ PDC_FN void pdc_sit_down(pdc_stay *s, pdc_seat *at, u8 *stage, const pdc_machine
     s->out_slots = local->output->slots;
     s->out_source = local->output->source;
     s->out_mask = local->output->mask;
-    local->state = s->seat.state;
-    local->heap = s->seat.journal;
-    *(u64 *)s->seat.journal = s->seat.journal_size;
-    local->strings = s->seat.strings;
-    local->watch = &s->seat.actor->stop;
+    local->state = s->record.state;
+    local->heap = s->record.journal;
+    *(u64 *)s->record.journal = s->record.journal_size;
+    local->strings = s->record.strings;
+    local->watch = &s->record.actor->stop;
     local->fuel = -1;
-    local->input->slots = s->seat.stage ? s->seat.stage : stage;
-    local->input->mask = s->seat.stage_mask;
-    local->output->slots = s->seat.slots;
-    local->output->source = s->seat.sources;
+    local->input->slots = s->record.stage ? s->record.stage : stage;
+    local->input->mask = s->record.stage_mask;
+    local->output->slots = s->record.slots;
+    local->output->source = s->record.sources;
     s->start = s->last = pdc_clock_ns(machine);
-    s->busy_ns = s->visits = 0;
-    s->budget = s->seat.budget;
+    s->busy_ns = s->polls = 0;
+    s->budget = s->record.budget;
     s->copied = local->produced;
     s->published = local->output->head;
     s->consumed = local->input->tail;
@@ -63,15 +63,15 @@ PDC_FN void pdc_sit_down(pdc_stay *s, pdc_seat *at, u8 *stage, const pdc_machine
 }
 
 /* All lanes: begin a residency, in as few trips over the bus as there are addresses to follow. */
-PDC_FN void pdc_arrive(pdc_stay *s, pdc_seat *at, u8 *stage, const pdc_machine *machine) {
-    pdc_fetch(&s->seat, at, sizeof(pdc_seat) / 8);
+PDC_FN void pdc_arrive(pdc_residency *s, pdc_residency_record *at, u8 *stage, const pdc_machine *machine) {
+    pdc_fetch(&s->record, at, sizeof(pdc_residency_record) / 8);
     pdc_together();
-    pdc_actor *const local = s->seat.local;
-    pdc_fetch_joined(local, {s->seat.actor, s->seat.input, s->seat.output});
+    pdc_actor *const local = s->record.local;
+    pdc_fetch_joined(local, {s->record.actor, s->record.input, s->record.output});
     pdc_together();
-    if (s->seat.load) {
-        pdc_copy(s->seat.state, s->seat.mirror, s->seat.state_size);
-        pdc_copy(s->seat.strings, local->strings, 8 * s->seat.string_count);
+    if (s->record.load) {
+        pdc_copy(s->record.state, s->record.mirror, s->record.state_size);
+        pdc_copy(s->record.strings, local->strings, 8 * s->record.string_count);
         pdc_together();
     }
     if (pdc_first_lane()) pdc_sit_down(s, at, stage, machine); /* the same lane looks next */
@@ -79,8 +79,8 @@ PDC_FN void pdc_arrive(pdc_stay *s, pdc_seat *at, u8 *stage, const pdc_machine *
 
 /* How many messages may be dealt out: those for whose outputs there is room, whatever they send.
    Outputs that wait for room are beyond the bound already. */
-PDC_FN u64 pdc_fits(const pdc_stay *s) {
-    const pdc_actor *const local = s->seat.local;
+PDC_FN u64 pdc_fits(const pdc_residency *s) {
+    const pdc_actor *const local = s->record.local;
     const pdc_port *const out = local->output;
     const u64 waiting = local->produced - out->tail;
     if (!PDC_INDEPENDENT || out->policy != PDC_BLOCK || waiting > out->bound) return 0;
@@ -89,20 +89,20 @@ PDC_FN u64 pdc_fits(const pdc_stay *s) {
 
 /* What does the host want, and what is there to do?  The outputs' tail is looked at after the
    inputs' head: whoever took an output before sending this message has made room for it. */
-PDC_FN void pdc_look(pdc_stay *s) {
-    pdc_actor *const local = s->seat.local;
+PDC_FN void pdc_look(pdc_residency *s) {
+    pdc_actor *const local = s->record.local;
     pdc_port *const in = local->input, *const out = local->output;
     u32 leave, stop;
-    const u64 head = pdc_poll(&s->at->leave, &s->seat.actor->stop, &s->input->head, &leave, &stop);
+    const u64 head = pdc_poll(&s->at->leave, &s->record.actor->stop, &s->input->head, &leave, &stop);
     s->leave = stop ? (u32)PDC_LEAVE_NOW : leave;
     if (in->policy == PDC_DROP_OLDEST && head - in->tail > in->bound) {
         local->skipped += head - in->bound - in->tail;
         in->tail = head - in->bound;
     }
     u64 count = head - in->tail;
-    if (count > s->seat.peak) s->seat.peak = count;
-    if (count > s->seat.stage_mask + 1) count = s->seat.stage_mask + 1;
-    if (count > s->seat.burst && !PDC_INDEPENDENT) count = s->seat.burst;
+    if (count > s->record.peak) s->record.peak = count;
+    if (count > s->record.stage_mask + 1) count = s->record.stage_mask + 1;
+    if (count > s->record.burst && !PDC_INDEPENDENT) count = s->record.burst;
     if (count > s->budget) count = s->budget;
     s->tail = out->tail;
     if (out->policy == PDC_REJECT || s->status != PDC_IDLE
@@ -113,12 +113,12 @@ PDC_FN void pdc_look(pdc_stay *s) {
     s->first = in->tail;
     s->count = count;
     s->run = count > 0 || s->status == PDC_MORE || out->tail != s->tail;
-    ++s->visits;
+    ++s->polls;
 }
 
 /* One burst over what has been staged. */
-PDC_FN void pdc_run(pdc_stay *s, const pdc_machine *machine) {
-    pdc_actor *const local = s->seat.local;
+PDC_FN void pdc_run(pdc_residency *s, const pdc_machine *machine) {
+    pdc_actor *const local = s->record.local;
     pdc_port *const in = local->input, *const out = local->output;
     if (in->policy == PDC_DROP_OLDEST && s->count) { /* were slots overwritten meanwhile? */
         pdc_fence();
@@ -130,7 +130,7 @@ PDC_FN void pdc_run(pdc_stay *s, const pdc_machine *machine) {
     in->policy = PDC_BLOCK; /* nobody overwrites the stage */
     in->head = s->first + s->count;
     const u64 began = pdc_clock_ns(machine);
-    s->status = pdc_burst(local, s->seat.burst < s->budget ? s->seat.burst : s->budget);
+    s->status = pdc_burst(local, s->record.burst < s->budget ? s->record.burst : s->budget);
     const u64 now = pdc_clock_ns(machine);
     in->policy = policy;
     s->budget -= in->tail - s->first;
@@ -146,11 +146,11 @@ PDC_FN void pdc_run(pdc_stay *s, const pdc_machine *machine) {
 }
 
 /* The figures that the host may look at in the middle of a residency. */
-PDC_FN void pdc_report(pdc_stay *s) {
-    const pdc_actor *const local = s->seat.local;
-    pdc_actor *const host = s->seat.actor;
+PDC_FN void pdc_report(pdc_residency *s) {
+    const pdc_actor *const local = s->record.local;
+    pdc_actor *const host = s->record.actor;
     pdc_store_relaxed_u64(&s->at->busy_ns, s->busy_ns);
-    pdc_store_relaxed_u64(&s->at->peak, s->seat.peak);
+    pdc_store_relaxed_u64(&s->at->peak, s->record.peak);
     pdc_store_relaxed_u64(&host->processed, local->processed);
     pdc_store_relaxed_u64(&host->sent, local->sent);
     pdc_store_relaxed_u64(&host->rejected, local->rejected);
@@ -160,8 +160,8 @@ PDC_FN void pdc_report(pdc_stay *s) {
 
 /* Tell the host, outputs first: what it sees consumed, it sees the answers of; and before it sees
    an output, it is counted. */
-PDC_FN void pdc_publish(pdc_stay *s) {
-    pdc_actor *const local = s->seat.local;
+PDC_FN void pdc_publish(pdc_residency *s) {
+    pdc_actor *const local = s->record.local;
     pdc_port *const in = local->input, *const out = local->output;
     s->copied += s->copies;
     if (s->run) pdc_report(s);
@@ -177,20 +177,20 @@ PDC_FN void pdc_publish(pdc_stay *s) {
 }
 
 /* Is there a reason to leave? */
-PDC_FN void pdc_decide(pdc_stay *s, u64 resident_ns, u64 visits, const pdc_machine *machine) {
-    const pdc_actor *const local = s->seat.local;
+PDC_FN void pdc_decide(pdc_residency *s, u64 resident_ns, u64 polls, const pdc_machine *machine) {
+    const pdc_actor *const local = s->record.local;
     const u64 now = pdc_clock_ns(machine);
     if (s->status > PDC_FULL || local->log_used || s->leave == PDC_LEAVE_NOW
         || (s->leave == PDC_LEAVE_WHEN_IDLE && s->count == 0 && s->status != PDC_MORE) || s->budget == 0
-        || now - s->last > s->seat.idle_ns || now - s->start > resident_ns
-        || s->visits == visits || (!PDC_PUBLISHES && local->produced != local->output->head))
+        || now - s->last > s->record.idle_ns || now - s->start > resident_ns
+        || s->polls == polls || (!PDC_PUBLISHES && local->produced != local->output->head))
         s->staying = false;
 }
 
 /* All lanes: each bursts its part of what is staged, if there is room for whatever they may send;
    nothing has happened unless all of them came to their end. */
-PDC_FN void pdc_run_side_by_side(pdc_stay *s, const pdc_machine *machine) {
-    pdc_actor *const local = s->seat.local;
+PDC_FN void pdc_run_side_by_side(pdc_residency *s, const pdc_machine *machine) {
+    pdc_actor *const local = s->record.local;
     pdc_port *const in = local->input, *const out = local->output;
     pdc_parts *const parts = &s->parts;
     if (pdc_first_lane()) {
@@ -198,7 +198,7 @@ PDC_FN void pdc_run_side_by_side(pdc_stay *s, const pdc_machine *machine) {
         if (!s->run || s->count < PDC_WORTH_DEALING || s->count > pdc_fits(s) || local->event
             || local->terminating || in->policy == PDC_DROP_OLDEST)
             parts->share = 0;
-        else if (s->visits == 1)
+        else if (s->polls == 1)
             pdc_burst(local, 0); /* no turn, but what is done once: dicts get their index */
     }
     pdc_together();
@@ -231,28 +231,28 @@ PDC_FN void pdc_run_side_by_side(pdc_stay *s, const pdc_machine *machine) {
         const u64 lane = pdc_part_of(sums, n), before = lane ? sums[lane - 1] : 0;
         const u64 to = (s->copied + n) & s->out_mask;
         const u64 from = (pdc_part_at(parts, lane) + n - before) & out->mask;
-        pdc_copy_slot(s->out_slots, to, s->seat.slots, from, s->seat.output_size);
-        if (local->carry) pdc_copy_slot(s->out_source, to, s->seat.sources, from, 8);
+        pdc_copy_slot(s->out_slots, to, s->record.slots, from, s->record.output_size);
+        if (local->carry) pdc_copy_slot(s->out_source, to, s->record.sources, from, 8);
     }
 }
 
 /* All lanes: some outputs into the host's ring, with the inputs that they answer. */
-PDC_SLOW void pdc_bring_out(pdc_stay *s, u64 to, u64 from, u64 count) {
-    pdc_actor *const local = s->seat.local;
+PDC_SLOW void pdc_bring_out(pdc_residency *s, u64 to, u64 from, u64 count) {
+    pdc_actor *const local = s->record.local;
     const u64 mask = local->output->mask;
-    pdc_copy_slots(s->out_slots, s->out_mask, to, s->seat.slots, mask, from, count,
-                   s->seat.output_size);
+    pdc_copy_slots(s->out_slots, s->out_mask, to, s->record.slots, mask, from, count,
+                   s->record.output_size);
     if (local->carry)
-        pdc_copy_slots(s->out_source, s->out_mask, to, s->seat.sources, mask, from, count, 8);
+        pdc_copy_slots(s->out_source, s->out_mask, to, s->record.sources, mask, from, count, 8);
 }
 
-/* All lanes: one visit. */
-PDC_FN void pdc_visit(pdc_stay *s, u64 resident_ns, u64 visits, const pdc_machine *machine) {
+/* All lanes: one poll. */
+PDC_FN void pdc_poll(pdc_residency *s, u64 resident_ns, u64 polls, const pdc_machine *machine) {
     if (pdc_first_lane()) pdc_look(s);
     pdc_together();
-    pdc_port *const in = s->seat.local->input;
+    pdc_port *const in = s->record.local->input;
     pdc_copy_slots(in->slots, in->mask, s->first, s->in_slots, s->in_mask, s->first, s->count,
-                   s->seat.input_size);
+                   s->record.input_size);
     pdc_together();
     if (PDC_INDEPENDENT) pdc_run_side_by_side(s, machine);
     if (pdc_first_lane()) if (!s->parts.whole) pdc_run(s, machine);
@@ -261,19 +261,19 @@ PDC_FN void pdc_visit(pdc_stay *s, u64 resident_ns, u64 visits, const pdc_machin
     pdc_together();
     if (pdc_first_lane()) {
         pdc_publish(s);
-        pdc_decide(s, resident_ns, visits, machine);
+        pdc_decide(s, resident_ns, polls, machine);
         if (s->staying && s->count == 0) pdc_pause();
     }
     pdc_together();
 }
 
 /* All lanes: leave the state and the report to the host. */
-PDC_FN void pdc_depart(pdc_stay *s) {
-    pdc_copy(s->seat.mirror, s->seat.state, s->seat.state_size);
+PDC_FN void pdc_depart(pdc_residency *s) {
+    pdc_copy(s->record.mirror, s->record.state, s->record.state_size);
     pdc_together();
     if (pdc_first_lane()) {
-        const pdc_actor *const local = s->seat.local;
-        pdc_actor *const host = s->seat.actor;
+        const pdc_actor *const local = s->record.local;
+        pdc_actor *const host = s->record.actor;
         host->event = local->event;
         host->status = s->status;
         host->code = local->code;
@@ -283,56 +283,56 @@ PDC_FN void pdc_depart(pdc_stay *s) {
         host->produced = local->produced;
         host->log_used = local->log_used;
         pdc_report(s);
-        s->at->visits = s->visits;
-        pdc_store_release_u64(&s->at->parked, s->seat.epoch);
+        s->at->polls = s->polls;
+        pdc_store_release_u64(&s->at->parked, s->record.epoch);
     }
 }
 
 #if PDC_HAS_LANES
 /* All lanes: a residency. */
-PDC_SLOW void pdc_reside(pdc_stay *stay, pdc_seat *seat, u8 *stage, u64 resident_ns, u64 visits,
+PDC_SLOW void pdc_reside(pdc_residency *residency, pdc_residency_record *record, u8 *stage, u64 resident_ns, u64 polls,
                          const pdc_machine *machine) {
-    pdc_arrive(stay, seat, stage, machine);
-    do pdc_visit(stay, resident_ns, visits, machine);
-    while (stay->staying);
-    pdc_depart(stay);
+    pdc_arrive(residency, record, stage, machine);
+    do pdc_poll(residency, resident_ns, polls, machine);
+    while (residency->staying);
+    pdc_depart(residency);
 }
 #endif
 
 #if PDC_ON_DEVICE
 #define PDC_KERNEL extern "C" __global__ void __launch_bounds__(PDC_LANE_COUNT)
-PDC_KERNEL pdc_resident(pdc_seat **seats, u64 count, u64 resident_ns) {
-    __shared__ pdc_stay stay;
+PDC_KERNEL pdc_resident(pdc_residency_record **records, u64 count, u64 resident_ns) {
+    __shared__ pdc_residency residency;
     __shared__ alignas(16) u8 stage[PDC_STAGE_BYTES];
     if (blockIdx.x < count)
-        pdc_reside(&stay, seats[blockIdx.x], stage, resident_ns, 0, nullptr);
+        pdc_reside(&residency, records[blockIdx.x], stage, resident_ns, 0, nullptr);
 }
 
-/* The same for tools that want kernels to end: so many visits, whatever the clock says. */
-PDC_KERNEL pdc_debug_step(pdc_seat **seats, u64 count, u64 visits) {
-    __shared__ pdc_stay stay;
+/* The same for tools that want kernels to end: so many polls, whatever the clock says. */
+PDC_KERNEL pdc_debug_step(pdc_residency_record **records, u64 count, u64 polls) {
+    __shared__ pdc_residency residency;
     __shared__ alignas(16) u8 stage[PDC_STAGE_BYTES];
     if (blockIdx.x < count)
-        pdc_reside(&stay, seats[blockIdx.x], stage, PDC_U64_MAX, visits, nullptr);
+        pdc_reside(&residency, records[blockIdx.x], stage, PDC_U64_MAX, polls, nullptr);
 }
 #elif defined(PDC_THREADED)
-extern "C" void pdc_threaded(pdc_seat *seat, u64 resident_ns, const pdc_machine *machine) {
-    static pdc_stay stay;
+extern "C" void pdc_threaded(pdc_residency_record *record, u64 resident_ns, const pdc_machine *machine) {
+    static pdc_residency residency;
     alignas(16) static u8 stage[PDC_STAGE_BYTES];
-    pdc_reside(&stay, seat, stage, resident_ns, 0, machine);
+    pdc_reside(&residency, record, stage, resident_ns, 0, machine);
 }
 #else
-/* Blocks in turn: a visit of each. */
-static void pdc_reside(pdc_seat **seats, u64 count, u64 resident_ns, u64 visits,
-                       pdc_machine *machine, pdc_stay *stays) {
+/* Blocks in turn: a poll of each. */
+static void pdc_reside(pdc_residency_record **records, u64 count, u64 resident_ns, u64 polls,
+                       pdc_machine *machine, pdc_residency *residencies) {
     alignas(16) u8 stage[PDC_STAGE_BYTES];
-    for (u64 n = 0; n < count; ++n) pdc_arrive(&stays[n], seats[n], stage, machine);
+    for (u64 n = 0; n < count; ++n) pdc_arrive(&residencies[n], records[n], stage, machine);
     for (u64 left = count; left;) {
         bool worked = false;
         for (u64 n = 0; n < count; ++n) {
-            pdc_stay *const s = &stays[n];
+            pdc_residency *const s = &residencies[n];
             if (!s->staying) continue;
-            pdc_visit(s, resident_ns, visits, machine);
+            pdc_poll(s, resident_ns, polls, machine);
             if (pdc_load_acquire_u64(&machine->fault)) return;
             worked = worked || s->count;
             if (!s->staying) {
@@ -346,14 +346,14 @@ static void pdc_reside(pdc_seat **seats, u64 count, u64 resident_ns, u64 visits,
 }
 
 extern "C" {
-__attribute__((visibility("default"))) u64 pdc_stay_size = sizeof(pdc_stay);
+__attribute__((visibility("default"))) u64 pdc_residency_size = sizeof(pdc_residency);
 __attribute__((visibility("default"))) void
-pdc_resident(pdc_seat **seats, u64 count, u64 resident_ns, pdc_machine *machine, void *stays) {
-    pdc_reside(seats, count, resident_ns, 0, machine, (pdc_stay *)stays);
+pdc_resident(pdc_residency_record **records, u64 count, u64 resident_ns, pdc_machine *machine, void *residencies) {
+    pdc_reside(records, count, resident_ns, 0, machine, (pdc_residency *)residencies);
 }
 __attribute__((visibility("default"))) void
-pdc_debug_step(pdc_seat **seats, u64 count, u64 visits, pdc_machine *machine, void *stays) {
-    pdc_reside(seats, count, PDC_U64_MAX, visits, machine, (pdc_stay *)stays);
+pdc_debug_step(pdc_residency_record **records, u64 count, u64 polls, pdc_machine *machine, void *residencies) {
+    pdc_reside(records, count, PDC_U64_MAX, polls, machine, (pdc_residency *)residencies);
 }
 }
 #endif

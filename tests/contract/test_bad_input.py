@@ -124,7 +124,7 @@ def test_a_body_that_does_not_lower() -> None:
     with pytest.raises(LoweringError) as caught:
         asyncio.run(talk(reader, Request(1), fallback="error"))
     where = line_of(reader, "with open")
-    assert str(caught.value) == f"`with` statement does not lower ({where})"
+    assert str(caught.value) == f"`with` statement cannot be compiled ({where})"
     assert [diagnostic.code for diagnostic in caught.value.diagnostics] == ["PDC020"]
 
 

@@ -506,7 +506,7 @@ def test_a_time_out_that_fails_is_not_waited_for_twice(way: str) -> None:
     async def probe() -> None:
         async with launched(way, impatient) as kernel:
             await kernel.request(Job(1))
-            await until(lambda: not kernel._actor.engine.gate)
+            await until(lambda: not kernel._actor.engine.run_flags)
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 kernel._actor.engine._late()
@@ -527,7 +527,7 @@ def test_a_handler_of_a_time_out_fails_in_the_same_tick(way: str) -> None:
         async with launched(way, ticking) as kernel:
             kernel._actor.engine._late()
             assert await kernel.receive() == Answer(1, -10)
-            await until(lambda: not kernel._actor.engine.gate)
+            await until(lambda: not kernel._actor.engine.run_flags)
             kernel._actor.engine._late()
             with pytest.raises(ActorFailedError) as caught:
                 await kernel.receive()

@@ -246,7 +246,7 @@ def test_a_long_message_does_not_lose_its_strings(compiled: str, run: Callable[.
             await kernel.request(Span("first", 3_000_000))
             reply = asyncio.ensure_future(kernel.request(Span("second", 30_000_000)))
             engine = kernel._actor.engine
-            await until(lambda: engine.gate & BUSY)
+            await until(lambda: engine.run_flags & BUSY)
             assert not STRINGS.collect()
             for n in range(100):
                 STRINGS.intern(f"into the slots that are free {n}")

@@ -20,7 +20,7 @@ INTERPRETED = frozenset({
     "baskets", "heartbeat", "ma_cross", "matrix_product", "ranked", "reflow_oven",
     "register_bits", "roman", "routes", "unique_players",
 })  # fmt: skip
-"""Actors that do not lower."""
+"""Actors that cannot be compiled."""
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 

@@ -262,7 +262,7 @@ class Subject:
         actor: the decorated function.
 
     Raises:
-        LoweringError: it does not lower.
+        LoweringError: it cannot be compiled.
     """
 
     def __init__(self, actor: RingKernelFunction) -> None:

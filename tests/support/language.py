@@ -133,7 +133,7 @@ def written(page: str) -> str:
                            block[3], "")  # fmt: skip
         elif block[1] == "c" and last is not None:
             kernel = load(last, prelude)[1].kernel
-            assert kernel is not None, f"the example before line {last.line} does not lower"
+            assert kernel is not None, f"the example before line {last.line} cannot be compiled"
             parts += [page[end : block.start()], f"```c\n{c_of(last, prelude, kernel)}```"]
             end = block.end()
     return "".join([*parts, page[end:]])

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler.abi import ACTOR, PORT, SEAT, Leave, Status
+from pydotcompute.compiler.abi import ACTOR, PORT, RESIDENCY_RECORD, Leave, Status
 from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.messages.codec import codec_of
@@ -216,9 +216,9 @@ class Resident(Library):
         super().__init__(kernel, path, chance)
         library = ctypes.CDLL(str(path))
         self._resident, self._machine = library.pdc_resident, _aligned(64)
-        self._stay = _aligned(ctypes.c_uint64.in_dll(library, "pdc_stay_size").value)
-        self._seat_bytes = _aligned(SEAT.itemsize)
-        self._seat = self._seat_bytes.view(SEAT)[0]
+        self._stay = _aligned(ctypes.c_uint64.in_dll(library, "pdc_residency_size").value)
+        self._seat_bytes = _aligned(RESIDENCY_RECORD.itemsize)
+        self._seat = self._seat_bytes.view(RESIDENCY_RECORD)[0]
         self._seats = np.array([self._seat_bytes.ctypes.data], "<u8")
         self._local = _aligned(ACTOR.itemsize + 2 * PORT.itemsize)
         self._working = _aligned(max(16, len(self.state)))
@@ -242,18 +242,18 @@ class Resident(Library):
 
     def _run(self, limit: int) -> int:
         """One residency."""
-        seat, count = self._seat, len(self.output.source) // 8
+        record, count = self._seat, len(self.output.source) // 8
         slots, sources = _aligned(count * self.output.slot.itemsize), _aligned(count * 8)
-        seat["slots"], seat["sources"] = slots.ctypes.data, sources.ctypes.data
-        seat["budget"], seat["epoch"] = limit, seat["epoch"] + np.uint64(1)
-        seat["leave"], seat["idle_ns"] = Leave.WHEN_IDLE, self.chance.choice([0, 20_000])
+        record["slots"], record["sources"] = slots.ctypes.data, sources.ctypes.data
+        record["budget"], record["epoch"] = limit, record["epoch"] + np.uint64(1)
+        record["leave"], record["idle_ns"] = Leave.WHEN_IDLE, self.chance.choice([0, 20_000])
         resident_ns = self.chance.choice([0, 1_000, 1 << 62])
         self._resident(
             ctypes.c_void_p(self._seats.ctypes.data), ctypes.c_uint64(1),
             ctypes.c_uint64(resident_ns), ctypes.c_void_p(self._machine.ctypes.data),
             ctypes.c_void_p(self._stay.ctypes.data),
         )  # fmt: skip
-        assert seat["parked"] == seat["epoch"]
+        assert record["parked"] == record["epoch"]
         status = int(self.actor["status"])
         if status == Status.MORE and not self.input.depth:
             return self._run(limit)  # it left, by its clock, before it had looked for more

@@ -2,7 +2,7 @@
 
 An operation on arrays is a loop over the places of its result, which is a new array; what is done
 with each item is the rule for numpy's scalars, so that types and values are numpy's.  Functions
-whose last bit numpy leaves to the processor (``exp``, ``log``, ``dot``...) do not lower.
+whose last bit numpy leaves to the processor (``exp``, ``log``, ``dot``...) cannot be compiled.
 """
 
 from __future__ import annotations
@@ -66,11 +66,11 @@ def made(b: Builder, node: ast.AST, shape: tuple[int, ...], item: Item,
     loc, size = b.loc(node), _size(shape)
     if not 0 < size <= MAX_ITEMS:
         raise OperandError(f"an array of shape {shape} is made")
-    counter = b.hole(loc, INT)
+    counter = b.fresh_local(loc, INT)
     value, block = b.nested(lambda: item(counter))
     scalar = type_ or scalar_type(value.type)
     value, more = b.nested(lambda: cast_operand(b, value, scalar))
-    target = replace(b.hole(loc, ArrayType(scalar, shape)), site=_site(node))
+    target = replace(b.fresh_local(loc, ArrayType(scalar, shape)), site=_site(node))
     b.block.append(ir.Fresh(loc, target))
     body = (*block, *more, ir.Mutate(loc, None, a.SET_ITEM, (target, counter, value)))
     bounds = [ir.Const(loc, INT, n) for n in (0, size, 1)]
@@ -217,7 +217,7 @@ def part_of(b: Builder, node: ast.Subscript, base: ir.Expr) -> ir.Expr:
         else:
             one = ArrayType(base.type.item, (size,))
             plain = ast.copy_location(ast.Subscript(node.value, index, ast.Load()), node)
-            fixed.append((b.stable(array_place(b, plain, one, indices(b, plain, one))), stride))
+            fixed.append((b.duplicable(array_place(b, plain, one, indices(b, plain, one))), stride))
     return _copied_part(b, node, base, tuple(shape), axes, fixed)
 
 
@@ -353,7 +353,7 @@ def dtype_of(b: Builder, node: ast.Call, at: int) -> ScalarType:
     """The dtype that a call is given, from its argument ``at`` on or by name."""
     given = [*node.args[at:], *(k.value for k in node.keywords if k.arg == "dtype")]
     if any(k.arg != "dtype" for k in node.keywords) or len(given) > 1:
-        raise OperandError(f"these arguments of `{ast.unparse(node.func)}` do not lower")
+        raise OperandError(f"these arguments of `{ast.unparse(node.func)}` cannot be compiled")
     if not given:
         return F64
     found = b.evaluate(given[0])
@@ -390,7 +390,7 @@ REDUCTIONS: dict[str, Callable[..., ir.Expr]] = {
 def _method(name: str) -> Callable[[Builder, ast.Call, ir.Expr], ir.Expr]:
     def rule(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
         if node.args:
-            raise OperandError(f"`{name}` along an axis does not lower")
+            raise OperandError(f"`{name}` along an axis cannot be compiled")
         base = base if isinstance(base, ir.Local) else b.temporary(base)
         return REDUCTIONS[name](b, node, base, **options(b, name, node.keywords))
 
@@ -401,7 +401,7 @@ def options(b: Builder, name: str, words: list[ast.keyword]) -> dict[str, int]:
     """The keyword arguments of a reduction: ``ddof``."""
     given = {str(word.arg): _constant(b, word.value) for word in words}
     if given and (name not in ("var", "std") or given.keys() != {"ddof"}):
-        raise OperandError(f"`{name}` with these keyword arguments does not lower")
+        raise OperandError(f"`{name}` with these keyword arguments cannot be compiled")
     return {key: value for key, value in given.items() if value is not None}
 
 

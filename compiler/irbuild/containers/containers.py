@@ -53,7 +53,7 @@ def mutate(b: Builder, node: ast.AST, primitive: Primitive, *args: ir.Expr) -> N
 def taken(b: Builder, node: ast.AST, type_: Type, primitive: Primitive, *args: ir.Expr) -> ir.Expr:
     """Changes a container and keeps what that gives."""
     b.effects = True
-    target = b.hole(b.loc(node), type_)
+    target = b.fresh_local(b.loc(node), type_)
     change = before_change(b, args[0], primitive)
     b.block.append(ir.Mutate(b.loc(node), target, primitive, args))
     after_change(b, args[0], change)
@@ -75,7 +75,7 @@ def grown(b: Builder, place: ir.Expr, item: Type, key: Type | None = None) -> Ty
             where = type_ if is_key(key or NEVER) else "dict"
             raise OperandError(f"a {key} as key of a {where}")
         if isinstance(item, CONTAINERS):
-            raise OperandError("containers inside containers do not lower")
+            raise OperandError("containers inside containers cannot be compiled")
         old = type_.value
     elif isinstance(type_, ArrayType):
         return type_.item
@@ -116,7 +116,7 @@ def indices(b: Builder, node: ast.Subscript, type_: Type) -> list[ir.Expr]:
         raise OperandError("an array is indexed with one int for each axis")
     found = b.sequence(parts)
     # All of them are there before the first is held against its axis.
-    return found if len(found) == 1 else [b.settled(index) for index in found]
+    return found if len(found) == 1 else [b.forced(index) for index in found]
 
 
 def key_in(b: Builder, key: ir.Expr, type_: DictType) -> ir.Expr:
@@ -155,7 +155,7 @@ def array_place(b: Builder, node: ast.AST, type_: ArrayType,
 
 def refuse_change(b: Builder, base: ir.Expr) -> NoReturn:
     """Of a container that compiled code has a copy of, where Python has the very one."""
-    if b.doubled(base):
+    if b.aliased(base):
         raise OperandError("one of several containers changes; write an `if`, with a change for "
                            "each of them")  # fmt: skip
     raise OperandError("a container that is part of a message does not change")
@@ -172,7 +172,7 @@ def store(b: Builder, target: ast.Subscript, value: ir.Expr) -> None:
         refuse_change(b, base)
     (value,), index = b.before([value], lambda: indices(b, target, base.type))
     if any(map(may_raise, index)):
-        value = b.settled(value)
+        value = b.forced(value)
     if isinstance(base.type, ArrayType):
         place = array_place(b, target, base.type, index)
         mutate(b, target, a.SET_ITEM, base, place, array_value(b, value, base.type.item))
@@ -243,7 +243,7 @@ def _adder(primitive: Primitive) -> Method:
 def _taker(primitive: Primitive) -> Method:
     def rule(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
         if node.args:
-            raise OperandError("`pop` at an index does not lower")
+            raise OperandError("`pop` at an index cannot be compiled")
         return taken(b, node, c.item_type(base.type), primitive, base)
 
     return rule
@@ -277,7 +277,7 @@ def _dict_get(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     if base.type.key == NEVER:
         return b.picked([key, default], 1)
     loc = b.loc(node)
-    key, default = b.stable(key_in(b, key, base.type)), b.settled(default)
+    key, default = b.duplicable(key_in(b, key, base.type)), b.forced(default)
     value = op(loc, base.type.value, c.VALUE_OR, base, key)
     result = join(base.type.value, default.type)
     present = op(loc, BOOL, c.CONTAINS, base, key)
@@ -289,7 +289,7 @@ def _dict_setdefault(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     key, value = b.sequence(node.args)
     grown(b, base, value.type, key.type)
     loc = b.loc(node)
-    key, value = b.stable(key_in(b, key, base.type)), b.settled(value)
+    key, value = b.duplicable(key_in(b, key, base.type)), b.forced(value)
     value = b.convert(value, base.type.value)
     missing = negate(op(loc, BOOL, c.CONTAINS, base, key))
     _, added = b.branch(dict(b.env or {}), lambda: mutate(b, node, c.SET, base, key, value))
@@ -305,12 +305,12 @@ def _dict_pop(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
         if rest:
             return b.picked([key, rest[0]], 1)
         raise OperandError("nothing was put into the dict")
-    key = b.stable(key_in(b, key, base.type))
+    key = b.duplicable(key_in(b, key, base.type))
     if not rest:
         return taken(b, node, base.type.value, c.TAKE, base, key)
-    default = b.stable(rest[0])
+    default = b.duplicable(rest[0])
     result = join(base.type.value, default.type)
-    target = b.hole(loc, result)
+    target = b.fresh_local(loc, result)
     type_ = base.type
 
     def take() -> None:
@@ -372,10 +372,10 @@ def make_list(b: Builder, node: ast.AST, values: Sequence[ir.Expr]) -> ir.Expr:
         item = join(item, value.type)
     site = (getattr(node, "lineno", 0), getattr(node, "col_offset", 0), getattr(node, TAG, ""))
     item = join(item, b.facts.list_items.get(site, NEVER))
-    values = [b.stable(value) for value in values]
+    values = [b.duplicable(value) for value in values]
     room = min(getattr(node, ROOM, 0), GROWING_CAPACITY)
     capacity = max(LOCAL_CAPACITY, len(values), room)
-    target = b.hole(b.loc(node), ListType(item, capacity))
+    target = b.fresh_local(b.loc(node), ListType(item, capacity))
     target = replace(target, site=site)
     b.block.append(ir.Fresh(b.loc(node), target))
     for value in values:

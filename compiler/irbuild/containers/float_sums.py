@@ -60,5 +60,5 @@ def sum_step(b: Builder, node: ast.Call) -> ir.Expr:
         return apply(b, "+", left, right, b.loc(node))
 
     total, item = b.sequence(node.args)
-    total, item = b.stable(total), b.stable(item)
+    total, item = b.duplicable(total), b.duplicable(item)
     return b.split(total, lambda one: b.split(item, lambda other: add(one, other)))

@@ -139,10 +139,10 @@ def _over_table(b: Builder, node: ast.expr, value: Static | ir.Expr, what: str) 
 def over(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
     """A loop over a container or tuple."""
     loc = b.loc(node)
-    if doubled := b.doubled(value):
+    if aliased := b.aliased(value):
         # A loop over a copy, which must not show that it is one.
         run = over(b, node, replace(b.temporary(value), part=True))
-        return replace(run, places=doubled, is_copy=True)
+        return replace(run, places=aliased, is_copy=True)
     value = b.container(value)
     if isinstance(value.type, DictType):
         return _over_dict(b, node, value, "keys")
@@ -151,7 +151,7 @@ def over(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
         count = ir.Const(loc, INT, value.type.shape[0])
         return Run(count, lambda at: row(b, node, whole, at))
     if isinstance(value.type, (ListType, DequeType, ArrayType)):
-        place = value if isinstance(value, ir.Local) else b.stable(value)
+        place = value if isinstance(value, ir.Local) else b.duplicable(value)
         type_ = c.item_type(value.type)
         length = op(loc, INT, c.LENGTH, place)
         return Run(length, lambda at: op(loc, type_, c.ITEM, place, at), places=_places(place))
@@ -165,7 +165,7 @@ def over(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
 def _over_tuple(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
     if rows_of(value) is not None:
         return _over_table(b, node, value, "keys")
-    parts = [b.stable(item) for item in items_of(b, value)]
+    parts = [b.duplicable(item) for item in items_of(b, value)]
     return Run(ir.Const(b.loc(node), INT, len(parts)), lambda at: pick(b, parts, at))
 
 
@@ -211,7 +211,7 @@ def _enumerate(b: Builder, node: ast.Call) -> Run:
     if len(given) > 1 or any(k.arg != "start" for k in node.keywords):
         raise OperandError("`enumerate` takes an iterable and a start")
     if given:
-        start = b.stable(b.convert(b.expression(given[0]), INT))
+        start = b.duplicable(b.convert(b.expression(given[0]), INT))
 
     def item(at: ir.Expr) -> ir.Expr:
         number = apply(b, "+", start, at, loc)
@@ -224,9 +224,9 @@ def _enumerate(b: Builder, node: ast.Call) -> Run:
 def _zip(b: Builder, node: ast.Call) -> Run:
     runs = [_dense(b, arg) for arg in node.args]
     loc = b.loc(node)
-    length = b.stable(runs[0].length)
+    length = b.duplicable(runs[0].length)
     for run in runs[1:]:
-        other = b.stable(run.length)
+        other = b.duplicable(run.length)
         shorter = compare(b, "<", other, length)
         length = b.temporary(ir.Cond(loc, INT, shorter, other, length))
 
@@ -243,13 +243,13 @@ def _reversed(b: Builder, node: ast.Call) -> Run:
         raise OperandError("`reversed` of a generator")
     inner = _dense(b, node.args[0])
     loc = b.loc(node)
-    last = b.stable(apply(b, "-", inner.length, ir.Const(loc, INT, 1), loc))
+    last = b.duplicable(apply(b, "-", inner.length, ir.Const(loc, INT, 1), loc))
     return Run(inner.length, lambda at: inner.item(apply(b, "-", last, at, loc)),
                places=inner.places, is_copy=inner.is_copy)  # fmt: skip
 
 
 def _range(b: Builder, node: ast.Call) -> Run:
-    start, stop, step = (b.stable(part) for part in range_bounds(b, node))
+    start, stop, step = (b.duplicable(part) for part in range_bounds(b, node))
     loc = b.loc(node)
     length = op(loc, INT, arrays.RANGE_LENGTH, start, stop, step)
     return Run(b.temporary(length), lambda at: op(loc, INT, arrays.RANGE_ITEM, start, at, step))
@@ -286,7 +286,7 @@ def sliced(b: Builder, node: ast.Subscript, base: ir.Expr | None = None) -> ir.E
     found = base or b.evaluate(node.value)
     whole = node.value
     if isinstance(found, ir.Expr) and not (_is_fixed(found) and _is_quiet(node.slice)):
-        whole = b.held(found, node, "whole")
+        whole = b.bind_fresh(found, node, "whole")
     node = placed(ast.Subscript(whole, node.slice, ast.Load()), node)
     low, high, step = slice_bounds(b, node)
     at = b.fresh_name("at")

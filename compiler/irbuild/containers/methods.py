@@ -55,7 +55,7 @@ def _read(b: Builder, name: str, node: ast.AST) -> ir.Expr:
 
 def _arguments(node: ast.Call, name: str, least: int, most: int) -> list[ast.expr]:
     if not least <= len(node.args) <= most:
-        raise OperandError(f"`{name}` with {len(node.args)} arguments does not lower")
+        raise OperandError(f"`{name}` with {len(node.args)} arguments cannot be compiled")
     return node.args
 
 
@@ -243,13 +243,13 @@ def delete(b: Builder, node: ast.Delete) -> None:
     """``del d[key]``, ``del xs[i]``, ``del xs[low:high]``."""
     for target in node.targets:
         if not isinstance(target, ast.Subscript):
-            b.fail("PDC020", target, "`del` of a name does not lower")
+            b.fail("PDC020", target, "`del` of a name cannot be compiled")
         base = b.expression(target.value)
         if isinstance(base.type, (ListType, DequeType)):
             delete_item(b, target, base)
             continue
         if not isinstance(base.type, DictType):
-            b.fail("PDC020", target, f"`del` of an item of a {base.type} does not lower")
+            b.fail("PDC020", target, f"`del` of an item of a {base.type} cannot be compiled")
         key = b.expression(target.slice)
         if base.type.key == NEVER:
             b.raise_here(raising(b.loc(target), NEVER, "PDC_DEOPT_TYPE"))

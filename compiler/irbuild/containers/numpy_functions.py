@@ -42,7 +42,8 @@ def call_numpy(b: Builder, node: ast.Call, function: Any) -> ir.Expr | None:
     """``np.sqrt(x)``, ``np.mean(a)``, ``np.zeros(3)``...; None for another function."""
     if isinstance(function, np.ufunc) or function is np.clip:
         if node.keywords:
-            raise OperandError(f"keyword arguments of `{ast.unparse(node.func)}` do not lower")
+            called = ast.unparse(node.func)
+            raise OperandError(f"keyword arguments of `{called}` cannot be compiled")
         args = b.sequence(node.args)
         if any(isinstance(arg.type, ArrayType) for arg in args):
             return elementwise(b, node, args, lambda v: ufunc_of(b, function, v, node))
@@ -117,7 +118,7 @@ def _array(b: Builder, node: ast.Call) -> ir.Expr:
     if not kinds or not kinds <= {BOOL, INT, FLOAT, F64} or (BOOL in kinds and len(kinds) > 1):
         raise OperandError("`np.array` of these types")
     item = NP_BOOL if kinds == {BOOL} else I64 if kinds == {INT} else F64
-    values = [b.stable(value) for value in values]
+    values = [b.duplicable(value) for value in values]
     loc = b.loc(node)
     result = made(b, node, (len(values),), lambda at: ir.Const(loc, item, item.dtype.type(0)))
     for n, value in enumerate(values):
@@ -162,7 +163,7 @@ def _roll(b: Builder, node: ast.Call) -> ir.Expr:
     if not isinstance(base.type, ArrayType) or len(base.type.shape) != 1 or node.keywords:
         raise OperandError("`np.roll` of an array of one axis and an int")
     size, item, loc = base.type.shape[0], base.type.item, b.loc(node)
-    turns = b.stable(b.convert(shift, INT))
+    turns = b.duplicable(b.convert(shift, INT))
     first = b.temporary(apply(b, "%", turns, ir.Const(loc, INT, size), loc))
     return made(b, node, (size,), lambda at: op(
         loc, item, a.ARRAY_ITEM, base, op(loc, INT, a.rolled(size), at, first)))  # fmt: skip

@@ -41,7 +41,7 @@ def keywords_of(node: ast.Call, *known: str) -> dict[str, ast.expr]:
     """The keyword arguments of a call that takes only some."""
     for word in node.keywords:
         if word.arg not in known:
-            raise OperandError(f"the keyword argument {word.arg!r} does not lower")
+            raise OperandError(f"the keyword argument {word.arg!r} cannot be compiled")
     return {str(word.arg): word.value for word in node.keywords}
 
 
@@ -88,7 +88,7 @@ def ahead(b: Builder, node: ast.Call, source: ast.expr,
         if statements or may_raise(value):
             return _held_ahead(b, node, source, others)
         values.append(value)
-    return source, [b.held(value, node, "given") for value in values]
+    return source, [b.bind_fresh(value, node, "given") for value in values]
 
 
 def _does_nothing(b: Builder, node: ast.expr) -> bool:
@@ -113,21 +113,21 @@ def _held_ahead(b: Builder, node: ast.Call, source: ast.expr,
                 others: Sequence[ast.expr]) -> tuple[ast.expr, list[ast.expr]]:  # fmt: skip
     lazy = generator(b, source)
     if isinstance(source, ast.ListComp) or lazy is None:
-        source = b.held(b.expression(source), node, "source")
+        source = b.bind_fresh(b.expression(source), node, "source")
     else:
         source, loop = lazy, lazy.generators[0]
         if isinstance(loop.iter, ast.Call):
             if not all(isinstance(arg, ast.Constant) for arg in loop.iter.args):
                 raise OperandError("a generator over what is computed, and another argument")
         elif not isinstance(loop.iter, (ast.Name, ast.Constant)):
-            first = ast.comprehension(loop.target, b.held(b.expression(loop.iter), node, "source"),
-                                      loop.ifs, 0)  # fmt: skip
+            source = b.bind_fresh(b.expression(loop.iter), node, "source")
+            first = ast.comprehension(loop.target, source, loop.ifs, 0)
             source = ast.GeneratorExp(lazy.elt, [first, *lazy.generators[1:]])
             ast.copy_location(source, lazy)
     names: list[ast.expr] = []
     for other in others:
         is_known = isinstance(other, ast.Constant)
-        names.append(other if is_known else b.held(b.expression(other), node, "given"))
+        names.append(other if is_known else b.bind_fresh(b.expression(other), node, "given"))
     return source, names
 
 

@@ -146,7 +146,7 @@ def sort_method(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     assert isinstance(base.type, ListType)
     out = b.fresh_name("list")
     b.bind(out, base)
-    reverse = [part if isinstance(part, ast.Constant) else b.held(b.expression(part), node)
+    reverse = [part if isinstance(part, ast.Constant) else b.bind_fresh(b.expression(part), node)
                for part in given(words, "reverse")]  # fmt: skip
     if "key" not in words and _is_number(base.type.item):
         sort_list(b, node, out, None, *reverse)

@@ -21,7 +21,7 @@ MAX_ATTEMPTS = 200
 """Each attempt to build a function learns something of a name or a place in it, and mostly all."""
 
 _LEARNT = (
-    "env", "views", "doubles", "received", "made", "made_all", "kept", "changed", "returns",
+    "env", "views", "aliases", "received", "made", "made_all", "kept", "changed", "returns",
     "effects", "nevers", "wider", "header_of", "temporaries", "made_up",
 )  # fmt: skip
 """What a builder learns from what it builds, but for the numbers of locals."""

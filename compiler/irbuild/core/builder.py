@@ -30,7 +30,7 @@ from pydotcompute.compiler.irbuild.core import enum_values as build_enums
 from pydotcompute.compiler.irbuild.core.convert import NoneOperandError, OperandError, raising
 from pydotcompute.compiler.irbuild.core.evaluation_order import Ordered
 from pydotcompute.compiler.irbuild.core.facts import Facts
-from pydotcompute.compiler.irbuild.core.scope import FORGOTTEN, Dropped, Restart, Var
+from pydotcompute.compiler.irbuild.core.scope import POISONED, Dropped, Restart, Var
 from pydotcompute.compiler.irbuild.core.unit import (
     LoopFrame,
     Nest,
@@ -157,7 +157,7 @@ class Builder(Ordered):
 
     def fail(self, code: str, node: ast.AST, message: str, *, notes: Sequence[str] = (),
              hint: str | None = None) -> NoReturn:  # fmt: skip
-        """This construct does not lower."""
+        """This construct cannot be compiled."""
         found = Diagnostics(self.source)
         found.error(code, node, message, notes=tuple(notes), hint=hint)
         found.raise_if_any()
@@ -180,13 +180,13 @@ class Builder(Ordered):
         """The value of ``node``, or the Python object it names."""
         rule = self.EXPRESSIONS.get(type(node))
         if rule is None:
-            self.fail("PDC021", node, f"`{self.spelled(node)}` does not lower")
+            self.fail("PDC021", node, f"`{self.spelled(node)}` cannot be compiled")
         before = self.nevers
         try:
             result = rule(self, node)
         except OperandError as error:
             # What is None alone in this round may be something else in the next.
-            waits = isinstance(error, NoneOperandError) and not self.unit.settled
+            waits = isinstance(error, NoneOperandError) and not self.unit.types_final
             self.unit.waits |= waits
             if self.nevers == before and not waits:
                 self.fail("PDC102", node, f"`{self.spelled(node)}`: {error}")
@@ -226,7 +226,7 @@ class Builder(Ordered):
         if self.env is None:
             return ir.none(self.loc(node))
         var = self.env.get(node.id)
-        if var is FORGOTTEN:
+        if var is POISONED:
             raise Poisoned
         if var is None and node.id in self.statics:
             return self.constant(self.statics[node.id], self.loc(node))
@@ -277,12 +277,12 @@ class Builder(Ordered):
             return True
         return super().is_made(value)
 
-    def settled(self, value: ir.Expr) -> ir.Expr:
+    def forced(self, value: ir.Expr) -> ir.Expr:
         """``value``; what it raises, it raises here."""
-        made, settled = self.is_made(value), super().settled(value)
-        if made and isinstance(settled, ir.Local):
-            self.made.add(settled.name)
-        return settled
+        made, forced = self.is_made(value), super().forced(value)
+        if made and isinstance(forced, ir.Local):
+            self.made.add(forced.name)
+        return forced
 
     def changes(self, node: ir.Node, message: ir.Local) -> bool:
         """Whether a node of the IR changes the message in a local, itself or by a call."""
@@ -334,7 +334,7 @@ class Builder(Ordered):
     # --- statements ------------------------------------------------------------------------------
 
     def statements(self, nodes: Sequence[ast.stmt]) -> None:
-        """Builds ``nodes`` into the block; reports every statement that does not lower."""
+        """Builds ``nodes`` into the block; reports every statement that cannot be compiled."""
         for fused in self.FUSIONS:
             nodes = fused(self, nodes)
         for node in nodes:
@@ -343,7 +343,7 @@ class Builder(Ordered):
             rule = self.STATEMENTS.get(type(node))
             try:
                 if rule is None:
-                    self.fail("PDC021", node, f"`{self.spelled(node)}` does not lower")
+                    self.fail("PDC021", node, f"`{self.spelled(node)}` cannot be compiled")
                 try:
                     rule(self, node)
                 except OperandError as error:
@@ -361,7 +361,7 @@ class Builder(Ordered):
         """After a problem: the names it binds are unknown, and no news when read."""
         for name in bound_names([node]):
             if self.env is not None:
-                self.env[name] = FORGOTTEN
+                self.env[name] = POISONED
 
     def schema(self, cls: type, node: ast.AST) -> Any:
         """The record of a message class."""

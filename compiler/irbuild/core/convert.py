@@ -4,7 +4,7 @@
 ``narrow`` goes from a union to a member, ``convert`` the ways that contract section 9.2 allows,
 ``split`` applies a rule to each type that a value may have.
 
-A rule that does not lower for some operand types raises ``OperandError``; of a union's member,
+A rule that cannot be compiled for some operand types raises ``OperandError``; of a union's member,
 ``split`` makes what Python does there: an exception at run time, or the interpreter's turn.
 """
 
@@ -54,7 +54,7 @@ from pydotcompute.compiler.types.types import (
 
 
 class OperandError(Exception):
-    """An operation that does not lower for these operand types; the text says which."""
+    """An operation that cannot be compiled for these operand types; the text says which."""
 
     code = "PDC_DEOPT_TYPE"
     """What happens where a value of such a type is met among others: the interpreter decides."""
@@ -91,18 +91,18 @@ class Converter:
             known = self._names[name, type_] = name if count == 1 else f"{name}%{count}"
         return ir.Local(loc, type_, known)
 
-    def hole(self, loc: Location, type_: Type) -> ir.Local:
+    def fresh_local(self, loc: Location, type_: Type) -> ir.Local:
         """A new local without a value yet."""
         self.temporaries += 1
         return ir.Local(loc, type_, f"%{self.temporaries}")
 
     def temporary(self, value: ir.Expr) -> ir.Local:
         """A new local that holds ``value`` from here on."""
-        target = self.hole(value.loc, value.type)
+        target = self.fresh_local(value.loc, value.type)
         self.block.append(ir.Assign(value.loc, target, value))
         return target
 
-    def stable(self, value: ir.Expr) -> ir.Expr:
+    def duplicable(self, value: ir.Expr) -> ir.Expr:
         """``value`` in a form that may be written twice: computed once."""
         if isinstance(value, (ir.Const, ir.Local)):
             return value
@@ -139,7 +139,7 @@ class Converter:
         members = members_of(value.type)
         if len(members) == 1 and not isinstance(value.type, UnionType):
             return function(value)
-        value = self.stable(value)
+        value = self.duplicable(value)
         done: list[tuple[Type, ir.Expr]] = []
         refused: list[tuple[Type, str]] = []
         for member in members:
@@ -197,7 +197,7 @@ class Converter:
             return raising(value.loc, target, code_of(value))
         if isinstance(source, UnionType):
             if isinstance(target, UnionType) and set(source.members) <= set(target.members):
-                value = self.stable(value)
+                value = self.duplicable(value)
                 return self.chain(value, [
                     (m, ir.Wrap(value.loc, target, ir.As(value.loc, m, value)))
                     for m in source.members
@@ -268,7 +268,7 @@ class Converter:
         refused = raising(value.loc, value.type, "PDC_DEOPT_TYPE")
         if isinstance(value, ir.Const):
             return value if value.value in target.values else refused
-        value = self.stable(value)
+        value = self.duplicable(value)
         same = binary("==", value.type, value.type)
         assert same is not None, f"{target} of {value.type}"
         test: ir.Expr | None = None
@@ -282,14 +282,14 @@ class Converter:
     def _into_optional(self, value: ir.Expr, target: OptionalType) -> ir.Expr:
         """``value`` for a field whose values are ``None``, or some that are checked."""
         union, item = in_body(target), in_body(target.item)
-        value = self.stable(self.convert(value, union))
+        value = self.duplicable(self.convert(value, union))
         known = self.convert(ir.As(value.loc, item, value), target.item)
         arms = [(NONE, value), (item, ir.Wrap(value.loc, union, known))]
         return self.chain(value, arms)
 
     def _into_list(self, value: ir.Expr, source: ListType, target: ListType) -> ir.Expr:
         if source.item == NEVER:
-            empty = self.hole(value.loc, target)
+            empty = self.fresh_local(value.loc, target)
             self.block.append(ir.Fresh(value.loc, empty))
             return empty
         if source.item == target.item or (source.item, target.item) in ((INT, FLOAT), (INT, WIDE)):
@@ -300,9 +300,9 @@ class Converter:
                   function: Callable[[ir.Expr], ir.Expr]) -> ir.Expr:  # fmt: skip
         """A new list with what ``function`` makes of each item of another one."""
         assert isinstance(value.type, ListType)
-        loc, made = value.loc, self.hole(value.loc, in_body(target))
+        loc, made = value.loc, self.fresh_local(value.loc, in_body(target))
         source = value if isinstance(value, ir.Local) else self.temporary(value)
-        at, outer = self.hole(loc, INT), self.block
+        at, outer = self.fresh_local(loc, INT), self.block
         self.block = []
         try:
             item = self.temporary(ir.Op(loc, value.type.item, ITEM, (source, at)))
@@ -320,7 +320,7 @@ class Converter:
     def _into_tuple(self, value: ir.Expr, source: TupleType, target: TupleType) -> ir.Expr:
         if len(source.items) != len(target.items):
             raise OperandError("tuples of different lengths")
-        value = value if isinstance(value, ir.Tuple) else self.stable(value)
+        value = value if isinstance(value, ir.Tuple) else self.duplicable(value)
         parts = (
             value.items if isinstance(value, ir.Tuple)
             else [ir.Item(value.loc, t, value, n) for n, t in enumerate(source.items)]

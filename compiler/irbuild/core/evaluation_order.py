@@ -5,7 +5,7 @@ A value that a rule has built is an expression that nobody has evaluated yet.  S
 - builds operands that stand side by side with ``sequence``: what a later one does cannot change
   an earlier one, and comes after what an earlier one raises;
 - makes what is looked at only on some condition, left out, or followed by an effect of the rule's
-  own ``settled`` first: an error in it is not lost, and comes before the effect;
+  own ``forced`` first: an error in it is not lost, and comes before the effect;
 - builds what Python evaluates only on some condition with ``alternatives``, which also knows
   what became of the names that were bound on the way;
 - never builds the same syntax twice: it gives the value a made-up name (``held``).
@@ -90,11 +90,11 @@ class Ordered(Scope):
             node.target, getattr(node.target, "base", None)
         )  # fmt: skip
 
-    def settled(self, value: ir.Expr) -> ir.Expr:
+    def forced(self, value: ir.Expr) -> ir.Expr:
         """``value``; what it raises, it raises here."""
         return self.temporary(value) if may_raise(value) else value
 
-    def held(self, value: ir.Expr, node: ast.AST, base: str = "value") -> ast.Name:
+    def bind_fresh(self, value: ir.Expr, node: ast.AST, base: str = "value") -> ast.Name:
         """A made-up name for a value, to be used in made-up syntax."""
         name = self.fresh_name(base)
         self.bind(name, value)
@@ -165,9 +165,9 @@ class Ordered(Scope):
         if not binds and not any(block for _, block in paths):
             self._as_before(start, ends)
             return ir.Cond(loc, values[0].type, test, values[0], values[1])
-        target = self.hole(loc, result)
-        if doubled := self.doubled(ir.Cond(loc, result, test, values[0], values[1])):
-            self.doubles[target.name] = doubled
+        target = self.fresh_local(loc, result)
+        if aliased := self.aliased(ir.Cond(loc, result, test, values[0], values[1])):
+            self.aliases[target.name] = aliased
             target = replace(target, part=True)
         for value, (end, block) in zip(values, paths, strict=True):
             if end is not None:
@@ -184,8 +184,8 @@ class Ordered(Scope):
         for name, var in start.items():
             ways = [end.get(name) for end in ends]
             if isinstance(var, Var) and self.env is not None:
-                sole = all(isinstance(way, Var) and way.sole for way in ways)
-                self.env[name] = replace(var, sole=var.sole and sole)
+                unique = all(isinstance(way, Var) and way.unique for way in ways)
+                self.env[name] = replace(var, unique=var.unique and unique)
 
 
 def _binds(before: Env, after: Env, *, views: bool) -> bool:

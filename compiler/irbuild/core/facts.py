@@ -26,14 +26,14 @@ class Known:
     Args:
         types: the type of its local; of a name that has no one type, those of the paths.
         view: the type of its value; None: it has no one type.
-        sole: as of ``Var``.
+        unique: as of ``Var``.
         in_hand: as of ``Var``.
         part: as of ``ir.Local``.
     """
 
     types: tuple[Type, ...]
     view: Type | None = None
-    sole: bool = False
+    unique: bool = False
     in_hand: bool = False
     part: bool = False
 

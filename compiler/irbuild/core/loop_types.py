@@ -14,7 +14,7 @@ from dataclasses import replace
 from pydotcompute.compiler.diagnostics.diagnostic import Location
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.core.facts import Known
-from pydotcompute.compiler.irbuild.core.scope import FORGOTTEN, Dropped, Env, Scope, Var, view_of
+from pydotcompute.compiler.irbuild.core.scope import POISONED, Dropped, Env, Scope, Var, view_of
 from pydotcompute.compiler.types.types import CONTAINERS
 
 
@@ -27,19 +27,19 @@ def remembered(head: Env, entry: Env, made_up: int) -> dict[str, Known]:
         made_up: how many names were made up before the loop; made-up names are counted from there.
     """
     return {_shifted(name, -made_up): _known(var) for name, var in head.items()
-            if var is not FORGOTTEN and not _same(var, entry.get(name))}  # fmt: skip
+            if var is not POISONED and not _same(var, entry.get(name))}  # fmt: skip
 
 
 def remembered_exit(exit_: Env, head: Env, made_up: int) -> dict[str, Known | None]:
     """What is to be kept of the exit of a loop: its names in order, and how they differ."""
     return {_shifted(name, -made_up): None if _same(var, head.get(name)) else _known(var)
-            for name, var in exit_.items() if var is not FORGOTTEN}  # fmt: skip
+            for name, var in exit_.items() if var is not POISONED}  # fmt: skip
 
 
 def _known(var: Var | Dropped) -> Known:
     if isinstance(var, Dropped):
         return Known(var.types)
-    return Known((var.local.type,), var.view, var.sole, var.in_hand, var.local.part)
+    return Known((var.local.type,), var.view, var.unique, var.in_hand, var.local.part)
 
 
 def recalled(b: Scope, known: Mapping[str, Known], entry: Env, made_up: int, loc: Location) -> Env:
@@ -48,7 +48,7 @@ def recalled(b: Scope, known: Mapping[str, Known], entry: Env, made_up: int, loc
     for shifted, found in known.items():
         name = _shifted(shifted, made_up)
         have = entry.get(name)
-        if have is FORGOTTEN or (have is None and name in b.synthetic):
+        if have is POISONED or (have is None and name in b.synthetic):
             continue
         if not any(isinstance(type_, CONTAINERS) for type_ in found.types):
             head[name] = b.merge_name(name, [have, _one(b, name, found, loc)], loc)
@@ -75,7 +75,7 @@ def recalled_exit(b: Scope, known: Mapping[str, Known | None] | None, head: Env,
 
 def leads_to(b: Scope, env: Env, target: Env) -> bool:
     """Whether a path that ends with ``env`` may go where ``target`` is expected."""
-    return all((have := env.get(name)) is wanted or have is FORGOTTEN
+    return all((have := env.get(name)) is wanted or have is POISONED
                or isinstance(wanted.view, CONTAINERS)
                or _same(b.merge_name(name, [wanted, have], wanted.local.loc), wanted)
                for name, wanted in target.items() if isinstance(wanted, Var))  # fmt: skip
@@ -105,7 +105,7 @@ def _copies(env: Env, target: Env | None) -> tuple[list[tuple[str, ir.Local]], s
     copied = []
     for name, place in places.items():
         have = env.get(name)
-        if have is not FORGOTTEN and not (isinstance(have, Var) and have.local == place):
+        if have is not POISONED and not (isinstance(have, Var) and have.local == place):
             copied.append((name, place))
     return copied, {*places} if copied else set()
 
@@ -115,7 +115,7 @@ def _same(one: Var | Dropped | None, other: Var | Dropped | None) -> bool:
     if one is other:
         return True
     if isinstance(one, Dropped) and isinstance(other, Dropped):
-        return view_of(one) == view_of(other) and (one is FORGOTTEN) == (other is FORGOTTEN)
+        return view_of(one) == view_of(other) and (one is POISONED) == (other is POISONED)
     return one == other and _is_part(one) == _is_part(other)
 
 
@@ -126,7 +126,7 @@ def _is_part(var: Var | Dropped | None) -> bool:
 def _one(b: Scope, name: str, known: Known, loc: Location) -> Var | Dropped:
     if known.view is not None:
         local = b.local(name, known.types[0], loc)
-        return Var(local, known.view, known.sole, known.in_hand)
+        return Var(local, known.view, known.unique, known.in_hand)
     if name not in b.facts.union_names:
         return Dropped(known.types)
     wide = view_of(Dropped(known.types))

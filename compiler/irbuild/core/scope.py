@@ -60,13 +60,13 @@ class Var:
     Args:
         local: where.
         view: the type.
-        sole: of a message: no other name and no container has this object.
+        unique: of a message: no other name and no container has this object.
         in_hand: it is the message that this turn received.
     """
 
     local: ir.Local
     view: Type
-    sole: bool = False
+    unique: bool = False
     in_hand: bool = False
 
 
@@ -77,7 +77,7 @@ class Dropped:
     types: tuple[Type, ...]
 
 
-FORGOTTEN = Dropped((UNBOUND, UNBOUND))
+POISONED = Dropped((UNBOUND, UNBOUND))
 """A name whose statement did not lower: reading it is no second problem."""
 
 Env = dict[str, Var | Dropped]
@@ -106,9 +106,9 @@ class TryFrame:
 
 
 def _flags(found: list[Var | Dropped | None]) -> tuple[bool, bool]:
-    """What holds of a message on every path that binds it: ``sole`` and ``in_hand``."""
+    """What holds of a message on every path that binds it: ``unique`` and ``in_hand``."""
     bound = [var for var in found if isinstance(var, Var)]
-    return all(var.sole for var in bound), all(var.in_hand for var in bound)
+    return all(var.unique for var in bound), all(var.in_hand for var in bound)
 
 
 class Scope(Converter):
@@ -136,7 +136,7 @@ class Scope(Converter):
         """The names that still have a value when a path has ended; None on the way."""
         self.views: set[str] = set()
         """Temporaries that are copies of parts of arrays, which in numpy share their memory."""
-        self.doubles: dict[str, tuple[ir.Local, ...]] = {}
+        self.aliases: dict[str, tuple[ir.Local, ...]] = {}
         """Temporaries that are copies of containers of variables, in Python one of the same."""
         self.received: set[str] = set()
         """Names of the temporaries that hold the message in hand."""
@@ -150,8 +150,8 @@ class Scope(Converter):
 
     # --- names -------------------------------------------------------------------------------
 
-    def bind(self, name: str, value: ir.Expr, *, sole: bool = False) -> None:
-        """``name = value``; ``sole``: the value is for this name alone."""
+    def bind(self, name: str, value: ir.Expr, *, unique: bool = False) -> None:
+        """``name = value``; ``unique``: the value is for this name alone."""
         if self.env is None:
             return
         if value.type == NEVER:
@@ -159,26 +159,26 @@ class Scope(Converter):
             return
         if isinstance(value, ir.Local) and value.name in self.views and name not in self.synthetic:
             raise OperandError("a part of an array shares its memory; write `.copy()` to keep it")
-        doubled = self.doubled(value)
-        if doubled and name not in self.synthetic:
+        aliased = self.aliased(value)
+        if aliased and name not in self.synthetic:
             raise OperandError(f"{name!r} is one of several containers; choose where it is used")
         if isinstance(value.type, CONTAINERS):
             place = value if isinstance(value, ir.Local) else replace(
                 self.temporary(value), part=True
             )  # fmt: skip
-            if doubled:
-                self.doubles[place.name] = doubled
+            if aliased:
+                self.aliases[place.name] = aliased
             self.env[name] = Var(place, place.type)
             for frame in self.tries:
                 frame.assigned.setdefault(name, []).append(place.type)
             return
         target = self.local(name, value.type, value.loc)
-        made = sole and self.is_made(value)
+        made = unique and self.is_made(value)
         in_hand = any(isinstance(var, Var) and var.in_hand and var.local == value
                       for var in self.env.values())  # fmt: skip
         last = self.block[-1] if self.block else None
         if (
-            sole and isinstance(value, ir.Local) and value.name.startswith("%")
+            unique and isinstance(value, ir.Local) and value.name.startswith("%")
             and isinstance(last, (ir.Assign, ir.Receive)) and last.target == value
         ):  # fmt: skip
             # What has just been computed needs no temporary.
@@ -193,17 +193,17 @@ class Scope(Converter):
             frame.assigned.setdefault(name, []).append(value.type)
         self.keep_shadows(name)
 
-    def doubled(self, value: ir.Expr) -> tuple[ir.Local, ...]:
+    def aliased(self, value: ir.Expr) -> tuple[ir.Local, ...]:
         """The containers of variables of which compiled code has a copy here, where Python has the
         very one."""
         if isinstance(value, ir.Local):
-            return self.doubles.get(value.name, ())
+            return self.aliases.get(value.name, ())
         if not isinstance(value, ir.Cond):
             return ()
         arms = [arm.value if isinstance(arm, ir.Wrap) else arm
                 for arm in (value.then, value.orelse)]  # fmt: skip
         held = tuple(arm for arm in arms if isinstance(arm, ir.Local) and self.is_held(arm))
-        return held + tuple(place for arm in arms for place in self.doubled(arm))
+        return held + tuple(place for arm in arms for place in self.aliased(arm))
 
     def is_held(self, value: ir.Expr) -> bool:
         """Whether a value is the container of a variable, which may change."""
@@ -239,7 +239,7 @@ class Scope(Converter):
         """From here on, the message that ``name`` is bound to may have another name, too."""
         var = (self.env or {}).get(name)
         if self.env is not None and isinstance(var, Var) and holds_message(var.view):
-            self.env[name] = replace(var, sole=False)
+            self.env[name] = replace(var, unique=False)
 
     def raise_here(self, value: ir.Expr) -> None:
         """Evaluates what raises for certain: the path ends."""
@@ -299,8 +299,8 @@ class Scope(Converter):
         first = found[0]
         if first is not None and all(var is first for var in found):
             return first
-        if any(var is FORGOTTEN for var in found):
-            return FORGOTTEN
+        if any(var is POISONED for var in found):
+            return POISONED
         if isinstance(first, Var) and all(var == first for var in found):
             return first
         if isinstance(first, Var) and all(
@@ -395,7 +395,7 @@ class Scope(Converter):
             return
         for name, wanted in target.items():
             have = self.env.get(name)
-            if have is wanted or isinstance(wanted, Dropped) or have is FORGOTTEN:
+            if have is wanted or isinstance(wanted, Dropped) or have is POISONED:
                 continue
             if isinstance(have, Var) and have.local == wanted.local:
                 continue  # only what is known of it differs

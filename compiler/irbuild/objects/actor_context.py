@@ -19,7 +19,7 @@ def context_call(b: Builder, node: ast.Await) -> ir.Expr:
         b.fail("PDC022", node, "`await` of something other than the context")
     rule = {"receive": _receive, "send": _send, "wait_active": _wait}.get(call_.func.attr)
     if rule is None:
-        b.fail("PDC023", node, f"`{b.ctx}.{call_.func.attr}` does not lower")
+        b.fail("PDC023", node, f"`{b.ctx}.{call_.func.attr}` cannot be compiled")
     return rule(b, call_)
 
 
@@ -57,7 +57,7 @@ def _send(b: Builder, node: ast.Call) -> ir.Expr:
 def _send_value(b: Builder, node: ast.expr, value: ir.Expr) -> None:
     if isinstance(value.type, UnionType):
         members = list(value.type.members)
-        _send_member(b, node, b.stable(value), members)
+        _send_member(b, node, b.duplicable(value), members)
         return
     if not isinstance(value.type, MessageType):
         b.fail("PDC102", node, f"`send` takes an @message, not {value.type}")

@@ -66,7 +66,7 @@ def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType,
     values = dict(zip(slots, b.sequence(list(slots.values())), strict=True))
     b.looked = looked
     if list(values) != [name for name in given.arguments if name in values]:
-        values = {name: b.settled(value) for name, value in values.items()}
+        values = {name: b.forced(value) for name, value in values.items()}
     for parameter in signature.parameters.values():
         if parameter.name not in given.arguments:
             default = b.constant(parameter.default, b.loc(node))
@@ -102,9 +102,9 @@ def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType,
     made = b.temporary(result)
     if callee.returns_alias:
         held = [arg for arg in args if isinstance(arg, ir.Local) and b.is_held(arg)]
-        doubled = (*held, *(place for arg in args for place in b.doubled(arg)))
-        if doubled:
-            b.doubles[made.name] = doubled
+        aliased = (*held, *(place for arg in args for place in b.aliased(arg)))
+        if aliased:
+            b.aliases[made.name] = aliased
             made = replace(made, part=True)  # a copy, where Python has the very one
     for place, change in changed:
         after_change(b, place, change)
@@ -141,7 +141,7 @@ def _lent(b: Builder, callee: ir.Function, args: list[ir.Expr],
             if isinstance(node, ast.Name) and names.count(node.id) > 1 and holds_message(arg.type):
                 _refuse(b, callee, node)
         elif callee.effects or callee.changes:
-            arg = b.settled(arg)
+            arg = b.forced(arg)
         result.append(arg)
     return result
 
@@ -150,7 +150,7 @@ def _lent_one(b: Builder, callee: ir.Function, arg: ir.Expr, node: ast.expr) -> 
     if isinstance(arg.type, CONTAINERS):
         if isinstance(arg, ir.Local) and not arg.part:
             return arg
-        if b.doubled(arg):
+        if b.aliased(arg):
             b.fail("PDC106", node, f"`{callee.python_name}` changes one of several containers",
                    hint="write an `if`, with a call for each of them")  # fmt: skip
         b.fail("PDC106", node, f"`{callee.python_name}` changes a container that is part of a "
@@ -160,7 +160,7 @@ def _lent_one(b: Builder, callee: ir.Function, arg: ir.Expr, node: ast.expr) -> 
     name = node.id if isinstance(node, ast.Name) else ""
     var = (b.env or {}).get(name)
     root = arg.base if isinstance(arg, ir.As) else arg
-    if not (isinstance(var, Var) and var.sole and root == var.local):
+    if not (isinstance(var, Var) and var.unique and root == var.local):
         _refuse(b, callee, node)
     if any(name in frame.shadows for frame in b.tries):
         raise OperandError(f"{name!r} changes its type inside a `try`")
@@ -184,7 +184,7 @@ def specialise(b: Builder, node: ast.Call, function: pytypes.FunctionType,
         return unit.functions[key]
     name = function.__name__
     if function in unit.building:
-        b.fail("PDC107", node, f"`{name}` calls itself, which does not lower",
+        b.fail("PDC107", node, f"`{name}` calls itself, which cannot be compiled",
                hint="write the recursion as a loop")  # fmt: skip
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         b.fail("PDC103", node, f"`{name}` is no plain function")
@@ -202,13 +202,13 @@ def specialise(b: Builder, node: ast.Call, function: pytypes.FunctionType,
         if is_library(function):  # what stands in a library is not the user's to change
             unit.diagnostics.rewind(before)
             _refuse_library(b, node)
-        b.fail("PDC103", node, f"`{name}` does not lower", notes=[d.message for d in inner[:3]])
+        b.fail("PDC103", node, f"`{name}` cannot be compiled", notes=[d.message for d in inner[:3]])
     unit.functions[key] = unit.by_name[lowered.function.name] = lowered
     return lowered
 
 
 def _refuse_library(b: Builder, node: ast.Call) -> NoReturn:
-    b.fail("PDC103", node, f"`{ast.unparse(node.func)}` does not lower",
+    b.fail("PDC103", node, f"`{ast.unparse(node.func)}` cannot be compiled",
            notes=["it belongs to a library, and does what compiled code cannot"],
            hint="do it outside the loop, or write out what you need of it")  # fmt: skip
 
@@ -259,7 +259,7 @@ def _build_body(inner: Builder, source: FunctionSource, types: tuple[Type, ...])
              if arg.arg not in inner.statics]  # fmt: skip
     found = {name: inner.local(name, type_, loc) for name, type_ in zip(names, types, strict=True)}
     inner.parameters = {local.name: local for local in found.values()}
-    inner.env = {name: Var(local, local.type, sole=True) for name, local in found.items()}
+    inner.env = {name: Var(local, local.type, unique=True) for name, local in found.items()}
     inner.lent = {n: local for n, local in found.items() if isinstance(local.type, MessageType)}
     inner.borrowed = {local.name: name for name, local in found.items()
                       if isinstance(local.type, CONTAINERS)}  # fmt: skip
@@ -276,7 +276,7 @@ def _is_lent(inner: Builder, value: ir.Expr | None) -> bool:
     """Whether a result is a container that the function was given."""
     if value is None or not isinstance(value.type, CONTAINERS):
         return False
-    return bool(inner.doubled(value)) or any(
+    return bool(inner.aliased(value)) or any(
         isinstance(part, ir.Local) and part.name in inner.parameters
         and isinstance(part.type, CONTAINERS) for part in ir.walk(value)
     )  # fmt: skip

@@ -49,7 +49,7 @@ def assign_field(b: Builder, target: ast.Attribute, value: ir.Expr) -> None:
     """``name.field = value``: the object changes, so ``name`` must be its only name."""
     owner = target.value
     if not isinstance(owner, ast.Name) or owner.id == b.ctx:
-        b.fail("PDC020", target, f"the assignment to `{ast.unparse(target)}` does not lower",
+        b.fail("PDC020", target, f"the assignment to `{ast.unparse(target)}` cannot be compiled",
                notes=["compiled code changes fields of a message that is a variable's own"],
                hint="make a new message, and bind that to the variable")  # fmt: skip
     base, var = b.expression(owner), (b.env or {}).get(owner.id)
@@ -69,8 +69,8 @@ def assign_field(b: Builder, target: ast.Attribute, value: ir.Expr) -> None:
                hint=f"write `{base.type}(..., {how})`")  # fmt: skip
     if field is None:
         b.fail("PDC104", target, f"{base.type} has no field {target.attr!r}")
-    if not var.sole:
-        b.fail("PDC020", target, f"the assignment to `{ast.unparse(target)}` does not lower",
+    if not var.unique:
+        b.fail("PDC020", target, f"the assignment to `{ast.unparse(target)}` cannot be compiled",
                notes=[f"the message may have another name than {owner.id!r}, or be part of "
                       "something, which would change, too"],
                hint=f"make a new one: `{owner.id} = dataclasses.replace({owner.id}, "
@@ -226,7 +226,7 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
     given = _bind_fields(b, node, cls, schema)
     values = dict(zip(given, b.sequence([given[name] for name in given]), strict=True))
     if list(given) != [field.name for field in schema.fields if field.name in given]:
-        values = {name: b.settled(value) for name, value in values.items()}
+        values = {name: b.forced(value) for name, value in values.items()}
     args = []
     for field in schema.fields:
         value = values.get(field.name)
@@ -249,7 +249,7 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
 def _no_message(b: Builder, node: ast.Call, cls: type) -> NoReturn:
     """What to write instead of making an object of some other class."""
     if issubclass(cls, (deque, set, frozenset, list, dict)):
-        b.fail("PDC103", node, f"a `{cls.__name__}` that is made in the loop does not lower",
+        b.fail("PDC103", node, f"a `{cls.__name__}` that is made in the loop cannot be compiled",
                notes=["containers inside containers have no compiled form"],
                hint="make it before the loop; a dict may hold numbers, strings, tuples of them, or "
                "messages, for each key")  # fmt: skip
@@ -257,7 +257,7 @@ def _no_message(b: Builder, node: ast.Call, cls: type) -> NoReturn:
     if is_dataclass(cls):
         hint = (f"put `@message` above the `@dataclass` of {cls.__name__}; "
                 "`dataclasses.replace(old, field=value)` makes a changed one")  # fmt: skip
-    b.fail("PDC103", node, f"objects of {describe_static(cls)} do not lower", hint=hint)
+    b.fail("PDC103", node, f"objects of {describe_static(cls)} cannot be compiled", hint=hint)
 
 
 def carried_only(type_: Type, field: Any, verb: str) -> str:
@@ -354,7 +354,8 @@ def _check_init(b: Builder, node: ast.Call, cls: Any, schema: Any) -> None:
             b.fail("PDC109", node, f"{cls.__name__} makes its field {unset[0]!r} itself "
                    "(`field(init=False)`), which cannot be compiled",
                    hint="give it a default, and set it where the message is made")  # fmt: skip
-        b.fail("PDC109", node, f"{cls.__name__} has an `__init__` of its own, which does not lower",
+        b.fail("PDC109", node,
+               f"{cls.__name__} has an `__init__` of its own, which cannot be compiled",
                hint="let `@dataclass` make it, and compute the fields before")  # fmt: skip
 
 
@@ -390,7 +391,7 @@ def _default(b: Builder, node: ast.Call, cls: type, field: Any) -> ir.Expr:
     if field.factory is None:
         value = b.constant(field.default, b.loc(node))
         if isinstance(value, Static):
-            b.fail("PDC109", node, f"the default of {cls.__name__}.{field.name} does not lower")
+            b.fail("PDC109", node, f"the default of {cls.__name__}.{field.name} cannot be compiled")
         return value
     if field.factory is list:
         return make_list(b, node, [])
@@ -401,5 +402,6 @@ def _default(b: Builder, node: ast.Call, cls: type, field: Any) -> ir.Expr:
         made = b.constant(field.factory(), b.loc(node))
         assert isinstance(made, ir.Expr)
         return made
-    b.fail("PDC109", node, f"the `default_factory` of {cls.__name__}.{field.name} does not lower",
+    b.fail("PDC109", node,
+           f"the `default_factory` of {cls.__name__}.{field.name} cannot be compiled",
            hint="give the field its value where the message is made")  # fmt: skip

@@ -74,10 +74,10 @@ def initialised(b: Builder, node: ast.Call, new: ir.Expr) -> ir.Expr:
     if found is None or not isinstance(new, ir.New):
         return new
     if new.header or not isinstance(found, pytypes.FunctionType):
-        b.fail("PDC109", node, f"the `__post_init__` of {new.type} does not lower here",
+        b.fail("PDC109", node, f"the `__post_init__` of {new.type} cannot be compiled here",
                hint="compute the fields before the message is made")  # fmt: skip
     name = b.fresh_name("made")
-    b.bind(name, new, sole=True)
+    b.bind(name, new, unique=True)
     arguments: list[ast.expr] = [ast.Name(name, ast.Load())]
     call = placed(ast.Call(ast.Name("__post_init__", ast.Load()), arguments, []), node)
     call_function(b, call, found)
@@ -109,7 +109,7 @@ def _named(b: Builder, node: ast.expr, value: ir.Expr) -> ast.Name:
     if isinstance(node, ast.Name) and node.id in (b.env or {}):
         return node
     name = b.fresh_name("self")
-    b.bind(name, value, sole=True)
+    b.bind(name, value, unique=True)
     made: ast.Name = placed(ast.Name(name, ast.Load()), node)
     return made
 

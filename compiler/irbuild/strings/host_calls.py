@@ -213,7 +213,7 @@ class Call:
 
     def made(self, function: Callable[..., str], *arguments: Any) -> ir.Expr:
         """The string that the call gives."""
-        target = self.b.hole(self.b.loc(self.node), TEXT)
+        target = self.b.fresh_local(self.b.loc(self.node), TEXT)
         self.finish(function, arguments, (), target)
         return target
 
@@ -223,7 +223,7 @@ def _is_place(type_: Type) -> bool:
 
 
 def _snapshot(b: Builder, node: ast.AST, place: ir.Expr) -> ir.Expr:
-    target = b.hole(b.loc(node), SnapshotType(place.type))
+    target = b.fresh_local(b.loc(node), SnapshotType(place.type))
     b.block.append(ir.Carry(b.loc(node), target, place))
     return target
 
@@ -265,7 +265,7 @@ def carried(b: Builder, node: ast.Call, function: Callable[..., Any]) -> ir.Expr
         b.raise_here(raising(b.loc(node), NEVER, "PDC_DEOPT_TRACEBACK"))
         return ir.none(b.loc(node))
     if is_logging(function) and any(k.arg in ("stacklevel", "stack_info") for k in node.keywords):
-        b.fail("PDC103", node, "a log record of its callers does not lower",
+        b.fail("PDC103", node, "a log record of its callers cannot be compiled",
                notes=["compiled code has no frames for `stacklevel` and `stack_info`"])  # fmt: skip
     call = Call(b, node)
     arguments = [call.part(arg) for arg in node.args]
@@ -298,7 +298,7 @@ def _check_keyword(b: Builder, node: ast.keyword, name: str, part: Any, call: Ca
     known = _KEYWORDS.get(name, ())
     of_call = isinstance(part, Value) and call.values[part.index].type in (STR, TEXT, BOOL)
     if not (isinstance(part, (*known, Text)) or (of_call and known)):
-        b.fail("PDC103", node.value, f"the argument `{name}` of `print` does not lower",
+        b.fail("PDC103", node.value, f"the argument `{name}` of `print` cannot be compiled",
                notes=["compiled code knows `sep`, `end`, `flush`, and `sys.stdout` or "
                       "`sys.stderr` for `file`"],
                hint="print to `sys.stderr`, or use `logging`")  # fmt: skip
@@ -369,7 +369,7 @@ def fitting(b: Builder, node: ast.AST, piece: Piece, value: ir.Expr) -> ir.Expr:
 
 
 def looks_inside(b: Builder, node: ast.AST) -> NoReturn:
-    """What asks for the characters of a string does not lower."""
+    """What asks for the characters of a string cannot be compiled."""
     b.fail("PDC103", node, f"`{b.spelled(node)}` looks inside a string",
            notes=["compiled code carries a string as a number: it can be compared with `==`, kept "
                   "and sent"],

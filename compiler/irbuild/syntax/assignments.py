@@ -63,17 +63,17 @@ def assign(b: Builder, node: ast.Assign) -> None:
                "elsewhere", hint="give the two messages names of their own")  # fmt: skip
     if len(node.targets) > 1:
         places = any(not isinstance(target, ast.Name) for target in node.targets)
-        value = _copy(b, value) if places and not holds_message(value.type) else b.stable(value)
+        value = _copy(b, value) if places and not holds_message(value.type) else b.duplicable(value)
     for target in node.targets:
-        assign_to(b, target, value, sole=len(node.targets) == 1)
+        assign_to(b, target, value, unique=len(node.targets) == 1)
 
 
-def assign_to(b: Builder, target: ast.expr, value: ir.Expr, *, sole: bool = False) -> None:
-    """``target = value`` for a name or a tuple of targets; ``sole``: it is used nowhere else."""
+def assign_to(b: Builder, target: ast.expr, value: ir.Expr, *, unique: bool = False) -> None:
+    """``target = value`` for a name or a tuple of targets; ``unique``: it is used nowhere else."""
     if isinstance(target, ast.Name):
         if target.id == b.ctx:
             b.fail("PDC019", target, f"the context parameter {b.ctx!r} is bound again")
-        b.bind(target.id, value, sole=sole)
+        b.bind(target.id, value, unique=unique)
     elif isinstance(target, (ast.Tuple, ast.List)):
         _unpack(b, target, value)
     elif isinstance(target, ast.Subscript):
@@ -184,7 +184,7 @@ def augmented_assign(b: Builder, node: ast.AugAssign) -> None:
         b.fail("PDC020", node.target, f"assignment to `{ast.unparse(node.target)}`")
     symbol = _AUGMENTED.get(type(node.op))
     if symbol is None:
-        b.fail("PDC021", node, "`@=` does not lower")
+        b.fail("PDC021", node, "`@=` cannot be compiled")
     load = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
     if symbol == "+" and isinstance(b.expression(load).type, (ListType, DequeType)):
         extend = ast.Call(ast.Attribute(load, "extend", ast.Load()), [node.value], [])
@@ -206,13 +206,13 @@ def _aug_assign_item(b: Builder, node: ast.AugAssign, target: ast.Subscript) -> 
     """``xs[i] += y``: the index is evaluated once, before ``y``."""
     target = _one_index(b, target)
     if not isinstance(target.value, ast.Name):
-        base = b.held(b.expression(target.value), node)
+        base = b.bind_fresh(b.expression(target.value), node)
         target = ast.copy_location(ast.Subscript(base, target.slice, target.ctx), target)
     parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
     names: list[ast.expr] = []
     for part in parts:
         name = b.fresh_name("index")
-        b.bind(name, b.stable(b.expression(part)))
+        b.bind(name, b.duplicable(b.expression(part)))
         names.append(ast.Name(name, ast.Load()))
     if b.env is None:
         return  # the index always raises
@@ -225,7 +225,7 @@ def _aug_assign_item(b: Builder, node: ast.AugAssign, target: ast.Subscript) -> 
 def annotated_assign(b: Builder, node: ast.AnnAssign) -> None:
     """``target: type = value``."""
     if node.value is not None:
-        assign_to(b, node.target, b.expression(node.value), sole=True)
+        assign_to(b, node.target, b.expression(node.value), unique=True)
 
 
 def store_slice(b: Builder, target: ast.Subscript, value: ast.expr) -> None:
@@ -240,7 +240,7 @@ def store_slice(b: Builder, target: ast.Subscript, value: ast.expr) -> None:
     if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice):
         b.bind(new, sliced(b, value))
     else:
-        b.bind(new, b.stable(b.expression(value)))
+        b.bind(new, b.duplicable(b.expression(value)))
     whole = view_of((b.env or {}).get(new))
     low, high, step = slice_bounds(b, target)
     if step != 1:

@@ -63,10 +63,10 @@ def _extreme(symbol: str) -> Callable[[Builder, ast.Call], ir.Expr]:
             args = items_of(b, args[0])
         if len(args) < 2:
             raise OperandError(f"`{ast.unparse(node.func)}` needs two or more values here")
-        args = [b.stable(arg) for arg in args]
+        args = [b.duplicable(arg) for arg in args]
         best = args[0]
         for arg in args[1:]:
-            best = b.stable(best)
+            best = b.duplicable(best)
             better = compare(b, symbol, arg, best)
             result = join(best.type, arg.type)
             best = ir.Cond(b.loc(node), result, better, b.convert(arg, result),
@@ -114,7 +114,7 @@ def _bool(b: Builder, node: ast.Call) -> ir.Expr:
 
 
 def _divmod(b: Builder, node: ast.Call) -> ir.Expr:
-    left, right = (b.stable(arg) for arg in arguments(b, node))
+    left, right = (b.duplicable(arg) for arg in arguments(b, node))
     parts = tuple(apply(b, symbol, left, right, b.loc(node)) for symbol in ("//", "%"))
     return ir.Tuple(b.loc(node), TupleType(tuple(p.type for p in parts)), parts)
 
@@ -123,7 +123,7 @@ def _parts(name: str) -> Callable[[Builder, ast.Call], ir.Expr]:
     """``math.modf(x)`` and ``math.frexp(x)``: the two parts of a float."""
     def rule(b: Builder, node: ast.Call) -> ir.Expr:
         (value,) = arguments(b, node)
-        value, loc = b.stable(b.convert(plain_number(b, value), FLOAT)), b.loc(node)
+        value, loc = b.duplicable(b.convert(plain_number(b, value), FLOAT)), b.loc(node)
         parts = tuple(ir.Op(loc, s.result, s.primitive, (value,)) for s in PARTS[name])
         return ir.Tuple(loc, TupleType(tuple(part.type for part in parts)), parts)
 

@@ -65,7 +65,7 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
     if function is dataclasses.replace:
         return initialised(b, node, replaced(b, node))
     if function is super:
-        b.fail("PDC103", node, "`super()` does not lower",
+        b.fail("PDC103", node, "`super()` cannot be compiled",
                hint="call the method of the class it means, as in `Base.method(self)`")  # fmt: skip
     if function is getattr and len(node.args) == 2 and isinstance(node.args[1], ast.Constant):
         name = str(node.args[1].value)
@@ -86,7 +86,7 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
         return call_function(b, node, function)
     if isinstance(function, pytypes.MethodType) and isinstance(function.__self__, type):
         return call_static(b, node, function)
-    b.fail("PDC103", node, f"`{ast.unparse(node.func)}` does not lower",
+    b.fail("PDC103", node, f"`{ast.unparse(node.func)}` cannot be compiled",
            notes=["compiled code runs without the interpreter"],
            hint="do it outside the loop, or write what it does as a plain function")  # fmt: skip
 
@@ -111,13 +111,13 @@ def _key(function: Any) -> Any:
 
 def _owner(b: Builder, node: ast.Call, func: ast.Attribute) -> ir.Expr | Static:
     if isinstance(func.value, ast.Name) and func.value.id == b.ctx:
-        b.fail("PDC023", node, f"`{b.ctx}.{func.attr}()` without `await` does not lower")
+        b.fail("PDC023", node, f"`{b.ctx}.{func.attr}()` without `await` cannot be compiled")
     base = b.evaluate(func.value)
     if isinstance(base, Static) and isinstance(base.value, np.ndarray):
         return b.expression(func.value)
     known = (pytypes.ModuleType, type, logging.Logger, logging.LoggerAdapter)
     if isinstance(base, Static) and not isinstance(base.value, (*known, list, tuple, dict)):
-        b.fail("PDC103", node, f"`{ast.unparse(func)}` does not lower",
+        b.fail("PDC103", node, f"`{ast.unparse(func)}` cannot be compiled",
                notes=[f"a {type(base.value).__name__} has no compiled form"],
                hint="do it outside the loop, or keep numbers, strings or messages")  # fmt: skip
     return base
@@ -143,7 +143,7 @@ def _number_method(b: Builder, node: ast.Call, name: str, value: ir.Expr) -> ir.
     if value.type in types:
         return apply_function(b, function, [value], node)
     if isinstance(value.type, ScalarType):
-        b.fail("PDC103", node, f"`{name}` of a {value.type} does not lower",
+        b.fail("PDC103", node, f"`{name}` of a {value.type} cannot be compiled",
                hint="convert it with `int(x)` or `float(x)`")  # fmt: skip
     if value.type in (INT, BOOL) and hasattr(int, name):  # `is_integer`, from Python 3.12 on
         return ir.Const(b.loc(node), BOOL, True)

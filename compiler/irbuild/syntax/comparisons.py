@@ -77,14 +77,14 @@ def _link(b: Builder, node: ast.Compare, at: int, left: Left) -> ir.Expr:
         return found
     if at == len(node.ops) - 1:
         return compared(b, symbol, one, other)
-    one, other = b.settled(one), b.stable(other)
+    one, other = b.forced(one), b.duplicable(other)
     link = compared(b, symbol, one, other)
     if isinstance(link, ir.Const):
         return _link(b, node, at + 1, other) if link.value else link
     env, loc = dict(b.env or {}), b.loc(node)
     # The one that is false is the value of the chain, as what it is.
     falsy = {BOOL: ir.Const(loc, BOOL, False), NP_BOOL: ir.Const(loc, NP_BOOL, np.False_)}
-    no = falsy[link.type] if link.type in falsy else b.stable(link)
+    no = falsy[link.type] if link.type in falsy else b.duplicable(link)
     test = b.truth(link if link.type in falsy else no)
     rest = env, lambda: _link(b, node, at + 1, other)
     return b.alternatives(loc, test, (rest, (env, lambda: no)))
@@ -131,8 +131,8 @@ def _membership(b: Builder, node: ast.Compare, left: Left) -> ir.Expr:
             if not isinstance(found.type, TupleType):
                 _no_container(b, container)
             options = items_of(b, found)
-    value = b.stable(value)
-    options = [b.settled(option) for option in options]
+    value = b.duplicable(value)
+    options = [b.forced(option) for option in options]
     result: ir.Expr = ir.Const(b.loc(node), BOOL, False)
     for option in options:
         part = compare(b, "==", value, option)
@@ -158,10 +158,10 @@ def _members(b: Builder, node: ast.expr, known: Any) -> list[ir.Expr]:
 def _in_range(b: Builder, node: ast.Compare, left: Left) -> ir.Expr:
     """``n in range(a, b)``: between the bounds, for an int."""
     loc = b.loc(node)
-    value = b.stable(_values(b, left, [])[0])
+    value = b.duplicable(_values(b, left, [])[0])
     if not isinstance(value, ir.Const):
         value = b.temporary(value)
-    start, stop, step = (b.stable(part) for part in range_bounds(b, node.comparators[-1]))
+    start, stop, step = (b.duplicable(part) for part in range_bounds(b, node.comparators[-1]))
     if not isinstance(step, ir.Const) or step.value < 1:
         raise OperandError("`in range(...)` needs a constant step of 1 or more")
 
@@ -192,7 +192,7 @@ def _contained(b: Builder, node: ast.Compare, value: ir.Expr, place: ir.Expr) ->
         b.bind(sought, value)
         if has_float(value.type) and has_float(containers.item_type(place.type)):
             b.statements(written(f"if {sought} != {sought}:\n    HAND_OVER_NAN", node))
-        source = b.held(place, node, "whole")
+        source = b.bind_fresh(place, node, "whole")
         text = f"any({item} == {sought} for {item} in _source_)"
         (statement,) = written(text, node, source=source)
         assert isinstance(statement, ast.Expr)

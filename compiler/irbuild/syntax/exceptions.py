@@ -10,7 +10,7 @@ from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.effects import may_fail
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.scope import (
-    FORGOTTEN,
+    POISONED,
     Dropped,
     Env,
     Restart,
@@ -28,7 +28,7 @@ def raise_statement(b: Builder, node: ast.Raise) -> None:
     cause = node.cause
     known = isinstance(cause, ast.Name) or getattr(cause, "value", "") is None
     if cause is not None and not known:
-        b.fail("PDC112", cause, f"`from {ast.unparse(cause)}` does not lower",
+        b.fail("PDC112", cause, f"`from {ast.unparse(cause)}` cannot be compiled",
                hint="raise from an exception that has a name")  # fmt: skip
     if node.exc is None:
         b.block.append(ir.Raise(loc, None))
@@ -48,7 +48,7 @@ def _raised_code(b: Builder, node: ast.expr) -> int | None:
         return None
     if not (isinstance(found, Static) and isinstance(found.value, type)
             and issubclass(found.value, Exception)):  # fmt: skip
-        b.fail("PDC112", node, f"`raise {ast.unparse(node)}` does not lower",
+        b.fail("PDC112", node, f"`raise {ast.unparse(node)}` cannot be compiled",
                hint="raise an Exception class, with its arguments if it takes any")  # fmt: skip
     values = [evaluate_for_errors(b, argument) for argument in arguments]
     return b.unit.code_of(found.value, _fixed_text(found.value, values))
@@ -151,7 +151,7 @@ def _shadows(b: Builder, key: tuple[int, int], loc: Any) -> dict[str, Var]:
     for (owner, name), type_ in list(b.facts.try_types.items()):
         if owner == key:
             before = (b.env or {}).get(name)
-            if before is FORGOTTEN:
+            if before is POISONED:
                 continue
             wide = join(type_, view_of(before))
             if wide != type_:
@@ -170,7 +170,7 @@ def _at_any_point(b: Builder, entry: Env, frame: TryFrame) -> Env:
     env = dict(entry)
     for name, assigned in frame.assigned.items():
         before = entry.get(name)
-        if before is FORGOTTEN:
+        if before is POISONED:
             continue
         types: tuple[Type, ...] = tuple(dict.fromkeys([view_of(before), *assigned]))
         if isinstance(before, Var) and len(types) == 1 and before.local.type == types[0]:

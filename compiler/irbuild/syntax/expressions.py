@@ -192,7 +192,7 @@ def _enum_attribute(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
     result: Type = values[0].type
     for value in values[1:]:
         result = join(result, value.type)
-    base = b.stable(base)
+    base = b.duplicable(base)
     chosen = b.convert(values[-1], result)
     for member, value in list(zip(members, values, strict=True))[-2::-1]:
         test = compare(b, "is", base, ir.Const(loc, base.type, member))
@@ -203,7 +203,7 @@ def _enum_attribute(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
 def _bin_op(b: Builder, node: ast.BinOp) -> ir.Expr:
     symbol = _BINARY.get(type(node.op))
     if symbol is None:
-        b.fail("PDC021", node, "`@` does not lower")
+        b.fail("PDC021", node, "`@` cannot be compiled")
     if isinstance(node.left, ast.List) and isinstance(node.op, ast.Mult):
         return _repeated(b, node)
     if (short := shortened(b, node)) is not None:
@@ -274,7 +274,7 @@ def _decided(b: Builder, node: ast.BoolOp, left: ir.Expr, rest: Sequence[ast.exp
     if not rest:
         return left
     is_and = isinstance(node.op, ast.And)
-    left = left if left.type == BOOL else b.stable(left)
+    left = left if left.type == BOOL else b.duplicable(left)
     test = b.truth(left)
     if isinstance(test, ir.Const) and bool(test.value) != is_and:
         return left
@@ -320,7 +320,7 @@ def _tuple(b: Builder, node: ast.Tuple) -> ir.Expr:
 
 
 def _named(b: Builder, node: ast.NamedExpr) -> ir.Expr:
-    value = b.stable(b.expression(node.value))
+    value = b.duplicable(b.expression(node.value))
     b.bind(node.target.id, value)
     return value
 
@@ -361,7 +361,7 @@ def _subscript(b: Builder, node: ast.Subscript) -> ir.Expr | Static:
 def _tuple_item(b: Builder, node: ast.Subscript, base: ir.Expr, index: ir.Expr) -> ir.Expr:
     """``items[index]`` of a tuple, where the index is known only when it runs."""
     loc, rows = b.loc(node), build_tables.rows_of(base)
-    parts = [b.stable(item) for item in items_of(b, base)]
+    parts = [b.duplicable(item) for item in items_of(b, base)]
     at = build_tables.place(b, index, len(parts), "PDC_INDEX_TUPLE")
     if rows is not None:
         return build_tables.items(b, rows, loc)(at)

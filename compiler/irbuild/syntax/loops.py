@@ -24,7 +24,7 @@ from pydotcompute.compiler.irbuild.core.loop_types import (
     remembered,
     remembered_exit,
 )
-from pydotcompute.compiler.irbuild.core.scope import FORGOTTEN, Env, Var
+from pydotcompute.compiler.irbuild.core.scope import POISONED, Env, Var
 from pydotcompute.compiler.irbuild.core.unit import LoopFrame, Static, TurnFrame, Watch
 from pydotcompute.compiler.irbuild.syntax.assignments import assign_to
 from pydotcompute.compiler.irbuild.values.conditions import condition
@@ -60,7 +60,7 @@ def _build(b: Builder, node: ast.stmt, build: Round, watches: Sequence[Watch] = 
             alive = [*exits, *frame.breaks]
             new_head = _lasting(b, entry, b.merge([entry, *backs], loc)) if backs else entry
             new_exit = _lasting(b, entry, b.merge(alive, loc)) if alive else None
-            if any(var is FORGOTTEN and entry.get(name) is not FORGOTTEN
+            if any(var is POISONED and entry.get(name) is not POISONED
                    for name, var in new_head.items()):  # fmt: skip
                 b.env = new_head  # a problem that building it again would hide
                 return
@@ -158,15 +158,15 @@ def for_loop(b: Builder, node: ast.For) -> None:
         iterable = ast.copy_location(ast.Name(whole, ast.Load()), node.iter)
         node = ast.copy_location(ast.For(node.target, iterable, node.body, node.orelse), node)
     if is_range(b, node.iter):
-        start, stop, step = (b.stable(part) for part in range_bounds(b, node.iter))
+        start, stop, step = (b.duplicable(part) for part in range_bounds(b, node.iter))
         run = Run(start, lambda at: at)
     else:
         run = run_over(b, node.iter)
         start, step = ir.Const(loc, INT, 0), ir.Const(loc, INT, 1)
-        stop = b.stable(run.length)
-    counter = b.hole(loc, INT)
+        stop = b.duplicable(run.length)
+    counter = b.fresh_local(loc, INT)
 
-    watches = [Watch(place, b.hole(loc, BOOL), run.is_copy) for place in run.places]
+    watches = [Watch(place, b.fresh_local(loc, BOOL), run.is_copy) for place in run.places]
     mark = len(b.block)
     again = ast.copy_location(ast.Continue(), node)
 
@@ -280,7 +280,7 @@ def _is_made(b: Builder, node: ast.expr | None, value: ir.Expr) -> bool:
     """Whether a result is a message that this function made, and has not kept."""
     name = node.id if isinstance(node, ast.Name) else ""
     var = (b.env or {}).get(name)
-    return b.is_made(value) or (isinstance(var, Var) and var.sole and name not in b.lent)
+    return b.is_made(value) or (isinstance(var, Var) and var.unique and name not in b.lent)
 
 
 def run_cleanups(b: Builder, depth: int) -> None:

@@ -41,7 +41,7 @@ class Pattern:
 
 def match_statement(b: Builder, node: ast.Match) -> None:
     """``match`` as nested ``if``: the first case that matches runs."""
-    subject = b.stable(b.expression(node.subject))
+    subject = b.duplicable(b.expression(node.subject))
     name = node.subject.id if isinstance(node.subject, ast.Name) else None
     guards = [part for case in node.cases if case.guard for part in ast.walk(case.guard)]
     if any(isinstance(part, ast.NamedExpr) and part.target.id == name for part in guards):
@@ -87,7 +87,7 @@ def _guarded(b: Builder, node: ast.Match, guard: ast.expr, found: Pattern, match
     """A case with a guard: whether both hold is kept in a flag, so that the other cases, which
     follow either way, are built once."""
     loc = b.loc(node)
-    flag = b.hole(loc, BOOL)
+    flag = b.fresh_local(loc, BOOL)
     b.block.append(ir.Assign(loc, flag, ir.Const(loc, BOOL, False)))
     before = dict(b.env or {})
     outcomes: list[tuple[Env, Env]] = []
@@ -157,7 +157,7 @@ def _pattern(b: Builder, pattern: ast.pattern, subject: ir.Expr) -> Pattern:
             return _class(b, pattern, subject)
         case ast.MatchSequence(patterns=parts) if isinstance(subject.type, TupleType):
             return _sequence(b, parts, subject)
-    b.fail("PDC024", pattern, f"the pattern `{ast.unparse(pattern)}` does not lower")
+    b.fail("PDC024", pattern, f"the pattern `{ast.unparse(pattern)}` cannot be compiled")
 
 
 def _sequence(b: Builder, parts: list[ast.pattern], subject: ir.Expr) -> Pattern:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.core.builder import Builder
-from pydotcompute.compiler.irbuild.core.scope import FORGOTTEN, Dropped, Env, Var, view_of
+from pydotcompute.compiler.irbuild.core.scope import POISONED, Dropped, Env, Var, view_of
 from pydotcompute.compiler.irbuild.values.operators import choose, negate
 from pydotcompute.compiler.irbuild.values.type_tests import class_of, classes
 from pydotcompute.compiler.types.types import BOOL, NONE, UNBOUND, Type, UnionType, members_of
@@ -138,10 +138,10 @@ def either(one: Env, other: Env) -> Env:
         if left is not None and left == right:
             env[name] = left
         elif isinstance(left, Var) and isinstance(right, Var) and left.local == right.local:
-            env[name] = Var(left.local, left.local.type, left.sole and right.sole,
+            env[name] = Var(left.local, left.local.type, left.unique and right.unique,
                             left.in_hand and right.in_hand)  # fmt: skip
-        elif left is FORGOTTEN or right is FORGOTTEN:
-            env[name] = FORGOTTEN
+        elif left is POISONED or right is POISONED:
+            env[name] = POISONED
         else:
             env[name] = Dropped(tuple(dict.fromkeys((view_of(left), view_of(right)))))
     return env

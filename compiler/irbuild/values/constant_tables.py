@@ -114,7 +114,7 @@ def _pick(b: Builder, values: list[ir.Expr], at: ir.Expr, loc: Location) -> ir.E
     if isinstance(at, ir.Const):
         found: ir.Expr = values[at.value]
         return found
-    at, first = b.stable(at), values[0].type
+    at, first = b.duplicable(at), values[0].type
     if any(value.type != first for value in values):
         result = first
         for value in values:
@@ -156,7 +156,7 @@ def place(b: Builder, index: ir.Expr, size: int, code: str) -> ir.Expr:
     index = b.convert(plain_int(as_base(index)), INT)
     if isinstance(index, ir.Const) and -size <= index.value < size:
         return ir.Const(index.loc, INT, index.value % size)
-    return b.stable(ir.Op(index.loc, INT, arrays.place(size, code), (index,)))
+    return b.duplicable(ir.Op(index.loc, INT, arrays.place(size, code), (index,)))
 
 
 def indexed(b: Builder, node: ast.Subscript, table: Any) -> ir.Expr:
@@ -180,7 +180,7 @@ def _of_array(b: Builder, node: ast.Subscript, table: np.ndarray[Any, Any]) -> i
         raise OperandError("an array is indexed with one int for each axis")
     loc = b.loc(node)
     at: ir.Expr = ir.Const(loc, INT, 0)
-    found = [b.settled(index) for index in b.sequence(parts)]
+    found = [b.forced(index) for index in b.sequence(parts)]
     for index, size in zip(found, table.shape, strict=True):
         at = _flat(at, size, place(b, index, size, "PDC_INDEX_ARRAY"))
     return items(b, tuple(table.reshape(-1)), loc)(at)
@@ -216,8 +216,8 @@ def chained(b: Builder, node: ast.Subscript, table: Any, row: ast.expr) -> ir.Ex
 def looked_up(b: Builder, table: dict[Any, Any], key: ir.Expr, loc: Location,
               default: ir.Expr | None) -> ir.Expr:  # fmt: skip
     """``TABLE[key]``; with a default, ``TABLE.get(key, default)``."""
-    key = b.stable(key)
-    default = None if default is None else b.settled(default)
+    key = b.duplicable(key)
+    default = None if default is None else b.forced(default)
     at = b.temporary(_find(b, list(table), key, loc))
     value = items(b, tuple(table.values()), loc)(at)
     present = compare(b, ">=", at, ir.Const(loc, INT, 0))

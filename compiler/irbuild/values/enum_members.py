@@ -36,7 +36,7 @@ def by_name(b: Builder, node: ast.Subscript, cls: type[enum.Enum]) -> ir.Expr:
 def _found(b: Builder, node: ast.expr, cls: type[enum.Enum], value: ir.Expr,
            keys: list[tuple[enum.Enum, Any]], code: str) -> ir.Expr:  # fmt: skip
     loc, type_ = b.loc(node), EnumType(cls)
-    value = b.stable(value)
+    value = b.duplicable(value)
     result = raising(loc, type_, code)
     for member, key in reversed(keys):
         other = b.constant(key, loc)

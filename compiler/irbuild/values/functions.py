@@ -21,7 +21,7 @@ def arguments(b: Builder, node: ast.Call) -> list[ir.Expr]:
     if node.keywords:
         names = ", ".join(str(k.arg) for k in node.keywords)
         b.fail("PDC103", node, f"the keyword arguments {names} of `{ast.unparse(node.func)}` "
-               "do not lower", hint="pass them by position")  # fmt: skip
+               "cannot be compiled", hint="pass them by position")  # fmt: skip
     return b.sequence(node.args)
 
 
@@ -74,7 +74,7 @@ def _tolerances(b: Builder, node: ast.Call) -> list[ir.Expr]:
         raise OperandError("`math.isclose` takes two numbers, `rel_tol` and `abs_tol`")
     first, second, *rest = b.sequence([*node.args, *(k.value for k in node.keywords)])
     if given != [name for name in known if name in given]:
-        first, second, *rest = (b.settled(value) for value in (first, second, *rest))
+        first, second, *rest = (b.forced(value) for value in (first, second, *rest))
     values = dict(zip(given, rest, strict=True))
     loc = b.loc(node)
     return [first, second, *(values.get(name, ir.Const(loc, FLOAT, default))
@@ -86,7 +86,7 @@ def _each(b: Builder, args: list[ir.Expr],
     """``function`` for every combination of the types that ``args`` may have."""
     for index, arg in enumerate(args):
         if isinstance(arg.type, UnionType):
-            args = [a if isinstance(a, ir.Const) else b.stable(a) for a in args]
+            args = [a if isinstance(a, ir.Const) else b.duplicable(a) for a in args]
             before, after = args[:index], args[index + 1 :]
             return b.split(args[index], lambda p: _each(b, [*before, p, *after], function))  # noqa: B023
     return function(args)

@@ -54,9 +54,9 @@ from pydotcompute.compiler.types.types import (
 def apply(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr, loc: Any) -> ir.Expr:
     """``left symbol right`` for every combination of the types the operands may have."""
     if UnionType in (type(left.type), type(right.type)):
-        left, right = b.settled(left), b.settled(right)
+        left, right = b.forced(left), b.forced(right)
     if isinstance(left.type, UnionType):
-        left, right = b.stable(left), b.stable(right)
+        left, right = b.duplicable(left), b.duplicable(right)
         return b.split(left, lambda part: apply(b, symbol, part, right, loc))
     if isinstance(right.type, UnionType):
         return b.split(right, lambda part: apply(b, symbol, left, part, loc))
@@ -134,9 +134,9 @@ def compare(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
 def compared(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     """``left symbol right``: a bool, of numpy's numbers a ``np.bool``."""
     if UnionType in (type(left.type), type(right.type)):
-        left, right = b.settled(left), b.settled(right)
+        left, right = b.forced(left), b.forced(right)
     if isinstance(left.type, UnionType):
-        left, right = b.stable(left), b.stable(right)
+        left, right = b.duplicable(left), b.duplicable(right)
         return b.split(left, lambda part: compared(b, symbol, part, right))
     if isinstance(right.type, UnionType):
         return b.split(right, lambda part: compared(b, symbol, left, part))
@@ -211,7 +211,7 @@ def _tuples(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
     if symbol in ("==", "!=") and len(left.type.items) != len(right.type.items):
         b.dropped(left, right)
         return ir.Const(loc, BOOL, symbol == "!=")
-    ones, others = ([b.settled(item) for item in items_of(b, side)] for side in (left, right))
+    ones, others = ([b.forced(item) for item in items_of(b, side)] for side in (left, right))
     if symbol not in ("==", "!="):
         return _order(b, symbol, ones, others, loc)
     return _all_equal(b, symbol, zip(ones, others, strict=True), loc)
@@ -224,7 +224,7 @@ def _messages(b: Builder, symbol: str, left: ir.Expr, right: ir.Expr) -> ir.Expr
     code = getattr(vars(cls).get("__eq__"), "__code__", None)
     if code is None or code.co_filename != "<string>" or cls.__ne__ is not object.__ne__:
         raise OperandError(f"{left.type} has no `==` that `@dataclass` has made")
-    left, right = b.stable(left), b.stable(right)
+    left, right = b.duplicable(left), b.duplicable(right)
     pairs = []
     for field in b.schema(cls, ast.Pass()).fields:
         if cls.__dataclass_fields__[field.name].compare:
@@ -248,7 +248,7 @@ def _all_equal(b: Builder, symbol: str, pairs: Iterable[tuple[ir.Expr, ir.Expr]]
 def _same_item(b: Builder, one: ir.Expr, other: ir.Expr) -> ir.Expr:
     """``==`` of two items of tuples: an object is equal to itself there, even NaN."""
     if isinstance(one.type, UnionType):
-        other = b.stable(other)
+        other = b.duplicable(other)
         return b.split(one, lambda part: _same_item(b, part, other))
     if isinstance(other.type, UnionType):
         return b.split(other, lambda part: _same_item(b, one, part))
@@ -265,7 +265,7 @@ def _order(b: Builder, symbol: str, left: list[ir.Expr], right: list[ir.Expr],
     """Tuples by their first items that differ, or else by their lengths."""
     if not left or not right:
         return ir.Const(loc, BOOL, _LENGTHS[symbol](len(left), len(right)))
-    one, other = b.stable(left[0]), b.stable(right[0])
+    one, other = b.duplicable(left[0]), b.duplicable(right[0])
     if len(left) == len(right) == 1 and symbol in ("<", ">"):
         return compare(b, symbol, one, other)
     less = compare(b, symbol[0], one, other)
@@ -283,7 +283,7 @@ def items_of(b: Builder, value: ir.Expr) -> list[ir.Expr]:
     assert isinstance(value.type, TupleType)
     if isinstance(value, ir.Tuple):
         return list(value.items)
-    types, value = value.type.items, b.stable(value)
+    types, value = value.type.items, b.duplicable(value)
     return [ir.Item(value.loc, type_, value, n) for n, type_ in enumerate(types)]
 
 

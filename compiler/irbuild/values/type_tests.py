@@ -81,7 +81,7 @@ def is_instance(b: Builder, node: ast.Call) -> ir.Expr:
     """``isinstance(x, A)``."""
     if len(node.args) != 2 or node.keywords:
         b.fail("PDC110", node, "`isinstance` takes two arguments")
-    value, wanted = b.stable(b.expression(node.args[0])), classes(b, node.args[1])
+    value, wanted = b.duplicable(b.expression(node.args[0])), classes(b, node.args[1])
     if value.type == ERROR:
         return ir.IsError(b.loc(node), BOOL, value, wanted)
     keep = [member for member in members_of(value.type) if issubclass(class_of(member), wanted)]
@@ -107,7 +107,7 @@ def type_test(b: Builder, node: ast.Compare) -> ir.Expr | None:
         return None
     if not (isinstance(left, ast.Call) and is_type_call(b, left)):
         return None
-    value = b.stable(b.expression(left.args[0]))
+    value = b.duplicable(b.expression(left.args[0]))
     if value.type == ERROR:
         raise OperandError("the exact class of an exception; `isinstance` of it lowers")
     wanted = classes(b, right)
@@ -117,7 +117,7 @@ def type_test(b: Builder, node: ast.Compare) -> ir.Expr | None:
 
 def type_name(b: Builder, node: ast.Call) -> ir.Expr:
     """``type(x).__name__``."""
-    value = b.stable(b.expression(node.args[0]))
+    value = b.duplicable(b.expression(node.args[0]))
     if value.type == ERROR:
         return ir.Op(value.loc, STR, ERROR_NAME, (value,))
     names = {m: ir.Const(value.loc, STR, class_of(m).__name__) for m in members_of(value.type)}

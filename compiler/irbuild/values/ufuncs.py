@@ -39,12 +39,12 @@ def ufunc_of(b: Builder, function: Any, args: Sequence[ir.Expr], node: ast.AST) 
     """
     loc = b.loc(node)
     if any(isinstance(arg.type, UnionType) for arg in args):
-        args = [b.stable(arg) for arg in args]
+        args = [b.duplicable(arg) for arg in args]
     for n, arg in enumerate(args):
         if isinstance(arg.type, UnionType):
             before, after = list(args[:n]), list(args[n + 1 :])
             return b.split(arg, lambda p: ufunc_of(b, function, [*before, p, *after], node))  # noqa: B023
-    args = [b.stable(as_base(arg)) for arg in args]
+    args = [b.duplicable(as_base(arg)) for arg in args]
     if function is np.clip and len(args) == 3:
         low = ufunc_of(b, np.maximum, args[:2], node)
         return ufunc_of(b, np.minimum, [low, args[2]], node)
@@ -58,10 +58,10 @@ def ufunc_of(b: Builder, function: Any, args: Sequence[ir.Expr], node: ast.AST) 
             raise OperandError(f"`np.{function.__name__}` of a {args[0].type}")
         return ir.Op(loc, result, signature.primitive, (cast_operand(b, args[0], result),))
     if function is np.square:
-        value = b.stable(cast_operand(b, args[0], result))
+        value = b.duplicable(cast_operand(b, args[0], result))
         return apply(b, "*", value, value, loc)
     if function in TESTS:
-        value = b.stable(cast_operand(b, args[0], _float_of(args[0].type)))
+        value = b.duplicable(cast_operand(b, args[0], _float_of(args[0].type)))
         return ir.Op(loc, NP_BOOL, TESTS[function], (value,))
     if result.dtype.itemsize < 4 and result.is_float:
         raise OperandError(f"`np.{function.__name__}` of a {args[0].type} is a {result}")

@@ -68,7 +68,7 @@ class CompiledEngine(CompiledLife):
         """What this kind of engine needs, before the first burst."""
         raise self._abstract()
 
-    def pull(self) -> bool:
+    def run_inline(self) -> bool:
         """Get something done now, if that is allowed; True if messages may have moved."""
         raise self._abstract()
 
@@ -89,8 +89,8 @@ class CompiledEngine(CompiledLife):
 
     def _begin(self, block: Any, ring: HostProducer, out: HostConsumer) -> None:
         """Memory and queues are ready: run bursts from now on."""
-        ring.wake, ring.pull, out.pull = self.poke, self.pull, self.pull
-        ring.quiet = lambda: not self.gate & BUSY
+        ring.wake, ring.run_inline, out.run_inline = self.wake, self.run_inline, self.run_inline
+        ring.quiet = lambda: not self.run_flags & BUSY
         self.block, self.inport, self.outport = block, ring, out
         block.resting = lambda: self._rests(block)
         self._prepare(block, ring, out)
@@ -98,22 +98,22 @@ class CompiledEngine(CompiledLife):
         self._taken = ring.tail
         self._prints = block.program.emit is not None
         self._waits = not block.program.silent_timeout or self._exit != STAY
-        self.gate &= ~AWAY
-        ring.armed = 0
+        self.run_flags &= ~AWAY
+        ring.wake_suppressed = 0
         self.host.inbox.admit()
-        self.poke()
+        self.wake()
 
     # --- running ---------------------------------------------------------------------------
 
-    def poke(self) -> None:
+    def wake(self) -> None:
         """There may be something to do: run a burst in the next turn of the event loop."""
-        self.inport.armed = 1
-        if not self.gate:
+        self.inport.wake_suppressed = 1
+        if not self.run_flags:
             self.host.loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        if not self.gate:
-            self.inport.armed = 0
+        if not self.run_flags:
+            self.inport.wake_suppressed = 0
             try:
                 self._step()
             except Exception as error:
@@ -145,8 +145,8 @@ class CompiledEngine(CompiledLife):
         if status >= _FULL:
             self._unusual(status)
         elif inport.head != self._taken:
-            if not inport.armed:
-                self.poke()
+            if not inport.wake_suppressed:
+                self.wake()
         elif self._waits:
             self._idle()
 
@@ -164,7 +164,7 @@ class CompiledEngine(CompiledLife):
         tail = inport.words[TAIL]
         self._done = done = tail - self._taken
         if done:
-            self._taken = inport.seen = tail
+            self._taken = inport.cached_remote_cursor = tail
             self._progress(done, seconds)
             self.outport.note_peak()
             if tail > inport.sample_at:
@@ -197,15 +197,15 @@ class CompiledEngine(CompiledLife):
         if full and self._staged:
             self.host.outbox.set_gate(get=ROOM)
             self.host.outbox.on_room = self._room
-        elif not self.inport.armed:  # replies found their way, or somebody made room meanwhile
-            self.poke()
+        elif not self.inport.wake_suppressed:  # replies were routed, or there is room again
+            self.wake()
 
     @guarded
     def note_drops(self) -> None:
         """Tell callers of ``request`` whose messages were overtaken; a burst under way may still
         handle one of them, so then it is told after the burst."""
         inport = self.inport
-        if inport.drop_oldest and self.host.replies.pending and not self.gate & BUSY:
+        if inport.drop_oldest and self.host.replies.pending and not self.run_flags & BUSY:
             self.host.replies.drop(inport.consumed(), inport.head - inport.bound)
 
     def _sampled(self) -> None:
@@ -220,8 +220,8 @@ class CompiledEngine(CompiledLife):
         """A client took a message while the actor waited for room."""
         self.host.outbox.on_room = None
         self.host.outbox.clear_gate(get=ROOM)
-        if not self.gate:
-            self.poke()
+        if not self.run_flags:
+            self.wake()
 
     def _print(self) -> None:
         assert self.block is not None
@@ -258,12 +258,12 @@ class CompiledEngine(CompiledLife):
     def _late(self) -> None:
         """The actor's ``receive`` has waited long enough."""
         block = self.block
-        if not self.gate and block is not None and self.inport.head == self._taken:
+        if not self.run_flags and block is not None and self.inport.head == self._taken:
             block.u4[words.EVENT] = Event.TIMEOUT
             self._step()
 
     def _sort_replies(self) -> None:
-        if self._routing.on and not self.gate & BUSY:
+        if self._routing.on and not self.run_flags & BUSY:
             self._routing.sort(False)
 
     def _restore_view(self) -> None:
@@ -274,25 +274,25 @@ class CompiledEngine(CompiledLife):
     def _preempted(self) -> None:
         """The fuel is used up: by many messages, or by one that takes long."""
         if self._done:
-            self.poke()
+            self.wake()
         else:
             self._offload()
 
     def _rests(self, block: Block) -> bool:
         """Whether compiled code leaves the memory alone; of an actor that was given up, only the
         outputs that are complete matter."""
-        given_up = self.block is not block or self.gate & AWAY
-        return bool(given_up) or not (self.gate & BUSY or block.output.exchanged)
+        given_up = self.block is not block or self.run_flags & AWAY
+        return bool(given_up) or not (self.run_flags & BUSY or block.output.exchanged)
 
     @guarded
     def _worked(self, block: Block, status: int, seconds: float) -> None:
         if block in abandoned:
             abandoned.remove(block)
         self._routing.restore_view()
-        if self.block is not block or self.gate & AWAY:
+        if self.block is not block or self.run_flags & AWAY:
             return
-        self.gate &= ~BUSY
-        self.inport.armed = 0
+        self.run_flags &= ~BUSY
+        self.inport.wake_suppressed = 0
         if STRINGS.collecting:
             STRINGS.collect()
         self._wake_resting()
@@ -308,5 +308,5 @@ class CompiledEngine(CompiledLife):
             self._give_up(self._surrender)
         elif self._exit == NOW:
             self._finish()
-        elif not self.gate:
-            self.poke()
+        elif not self.run_flags:
+            self.wake()

@@ -24,14 +24,14 @@ from pydotcompute.compiler.ops.error_codes import BY_NAME
 from pydotcompute.compiler.types.identity import LostIdentityError
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.errors import InternalError
-from pydotcompute.messages.slots import ForeignMessage
+from pydotcompute.messages.slots import UnrepresentableMessage
 from pydotcompute.queues.host_consumer import HostConsumer
 from pydotcompute.queues.host_producer import HostProducer
 
 log = logging.getLogger("pydotcompute.kernel")
 
 BUSY, PAUSED, AWAY = 1, 2, 4
-"""Bits of ``gate``: a worker runs it; it is paused; there is nothing to run (yet, any more)."""
+"""Bits of ``run_flags``: a worker runs it; paused; there is nothing to run (yet, any more)."""
 STAY, DRAIN, NOW = 0, 1, 2
 """Whether the actor is to end."""
 QUEUE_FULL = BY_NAME["PDC_QUEUE_FULL"].code
@@ -71,7 +71,7 @@ class CompiledLife(EngineStorage):
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.gate = AWAY
+        self.run_flags = AWAY
         self.known_state: dict[str, Any] | None = None
         self.block: Any = None
         self._inner: PythonEngine | None = None
@@ -92,7 +92,7 @@ class CompiledLife(EngineStorage):
         """Run bursts from now on."""
         raise self._abstract()
 
-    def poke(self) -> None:
+    def wake(self) -> None:
         """Run a burst in the next turn of the event loop."""
         raise self._abstract()
 
@@ -148,7 +148,7 @@ class CompiledLife(EngineStorage):
         """A plan has been made, or the variables have become known: go on if both are there."""
         if self.known_state is None or self.block is not None:
             return
-        plan, anatomy = self.host.plan, self.host.anatomy
+        plan, split = self.host.plan, self.host.split
         if self._waiting_interpreted:
             return
         if plan.backend == "python":
@@ -159,7 +159,7 @@ class CompiledLife(EngineStorage):
             self._recompile(self.known_state)
         elif self._exit != STAY:
             self._interpret_rest(self.known_state)
-        elif not anatomy.silent_timeout and anatomy.receives_first:
+        elif not split.silent_timeout and split.receives_first:
             self._wait_interpreted(self.known_state)
 
     def _wait_interpreted(self, state: dict[str, Any]) -> None:
@@ -198,7 +198,7 @@ class CompiledLife(EngineStorage):
         except LostIdentityError as error:
             self.host.hand_over(state, str(error), failing=False)
             return
-        except ForeignMessage:
+        except UnrepresentableMessage:
             self.host.hand_over(state, "a queued message has no compiled form", failing=False)
             return
         except Exception as error:  # ours, or the device's: the actor has lost nothing
@@ -221,7 +221,7 @@ class CompiledLife(EngineStorage):
         self.settle()
         self._halt()
         block.output.publish()
-        self.gate |= AWAY
+        self.run_flags |= AWAY
         state: dict[str, Any] = block.values()
         return state
 
@@ -244,7 +244,7 @@ class CompiledLife(EngineStorage):
 
     def pass_on(self, successor: Interpreter) -> None:
         """Tell the engine that takes over what this one had been told."""
-        if self.gate & PAUSED:
+        if self.run_flags & PAUSED:
             successor.begin_paused()
         if self._exit != STAY:
             successor.begin_exit(drain=self._exit == DRAIN)
@@ -266,7 +266,7 @@ class CompiledLife(EngineStorage):
         assert self.block is not None
         if self.block.grow_output():
             self.outport.remap()
-            self.poke()
+            self.wake()
         else:
             self._give_up("one message sends more messages than can be held")
 
@@ -274,14 +274,14 @@ class CompiledLife(EngineStorage):
         assert self.block is not None
         if self.block.q8[words.LOG_USED] == 0:
             self.block.grow_log()
-        self.poke()
+        self.wake()
 
     # --- pausing and ending ----------------------------------------------------------------
 
     @guarded_wait
     async def pause(self) -> None:
         """Run no more bursts; one under way comes to its end, or is stopped."""
-        self.gate |= PAUSED
+        self.run_flags |= PAUSED
         if self._inner is not None:
             await self._inner.pause()
         await self._at_rest(PATIENCE)
@@ -289,7 +289,7 @@ class CompiledLife(EngineStorage):
     async def _at_rest(self, patience: float) -> None:
         """Wait until no worker runs the actor; after ``patience`` seconds, stop it."""
         block = self.block
-        while self.gate & BUSY and block is not None and self.block is block:
+        while self.run_flags & BUSY and block is not None and self.block is block:
             if self._resting is None or self._resting.done():
                 self._resting = self.host.loop.create_future()  # for all who wait
             resting = self._resting
@@ -301,18 +301,18 @@ class CompiledLife(EngineStorage):
     @guarded
     def unpause(self) -> None:
         """Go on."""
-        self.gate &= ~PAUSED
+        self.run_flags &= ~PAUSED
         if self._inner is not None:
             self._inner.unpause()
-        if self.block is not None and not self.gate:
-            self.poke()
+        if self.block is not None and not self.run_flags:
+            self.wake()
 
     @guarded
     def begin_exit(self, *, drain: bool) -> None:
         """End the actor."""
         self._exit = DRAIN if drain else NOW
         self._waits = True
-        self.gate &= ~PAUSED
+        self.run_flags &= ~PAUSED
         if not drain:
             self.hurry()
         elif self._inner is not None:
@@ -320,8 +320,8 @@ class CompiledLife(EngineStorage):
             self._inner.begin_exit(drain=self._waiting_interpreted or empty)
         elif self.block is None:
             self.compiled()
-        elif not self.gate:
-            self.poke()
+        elif not self.run_flags:
+            self.wake()
 
     def _drained(self) -> None:
         """The queue is empty for good: one last time-out, then the end of the loop."""
@@ -341,7 +341,7 @@ class CompiledLife(EngineStorage):
         self._exit = NOW
         if self._inner is not None:
             self._inner.hurry()
-        elif self.gate & BUSY:
+        elif self.run_flags & BUSY:
             assert self.block is not None
             self.block.u4[words.STOP] = 1
         elif self.block is not None:
@@ -362,7 +362,7 @@ class CompiledLife(EngineStorage):
         self._interpret_rest(state)
 
     def _interpret_rest(self, state: dict[str, Any]) -> None:
-        self.gate |= AWAY
+        self.run_flags |= AWAY
         self.host.use_objects()
         self._inner = PythonEngine(self.host)
         self._inner.finish_with(state, exiting=self._exit != STAY)
@@ -380,30 +380,30 @@ class CompiledLife(EngineStorage):
         """Run nothing any more; what a worker runs is told to stop, and not waited for."""
         block = self.block
         if block is not None:
-            if self.gate & BUSY:
+            if self.run_flags & BUSY:
                 block.u4[words.STOP] = 1
                 abandoned.append(block)
                 self._restore_view()
-            self.gate |= AWAY
+            self.run_flags |= AWAY
 
     def abandon(self, error: Exception) -> Failure:
         """The engine has failed: run nothing any more."""
         if self._inner is not None:
             inner, self._inner = self._inner, None
-            self.gate |= AWAY
+            self.run_flags |= AWAY
             return inner.abandon(error)
-        block, busy = self.block, self.gate & BUSY
+        block, busy = self.block, self.run_flags & BUSY
         failure = Failure(error, None, self.known_state or {}, self.known_state is not None)
         self._surrender = self.known_state = None
         if block is None:
-            self.gate |= AWAY
+            self.run_flags |= AWAY
             return failure
         for step in (self._sort_replies, self._count, self._let_go, self._stop):
             try:
                 step()
             except Exception:
                 log.exception("kernel %r could not be ended in order", self.host.kernel_id)
-        self.gate |= AWAY
+        self.run_flags |= AWAY
         self.block = None
         self._wake_resting()
         try:

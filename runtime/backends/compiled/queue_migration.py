@@ -45,7 +45,7 @@ def take_over(
         consumer: the kind of end at the ring it writes.
 
     Raises:
-        ForeignMessage: a queued message has no record.
+        UnrepresentableMessage: a queued message has no record.
     """
     inport, outport = host.inbox.port, host.outbox.port
     assert isinstance(inport, ObjectPort)
@@ -54,13 +54,13 @@ def take_over(
     make = slots_for(host.kernel_id, program, block.input.ring.bound)
     slots = make(program.input_types, program.input_slot, "takes", declared=host.declares_input)
     ring = HostProducer(block.input.ring, slots, fenced)
-    ring.armed = 1  # nobody is to be woken yet
+    ring.wake_suppressed = 1  # nobody is to be woken yet
     for message in inport.items:
         ring.try_put(message)
     ring.sample_at, ring.sample_time = inport.sample_at, inport.sample_time
     slots = make(program.output_types, program.output_slot, "sends", declared=True)
     out = consumer(block.output.ring, slots, fenced)
-    out.spill.extend(outport.items)
+    out.overflow.extend(outport.items)
     if isinstance(ring.slots, HeadedSlots):
         ring.slots.tokens.oldest = lambda: _oldest_token(block, ring, out)
     return ring, out

@@ -1,10 +1,10 @@
 """Sorts the outputs of a compiled actor while callers of ``request`` wait for some of them.
 
 Input: what compiled code has put into the output ring, with the ordinal of the input each answers.
-Output: replies go to their callers, the rest to the ring's ``spill``, in order.
+Output: replies go to their callers, the rest to the ring's ``overflow``, in order.
 
 While requests are under way the compiled code is shown another bound than the queue's: a reply
-takes no room in the queue, and what is in ``spill`` does.
+takes no room in the queue, and what is in ``overflow`` does.
 
 A worker's burst always says what its outputs answer, since a request may come while it runs; and
 until they are sorted clients see the queue as it was before (``restore_view``).
@@ -33,7 +33,7 @@ class ReplyRouting:
     Attributes:
         on: outputs are being sorted.
         live: compiled code goes on writing meanwhile: it is told that there is less room, by as
-            many messages as are in ``spill``.
+            many messages as are in ``overflow``.
     """
 
     __slots__ = (
@@ -59,10 +59,10 @@ class ReplyRouting:
         Returns:
             How many it may handle.
         """
-        pending, spill = self._replies.pending, self._outport.spill
+        pending, overflow = self._replies.pending, self._outport.overflow
         if worker:
             self._freeze_view()
-        elif not pending and not spill:
+        elif not pending and not overflow:
             if self.on:
                 self._close()
             return limit
@@ -73,7 +73,7 @@ class ReplyRouting:
             block.u4[words.CARRY] = 1
             self._since = block.q8[words.PRODUCED]
             self.sort(False)
-        free = max(0, ring.bound - len(spill))
+        free = max(0, ring.bound - len(overflow))
         if ring.policy is Policy.BLOCK:
             ring.port[BOUND] = free
         elif ring.policy is Policy.DROP_OLDEST:  # dropped here, where replies are known
@@ -112,13 +112,13 @@ class ReplyRouting:
         """
         block, ring, port = self._block, self._ring, self._outport
         drop = ring.drop_oldest
-        if not self._replies.pending and not port.spill and ring.port[POLICY] == ring.policy:
+        if not self._replies.pending and not port.overflow and ring.port[POLICY] == ring.policy:
             return  # a worker's burst, and nobody has asked meanwhile
         if drop and not full:
             port.skip()
         self._move(block.q8[words.PRODUCED])
-        while drop and len(port.spill) > ring.bound:
-            port.spill.popleft()
+        while drop and len(port.overflow) > ring.bound:
+            port.overflow.popleft()
             port.dropped += 1
         if drop:
             handled = block.q8[words.PROCESSED] - self._handled
@@ -126,25 +126,25 @@ class ReplyRouting:
 
     def _move(self, end: int) -> None:
         """Take the outputs up to an ordinal out of the ring: replies to their callers, the rest
-        into ``spill``, of those that are not published only as many as have room there.
+        into ``overflow``, of those that are not published only as many as have room there.
         """
         ring, port, pending = self._ring, self._outport, self._replies.pending
-        sources, spill, mask, tail = ring.sources, port.spill, port.mask, port.tail
+        sources, overflow, mask, tail = ring.sources, port.overflow, port.mask, port.tail
         counters, most = ring.port, sys.maxsize if ring.drop_oldest else ring.bound
         published = counters[HEAD]
         try:
             while tail < end:
                 source = sources[tail & mask]
                 answers = tail >= self._since and source in pending
-                if tail >= published and not answers and len(spill) >= most:
+                if tail >= published and not answers and len(overflow) >= most:
                     break
                 message = port.slots.unpack(port.buffer, (tail & mask) * port.size)
                 if not (answers and self._replies.deliver(source, message)):
-                    spill.append(message)
+                    overflow.append(message)
                 tail += 1
         finally:  # no output is given out twice, whatever is raised
             port.tail = tail
             if tail > published:
                 counters[HEAD] = published = tail
-            port.seen = published
-            counters[TAIL] = tail - len(spill) if self.live else tail
+            port.cached_remote_cursor = published
+            counters[TAIL] = tail - len(overflow) if self.live else tail

@@ -1,7 +1,7 @@
 """The memory of one actor on a device: what the host sees of it, and what only kernels see.
 
 Input: a program, two rings, two arenas.  Output: ``CudaBlock``: the words of ``compiled.block`` in
-mapped memory, and the actor's seat (``compiler.abi.SEAT``).
+mapped memory, and the actor's record (``compiler.abi.RESIDENCY_RECORD``).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydotcompute.backends.compiled.block import Block
 from pydotcompute.backends.device import Arena, Piece
 from pydotcompute.backends.program import NativeProgram
-from pydotcompute.compiler.abi import ACTOR, PORT, SEAT, Leave, word
+from pydotcompute.compiler.abi import ACTOR, PORT, RESIDENCY_RECORD, Leave, word
 from pydotcompute.queues.memory import Bytes
 from pydotcompute.queues.ring import Ring
 
@@ -22,7 +22,7 @@ FOREVER = (1 << 63) - 1
 (_ACTOR, _LOCAL, _STATE, _MIRROR, _STATE_SIZE, _JOURNAL, _JOURNAL_SIZE, _STRINGS, _SLOTS, _STAGE,
  _STAGE_MASK, _INPUT_SIZE, _OUTPUT_SIZE, _STRING_COUNT, _BURST, BUDGET, LEAVE, _LOAD, EPOCH,
  IDLE_NS, _SOURCES, _IN, _OUT, PARKED, BUSY_NS, VISITS, PEAK) = (
-    word(SEAT, name) for name in SEAT.names or ()
+    word(RESIDENCY_RECORD, name) for name in RESIDENCY_RECORD.names or ()
 )  # fmt: skip
 
 
@@ -65,11 +65,11 @@ class CudaBlock(Block):
     ) -> None:
         super().__init__(program, source, target, mapped)
         self._mapped, self._local = mapped, local
-        seat = mapped(SEAT.itemsize)
-        self.seat, self.seat4, self.seat_address = (
-            seat.bytes.cast("Q"), seat.bytes.cast("I"), seat.address
+        record = mapped(RESIDENCY_RECORD.itemsize)
+        self.record, self.record4, self.record_address = (
+            record.bytes.cast("Q"), record.bytes.cast("I"), record.address
         )  # fmt: skip
-        q = self.seat
+        q = self.record
         q[_ACTOR], q[_MIRROR] = self.address, self._state.address
         q[_IN], q[_OUT] = source.address, target.address
         q[_LOCAL] = self._own(ACTOR.itemsize + 2 * PORT.itemsize)
@@ -85,7 +85,7 @@ class CudaBlock(Block):
         q[_STAGE_MASK] = staged - 1
         q[_STAGE] = 0 if staged * size <= stage else self._own(staged * size)
         q[_BURST], q[BUDGET] = BURST, FOREVER
-        self.seat4[_LOAD] = 1
+        self.record4[_LOAD] = 1
         self._mirror_output()
 
     def _own(self, size: int) -> int:
@@ -93,8 +93,8 @@ class CudaBlock(Block):
 
     def _mirror_output(self) -> None:
         count = self.output.ring.mask + 1
-        self.seat[_SLOTS] = self._own(count * self.program.output_slot.itemsize)
-        self.seat[_SOURCES] = self._own(count * 8)
+        self.record[_SLOTS] = self._own(count * self.program.output_slot.itemsize)
+        self.record[_SOURCES] = self._own(count * 8)
 
     def grow_output(self) -> bool:
         """Double the output slots, on both sides."""
@@ -110,18 +110,18 @@ class CudaBlock(Block):
             idle_ns: nanoseconds without work after which the actor parks.
             budget: messages it may handle.
         """
-        self.seat4[LEAVE] = Leave.STAY
-        self.seat[IDLE_NS], self.seat[BUDGET] = idle_ns, budget
-        self.seat[EPOCH] += 1
+        self.record4[LEAVE] = Leave.STAY
+        self.record[IDLE_NS], self.record[BUDGET] = idle_ns, budget
+        self.record[EPOCH] += 1
 
     @property
     def parked(self) -> bool:
         """Whether the last residency that began has ended."""
-        return self.seat[PARKED] == self.seat[EPOCH]
+        return self.record[PARKED] == self.record[EPOCH]
 
     def loaded(self) -> None:
         """The device has the state now."""
-        self.seat4[_LOAD] = 0
+        self.record4[_LOAD] = 0
 
     def release(self) -> None:
         """Give the memory back; neither host nor device may touch it any more."""

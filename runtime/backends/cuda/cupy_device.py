@@ -132,11 +132,11 @@ class CupyStream:
     def __init__(self, stream: Any, device: Any) -> None:
         self._stream, self._device = stream, device
 
-    def launch(self, function: Any, seats: int, count: int, limit: int) -> None:
+    def launch(self, function: Any, records: int, count: int, limit: int) -> None:
         """Begin a grid, of one block at least."""
         with _faults(), self._device:
             kernel, lanes = function
-            kernel((max(1, count),), lanes, (seats, count, limit), stream=self._stream)
+            kernel((max(1, count),), lanes, (records, count, limit), stream=self._stream)
 
     def done(self) -> bool:
         """Whether everything launched has ended."""

@@ -105,7 +105,7 @@ class Emulator:
         if found is None:
             self.waiting_call("load")
             library = ctypes.CDLL(str(file))
-            size = ctypes.c_uint64.in_dll(library, "pdc_stay_size").value
+            size = ctypes.c_uint64.in_dll(library, "pdc_residency_size").value
             found = self._loaded[file] = Kernel(
                 (library.pdc_resident, size), (library.pdc_debug_step, size), self.capacity
             )
@@ -166,7 +166,7 @@ class EmulatedStream:
         self._thread: threading.Thread | None = None
         self._started = threading.Event()
 
-    def launch(self, function: Any, seats: int, count: int, limit: int) -> None:
+    def launch(self, function: Any, records: int, count: int, limit: int) -> None:
         """Begin a grid."""
         if self._device.faulted:
             raise DeviceFault(_FAULT)
@@ -181,7 +181,7 @@ class EmulatedStream:
             stays = np.zeros(count * size + 16, np.uint8)
             at = stays.ctypes.data + -stays.ctypes.data % 16
             entry(
-                ctypes.c_void_p(seats), ctypes.c_uint64(count), ctypes.c_uint64(limit),
+                ctypes.c_void_p(records), ctypes.c_uint64(count), ctypes.c_uint64(limit),
                 ctypes.byref(self._device.machine), ctypes.c_void_p(at),
             )  # fmt: skip
 

@@ -40,7 +40,7 @@ from pydotcompute.queues.port_words import HEAD, TAIL
 PULL_SECONDS = 30e-6
 """How long a client that finds nothing looks at the device's words before it suspends."""
 HELD = 8
-"""A bit of ``gate``: requests are about to be put."""
+"""A bit of ``run_flags``: requests are about to be put."""
 
 
 class CudaEngine(CompiledEngine):
@@ -92,13 +92,13 @@ class CudaEngine(CompiledEngine):
 
     # --- running ---------------------------------------------------------------------------
 
-    def poke(self) -> None:
+    def wake(self) -> None:
         """There may be something to do: launch in the next turn of the event loop, or look."""
-        if self.gate & BUSY:
-            self.inport.armed = 1
+        if self.run_flags & BUSY:
+            self.inport.wake_suppressed = 1
             self.residents.rouse()
         else:
-            super().poke()
+            super().wake()
 
     def _step(self) -> None:
         """Reside, if there is a reason to."""
@@ -111,12 +111,12 @@ class CudaEngine(CompiledEngine):
             if self._waits:
                 self._idle()
             return
-        self.gate |= BUSY
-        self.inport.armed = 1
+        self.run_flags |= BUSY
+        self.inport.wake_suppressed = 1
         self.residents.ask(self)
 
     def prepare(self) -> int | None:
-        """The launch comes now; returns the address of the seat, or None after a fault."""
+        """The launch comes now; returns the address of the record, or None after a fault."""
         try:
             return self._prepare_launch()
         except Exception as error:
@@ -132,22 +132,22 @@ class CudaEngine(CompiledEngine):
         block.begin(FOREVER if stays else round(terms.idle * 1e9), budget)
         if self._exit != STAY or (self._routing.on and not self._routing.live):
             self.order(Leave.WHEN_IDLE)
-        return block.seat_address
+        return block.record_address
 
     def order(self, leave: Leave) -> None:
         """Ask the actor to leave."""
         block = self.block
-        if block is not None and block.seat4[LEAVE] < leave:
-            block.seat4[LEAVE] = leave
+        if block is not None and block.record4[LEAVE] < leave:
+            block.record4[LEAVE] = leave
 
-    def pull(self) -> bool:
+    def run_inline(self) -> bool:
         """Look for news, for some microseconds; True if messages may have moved."""
-        if self.block is None or self.gate & AWAY:
+        if self.block is None or self.run_flags & AWAY:
             return False
         try:
-            if not self.gate and (self.inport.head != self._taken or self._staged):
+            if not self.run_flags and (self.inport.head != self._taken or self._staged):
                 self._step()
-            if not self.gate & BUSY:
+            if not self.run_flags & BUSY:
                 return False
             self.residents.dispatch()
             until = perf_counter() + PULL_SECONDS
@@ -189,7 +189,7 @@ class CudaEngine(CompiledEngine):
     def _progress(self, done: int, seconds: float) -> None:
         inport, block = self.inport, self.block
         assert block is not None
-        inport.peak = max(inport.peak, min(block.seat[PEAK], inport.bound))
+        inport.peak = max(inport.peak, min(block.record[PEAK], inport.bound))
 
     @guarded
     def settle(self) -> None:
@@ -210,7 +210,7 @@ class CudaEngine(CompiledEngine):
 
     def _seconds(self, block: CudaBlock) -> float:
         """What this residency has worked since the last look."""
-        before, self._busy = self._busy, block.seat[BUSY_NS] * 1e-9
+        before, self._busy = self._busy, block.record[BUSY_NS] * 1e-9
         return self._busy - before
 
     def _rests(self, block: Block) -> bool:
@@ -221,7 +221,7 @@ class CudaEngine(CompiledEngine):
         return rests
 
     def _ask_to_park(self) -> None:
-        if self.gate & BUSY:
+        if self.run_flags & BUSY:
             self.order(Leave.NOW)
             self.residents.rouse()
 
@@ -243,13 +243,13 @@ class CudaEngine(CompiledEngine):
     def _withdraw(self) -> None:
         """It has not been launched, and need not be."""
         if self.residents.withdraw(self):
-            self.gate &= ~BUSY
-            self.inport.armed = 0
+            self.run_flags &= ~BUSY
+            self.inport.wake_suppressed = 0
 
     async def _at_rest(self, patience: float) -> None:
         self._withdraw()
         self.order(Leave.NOW)
-        if self.gate & BUSY:
+        if self.run_flags & BUSY:
             self.residents.rouse()
         await super()._at_rest(patience)
 
@@ -265,16 +265,16 @@ class CudaEngine(CompiledEngine):
             QueueTimeoutError: the actor has been busy with a message until then.
         """
         self._requests += 1
-        self.gate |= HELD
+        self.run_flags |= HELD
         try:
             await self._at_rest_before(deadline)
             yield
         finally:
             self._requests -= 1
             if not self._requests:
-                self.gate &= ~HELD
-                if self.block is not None and not self.gate:
-                    self.poke()
+                self.run_flags &= ~HELD
+                if self.block is not None and not self.run_flags:
+                    self.wake()
 
     async def _at_rest_before(self, deadline: float | None) -> None:
         try:
@@ -327,7 +327,7 @@ class CudaEngine(CompiledEngine):
         self.residents.leave(self)
         self.host.request_gate = None
         super()._let_go()
-        if block is not None and not self.gate & BUSY:  # once the messages are out of it
+        if block is not None and not self.run_flags & BUSY:  # once the messages are out of it
             self.host.loop.call_soon(block.release)
 
     def _sort_replies(self) -> None:
@@ -347,7 +347,7 @@ class CudaEngine(CompiledEngine):
             f"the GPU stopped working ({fault}); it can be used again by a new process, and "
             "`pydotcompute doctor` says how to find the cause"
         )
-        self.gate &= ~BUSY
+        self.run_flags &= ~BUSY
         state = self._leave()
         self.block = None
         if not resident:

@@ -1,8 +1,8 @@
 """Sorts outputs, as ``compiled.reply_routing`` does, while the compiled code goes on writing them.
 
 Under BLOCK the device's view of the queue stays the same whether requests are under way or not:
-``tail`` tells it what has left the queue, which replies do and messages in ``spill`` do not.  The
-other policies change bound or policy, so there an actor parks first.
+``tail`` tells it what has left the queue, which replies do and messages in ``overflow`` do
+not.  The other policies change bound or policy, so there an actor parks first.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LiveRouting(ReplyRouting):
     def open(self, limit: int, *, worker: bool = False) -> int:
         """Before a residency; arguments and result as of ``ReplyRouting``."""
         if not self.live:
-            asked = bool(self._replies.pending or self._outport.spill)
+            asked = bool(self._replies.pending or self._outport.overflow)
             return super().open(limit, worker=asked)
         self._block.u4[words.CARRY] = 1
         self.credit()
@@ -42,8 +42,8 @@ class LiveRouting(ReplyRouting):
         """Tell the device how much room there is."""
         if self.live:
             port = self._outport
-            self.on = bool(self._replies.pending or port.spill)
-            self._ring.port[TAIL] = port.tail - len(port.spill)
+            self.on = bool(self._replies.pending or port.overflow)
+            self._ring.port[TAIL] = port.tail - len(port.overflow)
 
     def sort(self, full: bool) -> None:
         """Give replies to their callers and keep the rest in order.
@@ -53,12 +53,12 @@ class LiveRouting(ReplyRouting):
         """
         if self.live:
             self._move(self._block.output.written() if full else self._ring.port[HEAD])
-            self.on = bool(self._replies.pending or self._outport.spill)
+            self.on = bool(self._replies.pending or self._outport.overflow)
         else:
             super().sort(full)
 
     def refresh(self) -> bool:
-        """Before anybody takes a message; True if only what is in ``spill`` is for them."""
+        """Before anybody takes a message; True if only what is in ``overflow`` is for them."""
         self.credit()
         if not (self.live and self.on):
             return False
@@ -70,7 +70,7 @@ class LiveConsumer(HostConsumer):
     """The host's end of a ring into which a device may be publishing at this very moment.
 
     ``first`` is called before anything is taken, and says whether replies are being sorted out:
-    then only ``spill`` may be taken from, because the slots may have got new messages meanwhile.
+    then only ``overflow`` may be taken from, because the slots may have got new messages meanwhile.
     """
 
     __slots__ = ("first",)
@@ -81,11 +81,11 @@ class LiveConsumer(HostConsumer):
 
     def depth(self) -> int:
         """Messages waiting."""
-        return len(self.spill) if self.first() else super().depth()
+        return len(self.overflow) if self.first() else super().depth()
 
     def try_get(self) -> Any:
         """Take the oldest message, or ``EMPTY``."""
-        if self.first() and not self.spill:
+        if self.first() and not self.overflow:
             return EMPTY
         return super().try_get()
 

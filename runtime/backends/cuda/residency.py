@@ -43,7 +43,7 @@ class Resident(Protocol):
     kernel: Kernel
 
     def prepare(self) -> int | None:
-        """The launch comes now; returns the address of the seat, or None after a fault."""
+        """The launch comes now; returns the address of the record, or None after a fault."""
         ...
 
     def order(self, leave: Leave) -> None:
@@ -66,7 +66,7 @@ class Terms:
     Args:
         residency: seconds at most; None for ever.
         idle: seconds without work.
-        debug_step: visits, in place of both; 0 for the clock.
+        debug_step: polls, in place of both; 0 for the clock.
     """
 
     residency: float | None = 5e-3
@@ -85,13 +85,13 @@ class _Grid:
 
     Args:
         stream: where it runs.
-        seats: the addresses of its actors' seats.
+        records: the addresses of its actors' records.
         engines: those of its actors that have not parked.
         began: when.
     """
 
     stream: Stream
-    seats: Piece
+    records: Piece
     engines: set[Resident] = field(default_factory=set)
     began: float = 0.0
 
@@ -189,13 +189,13 @@ class Residents:
         return _Grid(self.device.stream(), self.mapped.take(8 * _MOST_BLOCKS))
 
     def _launch(self, grid: _Grid, kernel: Kernel, engines: list[Resident]) -> None:
-        addresses = grid.seats.bytes.cast("Q")
+        addresses = grid.records.bytes.cast("Q")
         ready: list[Resident] = []
         for engine in engines:
-            seat = engine.prepare()
+            record = engine.prepare()
             self._waiting.pop(engine, None)
-            if seat is not None:
-                addresses[len(ready)] = seat
+            if record is not None:
+                addresses[len(ready)] = record
                 self._places[engine] = grid
                 ready.append(engine)
         if not ready:
@@ -207,7 +207,7 @@ class Residents:
         function = kernel.debug_step if step else kernel.resident
         try:
             grid.stream.launch(
-                function, grid.seats.address, len(ready), step or self.terms.nanoseconds
+                function, grid.records.address, len(ready), step or self.terms.nanoseconds
             )
         except DeviceFault as fault:
             for engine in ready:  # they have not run, so they have lost nothing

@@ -19,7 +19,7 @@ OVERHEAD = 0.5e-6
 _MOST = 65536
 
 
-class Pace:
+class BurstSizing:
     """The pace of one actor.
 
     Attributes:

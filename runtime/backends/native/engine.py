@@ -2,10 +2,11 @@
 
 Input: the actor's plan with its ``NativeProgram``.  Output: messages handled by compiled code.
 
-Who runs a burst, always under the one run lock that ``gate`` is:
+Who runs a burst, always under the one run lock that ``run_flags`` is:
 
-1. a caller that finds no output or no room (``pull``): at once, on its own stack, a short burst;
-2. else the event loop, once per turn (``poke``);
+1. a caller that finds no output or no room (``run_inline``): at once, on its own stack, a short
+   burst;
+2. else the event loop, once per turn (``wake``);
 3. long work goes to a worker thread without the GIL (``_offload``): what ran out of fuel, or what
    measurement says takes long.
 """
@@ -23,7 +24,7 @@ from pydotcompute.backends.compiled.lifecycle import BUSY
 from pydotcompute.backends.compiled.queue_migration import rings_for
 from pydotcompute.backends.compiled.reply_routing import ReplyRouting
 from pydotcompute.backends.native.block import NativeBlock, count, pointer
-from pydotcompute.backends.native.burst_sizing import Pace
+from pydotcompute.backends.native.burst_sizing import BurstSizing
 from pydotcompute.backends.native.zero_copy import ZeroCopyBatches
 from pydotcompute.backends.program import NativeProgram
 from pydotcompute.queues.channel import SPECIAL
@@ -48,7 +49,7 @@ class NativeEngine(CompiledEngine):
     def __init__(self, host: Host, pool: Pool) -> None:
         super().__init__(host)
         self.pool = pool
-        self.pace = Pace()
+        self.sizing = BurstSizing()
 
     def _new_block(self, program: NativeProgram) -> Any:
         return NativeBlock(program, *rings_for(self.host, program))
@@ -59,9 +60,11 @@ class NativeEngine(CompiledEngine):
         out.pull_batch = ZeroCopyBatches(self).receive
         self.attach(block, ring, out, block.address, block.burst_address)
 
-    def pull(self) -> bool:
+    def run_inline(self) -> bool:
         """Run a short burst now, if that is allowed; True if messages may have moved."""
-        if self.gate or self.pace.long or (self.inport.head == self._taken and not self._staged):
+        if self.run_flags or self.sizing.long:
+            return False
+        if self.inport.head == self._taken and not self._staged:
             return False
         try:
             self._step()
@@ -72,12 +75,12 @@ class NativeEngine(CompiledEngine):
     def _step(self) -> None:
         block = self.block
         assert block is not None
-        pace = self.pace
+        pace = self.sizing
         if pace.long and self.inport.head != self._taken:
             self._offload()
             return
         argument = pace.argument
-        if self._routing.on or self.outport.get_gate & SPECIAL:
+        if self._routing.on or self.outport.get_slow_path & SPECIAL:
             argument = count(self._routing.open(pace.limit))
         block.i8[words.FUEL] = FUEL
         began = perf_counter()
@@ -86,10 +89,10 @@ class NativeEngine(CompiledEngine):
 
     def _progress(self, done: int, seconds: float) -> None:
         inport = self.inport
-        waiting = inport.head - inport.seen + done
+        waiting = inport.head - inport.cached_remote_cursor + done
         if waiting > inport.peak:
             inport.peak = min(waiting, inport.bound)
-        self.pace.handled(done, seconds)
+        self.sizing.handled(done, seconds)
 
     # --- long work -------------------------------------------------------------------------
 
@@ -97,10 +100,10 @@ class NativeEngine(CompiledEngine):
         """Let a worker run the next burst."""
         block = self.block
         assert block is not None
-        limit = self._routing.open(self.pace.worker_limit(), worker=True)
+        limit = self._routing.open(self.sizing.worker_limit(), worker=True)
         block.i8[words.FUEL] = -1
-        self.gate |= BUSY
-        self.inport.armed = 1
+        self.run_flags |= BUSY
+        self.inport.wake_suppressed = 1
         self.pool.submit(lambda: self._work(block, limit))
 
     def _work(self, block: NativeBlock, limit: int) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from pydotcompute.backends.base import Host
 from pydotcompute.backends.compiled import actor_words as words
 from pydotcompute.backends.native.block import NativeBlock, count, pointer
-from pydotcompute.backends.native.burst_sizing import Pace
+from pydotcompute.backends.native.burst_sizing import BurstSizing
 from pydotcompute.compiler.abi import PORT, Policy
 from pydotcompute.messages.string_batches import as_string_batch
 from pydotcompute.queues.channel import PARKED, ROOM, SPECIAL
@@ -39,12 +39,12 @@ FUEL = 4_000_000
 class Bursts(Protocol):
     """What is asked of the engine here: its memory and queues, and to deal with a burst."""
 
-    gate: int
+    run_flags: int
     block: Any
     inport: HostProducer
     outport: HostConsumer
     host: Host
-    pace: Pace
+    sizing: BurstSizing
 
     def after(self, status: int, seconds: float) -> None:
         """Deal with the outcome of a burst."""
@@ -96,8 +96,8 @@ class ZeroCopyBatches:
         engine = self._engine
         block, outport = engine.block, engine.outport
         if (
-            block is None or engine.gate or not self.usable or limit < self._sends
-            or outport.get_gate & (PARKED | SPECIAL) or block.u4[words.CARRY]
+            block is None or engine.run_flags or not self.usable or limit < self._sends
+            or outport.get_slow_path & (PARKED | SPECIAL) or block.u4[words.CARRY]
         ):  # fmt: skip
             return None
         ready = block.output.written() - outport.tail
@@ -134,7 +134,7 @@ class ZeroCopyBatches:
             engine.block.output.publish()
             port.copy_out(port.tail, count, records[:count].view(np.uint8).data)
             port.advance(count)
-            port.seen = port.tail
+            port.cached_remote_cursor = port.tail
         engine.host.outbox.on_room = None
         engine.host.outbox.clear_gate(get=ROOM)
 
@@ -178,7 +178,8 @@ class ZeroCopyBatches:
                 status = self._from_array(len(records) - out[HEAD])
         finally:
             block.output.restore()
-            block.q8[words.PRODUCED] = outport.tail = outport.seen = sent + out[HEAD]
+            outport.tail = outport.cached_remote_cursor = sent + out[HEAD]
+            block.q8[words.PRODUCED] = outport.tail
             outport.words[HEAD] = outport.words[TAIL] = outport.tail
         seconds = perf_counter() - began
         engine.host.inbox.admit()
@@ -186,7 +187,7 @@ class ZeroCopyBatches:
 
     def _burst(self, room: int) -> int:
         engine = self._engine
-        most = min(room // self._sends, max(64, int(SECONDS / engine.pace.cost)))
+        most = min(room // self._sends, max(64, int(SECONDS / engine.sizing.cost)))
         block: NativeBlock = engine.block
         return block.burst(pointer(block.address), count(most))
 
@@ -210,4 +211,4 @@ class ZeroCopyBatches:
             taken = self._in[TAIL]
             first.done += taken
             port.head += taken
-            port.seen = port.words[HEAD] = port.words[TAIL] = port.head
+            port.cached_remote_cursor = port.words[HEAD] = port.words[TAIL] = port.head

@@ -101,7 +101,7 @@ class PythonContext(KernelContext[Any, Any]):
                     port = engine.inport
                     message = port.try_get()
                     if message is not EMPTY:
-                        if port.get_gate:
+                        if port.get_slow_path:
                             engine.host.inbox.took()
                         engine.take(message)
                         return message
@@ -115,7 +115,7 @@ class PythonContext(KernelContext[Any, Any]):
         if engine.replies.pending and engine.reply(message):
             return
         port = engine.outport
-        if port.put_gate or engine.rationed or not port.try_put(message):
+        if port.put_slow_path or engine.rationed or not port.try_put(message):
             await engine.send(message)
         engine.host.meter.sent += 1
         engine.credit -= 1

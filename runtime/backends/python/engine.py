@@ -1,6 +1,6 @@
 """The ``python`` backend: the actor's coroutine, interpreted on the event loop.
 
-Input: an ``Anatomy`` and the actor's channels.  Output: the same results the compiled backends
+Input: a ``SplitActor`` and the actor's channels.  Output: the same results the compiled backends
 give; this is what they fall back on, and the definition they are tested against.
 
 How an actor ends: ``receive`` raises ``ActorExit``, which bare handlers of instrumented functions
@@ -55,8 +55,8 @@ class PythonEngine:
         assert isinstance(inport, ObjectPort)
         assert isinstance(outport, ObjectPort)
         self.inport, self.outport = inport, outport
-        self._names = host.anatomy.state_names
-        self._silent = host.anatomy.silent_timeout
+        self._names = host.split.state_names
+        self._silent = host.split.silent_timeout
         self._done: Callable[[Any], None] | None = None
         self._hand_back: Callable[[dict[str, Any]], None] | None = None
         self._reached = False
@@ -86,7 +86,7 @@ class PythonEngine:
     @guarded
     def start(self) -> None:
         """Run the actor from its first statement."""
-        self._run(self.host.anatomy.whole(PythonContext(self)))
+        self._run(self.host.split.whole(PythonContext(self)))
 
     @guarded
     def resume(self, state: dict[str, Any], replay: Replay = AT_LEISURE) -> None:
@@ -96,7 +96,7 @@ class PythonEngine:
             state: the actor's variables.
             replay: how its first turn is to go.
         """
-        parts = self.host.anatomy.parts
+        parts = self.host.split.parts
         assert parts is not None
         self._reached, self._overdue = True, replay.overdue
         if replay.overdue:
@@ -111,7 +111,7 @@ class PythonEngine:
             state: the actor's variables.
             exiting: the loop ended because the actor is being terminated.
         """
-        parts = self.host.anatomy.parts
+        parts = self.host.split.parts
         assert parts is not None
         if exiting:
             self.begin_exit(drain=False)
@@ -130,7 +130,7 @@ class PythonEngine:
         Args:
             done: told what the prologue returned; not called if it did not come to its end.
         """
-        parts = self.host.anatomy.parts
+        parts = self.host.split.parts
         assert parts is not None
         self._done = done
         self._run(parts.prologue(PythonContext(self)))
@@ -189,7 +189,7 @@ class PythonEngine:
         else:
             state = snapshot(left, self._names)
         self.holding = False
-        known = self.host.anatomy.parts is not None and self._reached
+        known = self.host.split.parts is not None and self._reached
         self.host.failed(Failure(error, message, state, known, not_kept))
 
     def _locals_of(self, error: BaseException) -> Mapping[str, Any]:
@@ -386,7 +386,7 @@ class PythonEngine:
 
     @property
     def _limit(self) -> int:
-        return _PATIENCE if self.host.anatomy.instrumented else 1
+        return _PATIENCE if self.host.split.instrumented else 1
 
     def _drained(self, timeout: float | None) -> None:
         """The queue is empty for good: one last time-out, then the exit."""

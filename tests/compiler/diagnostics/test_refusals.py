@@ -1,4 +1,4 @@
-"""What is said of actors that do not lower, word for word, as their authors will read it.
+"""What is said of actors that cannot be compiled, word for word, as their authors will read it.
 
 ``golden/refusals.txt`` holds actors as newcomers write them, each with the diagnostics that it
 gets: ``pytest --update-golden`` writes those anew.

@@ -28,64 +28,64 @@ def scan_statements(text: str, name: str = "actor") -> list[Diagnostic]:
 CASES = [
     # statement, code, the text under the carets, message, hint
     ("with lock:\n    n = 1", "PDC020", "with lock",
-     "`with` statement does not lower", "use `try`/`finally`, or open what you need before the loop"),
+     "`with` statement cannot be compiled", "use `try`/`finally`, or open what you need before the loop"),
     ("with open(p) as f, g as h:\n    n = 1", "PDC020", "with open(p) as f, g as h",
-     "`with` statement does not lower", "use `try`/`finally`, or open what you need before the loop"),
+     "`with` statement cannot be compiled", "use `try`/`finally`, or open what you need before the loop"),
     ("async with lock:\n    n = 1", "PDC020", "async with lock",
-     "`async with` statement does not lower",
+     "`async with` statement cannot be compiled",
      "for a time limit write `await ctx.receive(timeout=...)`; open what you need before the loop"),
     ("async for x in stream:\n    n = 1", "PDC020", "async for x in stream",
-     "`async for` loop does not lower", "receive one message in each turn with `await ctx.receive()`"),
+     "`async for` loop cannot be compiled", "receive one message in each turn with `await ctx.receive()`"),
     ("try:\n    n = 1\nexcept* ValueError:\n    n = 2", "PDC020", "except* ValueError",
-     "`except*` does not lower", "write `except`"),
+     "`except*` cannot be compiled", "write `except`"),
     ("def f(x):\n    return lambda: x", "PDC020", "def f",
-     "nested `def` does not lower", "define the function at module level and pass it what it needs"),
+     "nested `def` cannot be compiled", "define the function at module level and pass it what it needs"),
     ("async def f(x):\n    await x", "PDC020", "async def f",
-     "nested `async def` does not lower", "define a plain `def` at module level"),
+     "nested `async def` cannot be compiled", "define a plain `def` at module level"),
     ("class C:\n    pass", "PDC020", "class C",
-     "nested `class` does not lower", "define the class at module level"),
+     "nested `class` cannot be compiled", "define the class at module level"),
     ("import math", "PDC020", "import math",
-     "`import` in the loop does not lower", "import at module level"),
+     "`import` in the loop cannot be compiled", "import at module level"),
     ("from math import sin", "PDC020", "from math import sin",
-     "`import` in the loop does not lower", "import at module level"),
-    ("global n", "PDC025", "global n", "`global` does not lower",
+     "`import` in the loop cannot be compiled", "import at module level"),
+    ("global n", "PDC025", "global n", "`global` cannot be compiled",
      "keep the value in a variable assigned before the loop"),
-    ("del a[0], n", "PDC020", "n", "`del` of a variable does not lower",
+    ("del a[0], n", "PDC020", "n", "`del` of a variable cannot be compiled",
      "assign `None`, or leave the variable alone"),
     ("n = mapped(xs, key=lambda x: -x)", "PDC021", "lambda",
-     "`lambda` does not lower", "write a `def` at module level, or the expression itself"),
-    ("n = {x for x in xs}", "PDC021", "{x for x in xs}", "set comprehension does not lower",
+     "`lambda` cannot be compiled", "write a `def` at module level, or the expression itself"),
+    ("n = {x for x in xs}", "PDC021", "{x for x in xs}", "set comprehension cannot be compiled",
      "use a `dict` assigned before the loop, or a loop"),
-    ("n = {x: 1 for x in xs}", "PDC021", "{x: 1 for x in xs}", "dict comprehension does not lower",
+    ("n = {x: 1 for x in xs}", "PDC021", "{x: 1 for x in xs}", "dict comprehension cannot be compiled",
      "fill a `dict` assigned before the loop, in a `for` loop"),
-    ("n = {1, 2}", "PDC021", "{1, 2}", "set display does not lower",
+    ("n = {1, 2}", "PDC021", "{1, 2}", "set display cannot be compiled",
      "use a `dict` assigned before the loop, with `True` for each key"),
-    ("n = [x async for x in xs]", "PDC021", "x", "`async` comprehension does not lower",
+    ("n = [x async for x in xs]", "PDC021", "x", "`async` comprehension cannot be compiled",
      "write a plain `for`"),
-    ("n = max(*xs)", "PDC021", "*xs", "`*` in a call does not lower", "write the arguments out"),
-    ("await ctx.send(Reply(**msg))", "PDC021", "**msg", "`**` in a call does not lower",
+    ("n = max(*xs)", "PDC021", "*xs", "`*` in a call cannot be compiled", "write the arguments out"),
+    ("await ctx.send(Reply(**msg))", "PDC021", "**msg", "`**` in a call cannot be compiled",
      "write the arguments out"),
-    ("await ctx.send(*xs)", "PDC021", "*xs", "`*` in a call does not lower",
+    ("await ctx.send(*xs)", "PDC021", "*xs", "`*` in a call cannot be compiled",
      "write the arguments out"),
-    ("n = b'x'", "PDC021", "b'x'", "`bytes` value does not lower",
+    ("n = b'x'", "PDC021", "b'x'", "`bytes` value cannot be compiled",
      "use `str`, or a numpy array of `uint8`"),
-    ("n = 1j", "PDC021", "1j", "complex number does not lower",
+    ("n = 1j", "PDC021", "1j", "complex number cannot be compiled",
      "use two floats, for the real and the imaginary part"),
     ("await asyncio.sleep(1)", "PDC022", "await asyncio.sleep(1)",
-     "`await asyncio.sleep` does not lower",
+     "`await asyncio.sleep` cannot be compiled",
      "await only `ctx.receive(...)`, `ctx.send(...)` and `ctx.wait_active()`"),
-    ("await task", "PDC022", "await task", "`await task` does not lower",
+    ("await task", "PDC022", "await task", "`await task` cannot be compiled",
      "await only `ctx.receive(...)`, `ctx.send(...)` and `ctx.wait_active()`"),
-    ("ctx.send(n)", "PDC023", "ctx.send", "`ctx.send` without `await` does not lower",
+    ("ctx.send(n)", "PDC023", "ctx.send", "`ctx.send` without `await` cannot be compiled",
      "write `await ctx.send(...)`"),
-    ("n = ctx.priority", "PDC023", "ctx.priority", "`ctx.priority` does not lower",
+    ("n = ctx.priority", "PDC023", "ctx.priority", "`ctx.priority` cannot be compiled",
      "do it before the loop, which runs as ordinary Python"),
-    ("n = helper(ctx, 1)", "PDC023", "ctx", "`ctx` as a value does not lower",
+    ("n = helper(ctx, 1)", "PDC023", "ctx", "`ctx` as a value cannot be compiled",
      "pass the message, and let the actor receive and send"),
     ("match msg:\n    case {'a': 1}:\n        pass", "PDC024", "{'a': 1}",
-     "mapping pattern `{...}` does not lower", "look the key up with `in` and `[...]`"),
+     "mapping pattern `{...}` cannot be compiled", "look the key up with `in` and `[...]`"),
     ("match msg:\n    case [1, *rest]:\n        pass", "PDC024", "*rest",
-     "`*` in a pattern does not lower", "test the length, and take the items by index"),
+     "`*` in a pattern cannot be compiled", "test the length, and take the items by index"),
 ]  # fmt: skip
 
 
@@ -103,13 +103,13 @@ def test_generators(text: str) -> None:
     helper = define(f"def helper(xs):\n    {text}\n", "helper")
     source = read_source(helper)
     (found,) = scan(source.node.body, source)
-    assert found.message == f"`{text[4:].removesuffix(' xs')}` does not lower"
+    assert found.message == f"`{text[4:].removesuffix(' xs')}` cannot be compiled"
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="`type` statements are Python 3.12")
 def test_type_statement() -> None:
     (found,) = scan_statements("type T = int")
-    assert found.message == "`type` statement does not lower"
+    assert found.message == "`type` statement cannot be compiled"
 
 
 SUPPORTED = [
@@ -151,11 +151,11 @@ def test_several_problems_in_one_go_in_the_order_of_the_text() -> None:
         """
     )
     assert [d.message for d in found] == [
-        "`with` statement does not lower",
-        "`lambda` does not lower",
-        "`import` in the loop does not lower",
-        "`*` in a call does not lower",
-        "`bytes` value does not lower",
+        "`with` statement cannot be compiled",
+        "`lambda` cannot be compiled",
+        "`import` in the loop cannot be compiled",
+        "`*` in a call cannot be compiled",
+        "`bytes` value cannot be compiled",
     ]
 
 
@@ -167,7 +167,7 @@ def test_a_variable_declared_global_before_the_loop() -> None:
     )
     source = read_source(actor)
     (found,) = scan(source.node.body[2:], source)
-    assert (found.code, found.message) == ("PDC025", "`total` is `global`, which does not lower")
+    assert (found.code, found.message) == ("PDC025", "`total` is `global`, which cannot be compiled")
     assert (found.line, found.column) == (5, 9)
 
 
@@ -175,7 +175,7 @@ def test_a_helper_may_not_await() -> None:
     helper = define("async def helper(x):\n    await x.send(1)\n    await y\n", "helper")
     source = read_source(helper)
     (found,) = scan(source.node.body, source)
-    assert found.message == "`await y` does not lower"  # its first parameter is its context
+    assert found.message == "`await y` cannot be compiled"  # its first parameter is its context
 
 
 def test_a_lambda_may_be_a_key() -> None:
@@ -187,7 +187,7 @@ def test_the_whole_text() -> None:
     (found,) = scan_statements("n = mapped(xs, key=lambda x: -x)")
     assert str(found) == dedent(
         f'''\
-        error[PDC021]: `lambda` does not lower
+        error[PDC021]: `lambda` cannot be compiled
           File "{found.file}", line 3
           |
         3 |         n = mapped(xs, key=lambda x: -x)

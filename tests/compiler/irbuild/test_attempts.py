@@ -185,7 +185,7 @@ def test_each_attempt_begins_with_an_empty_builder(monkeypatch: pytest.MonkeyPat
     def watched(make: Callable[[], Builder], build: Callable[[Builder], None]) -> Builder:
         def seen() -> Builder:
             builder = make()
-            assert not any((builder.made, builder.received, builder.views, builder.doubles))
+            assert not any((builder.made, builder.received, builder.views, builder.aliases))
             begun.append(builder)
             return builder
 

@@ -230,7 +230,8 @@ def test_the_page_of_an_actor_that_does_not_lower() -> None:
     assert page.rows[at]["py"] == '        with open("<file>") as file:\n'
     assert '<mark>with open(&quot;&lt;file&gt;&quot;) as file</mark>:' in text
     assert page.rows[at + 1]["said"] == (
-        "error[PDC020]: `with` statement does not lower`__enter__` and `__exit__` may run any code"
+        "error[PDC020]: `with` statement cannot be compiled"
+        "`__enter__` and `__exit__` may run any code"
         "use `try`/`finally`, or open what you need before the loop"
     )
     assert "1 problem keeps it from being compiled." in text
@@ -240,7 +241,7 @@ def test_the_page_of_an_actor_that_does_not_lower() -> None:
 def test_problems_of_a_helper_stand_below() -> None:
     text = lowered(calling).html()
     Page(text)
-    assert "`import` in the loop does not lower" in text.partition("<h2>Elsewhere</h2>")[2]
+    assert "`import` in the loop cannot be compiled" in text.partition("<h2>Elsewhere</h2>")[2]
 
 
 def test_a_pending_actor_says_when_it_is_compiled() -> None:

@@ -297,7 +297,7 @@ def subject_of(group: Sequence[Piece]) -> tuple[Subject, type[Any]]:
     """The actor with a branch for each piece, and the class of its messages.
 
     Raises:
-        LoweringError: it does not lower.
+        LoweringError: it cannot be compiled.
     """
     body = ""
     for number, piece in enumerate(group):

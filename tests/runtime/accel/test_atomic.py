@@ -73,7 +73,7 @@ def test_put_back_while_a_message_is_made() -> None:
     """What has been put back comes first."""
     cls = fresh_class()
     ring = ring_with(cls, 7, 8)
-    ring.spilled = lambda: setattr(ring, "get_gate", len(ring.spill))
+    ring.overflowed = lambda: setattr(ring, "get_slow_path", len(ring.overflow))
 
     def take_and_put_back() -> None:
         cls.value = Watched()

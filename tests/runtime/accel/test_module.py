@@ -181,9 +181,9 @@ def test_cycles_are_collected() -> None:
     class Held:
         value: int
 
-    for name in ("wake", "pull", "slots", "layout"):
+    for name in ("wake", "run_inline", "slots", "layout"):
         cycle(extension.Ring(), name)
-    cycle(extension.Engine(), "pace")
+    cycle(extension.Engine(), "sizing")
     for name in ("_inbox", "_outbox", "_share"):
         cycle(extension.Kernel(), name)
     cycle(extension.Kernels(), "_kernels")

@@ -152,7 +152,7 @@ def test_building_a_message_takes_it_or_the_memory_away(taking: bool) -> None:
 def test_a_ring_whose_words_lead_outside_of_its_memory() -> None:
     ring = ring_of(HostProducer, Number)
     ring.mask = 2**64 - 1
-    ring.head = ring.seen = 2**61 - 1  # times 8 bytes: just before the end of the address space
+    ring.head = ring.cached_remote_cursor = 2**61 - 1  # times 8: just below 2**64
     with pytest.raises(Exception):  # noqa: B017  the Python method says why
         ring.try_put(Number(1))
 

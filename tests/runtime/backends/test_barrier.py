@@ -159,7 +159,7 @@ def test_a_burst_on_a_clients_stack(compiled: str) -> None:
         runtime, kernel, other = await with_other(compiled)
         await kernel.request(Job(1))
         engine = engine_of(kernel)
-        await until(lambda: not engine.gate)
+        await until(lambda: not engine.run_flags)
         engine.detach()
         put_fault(engine, "_step")
         await kernel.send(Job(2))
@@ -183,7 +183,7 @@ def test_a_burst_on_a_worker_thread() -> None:
             raise FaultError("provoked")
 
         engine.block.burst_free = burst
-        engine.pace.long = True
+        engine.sizing.long = True
         await kernel.send(Job(1))
         await fails(receiver)
         assert where
@@ -205,9 +205,9 @@ def test_a_pause_that_waits_for_the_worker_that_fails() -> None:
             raise FaultError("provoked")
 
         engine.block.burst_free = burst
-        engine.pace.long = True
+        engine.sizing.long = True
         await kernel.send(Job(1))
-        await until(lambda: engine.gate)
+        await until(lambda: engine.run_flags)
         pausing = asyncio.ensure_future(kernel.deactivate())
         await asyncio.sleep(0)
         go_on.set()
@@ -241,7 +241,7 @@ def test_strings_that_the_host_makes(
         runtime, kernel, other = await with_other(way, talking)
         assert (await kernel.request(Job(1))).text == "order 1"
         monkeypatch.setattr(Block, "make_texts", boom)
-        engine_of(kernel).pace.long = long
+        engine_of(kernel).sizing.long = long
         await kernel.send(Job(2))
         await fails(kernel.receive())
         assert kernel.state is KernelState.FAILED
@@ -272,7 +272,7 @@ def test_a_launch_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def probe() -> None:
         runtime, kernel, other = await with_other("cuda")
-        await until(lambda: not engine_of(kernel).gate)
+        await until(lambda: not engine_of(kernel).run_flags)
         put_fault(engine_of(kernel), "_prepare_launch")
         await kernel.send(Job(1))
         await fails(kernel.receive())
@@ -287,7 +287,7 @@ def test_a_timer_of_the_device_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def probe() -> None:
         runtime, kernel, other = await with_other("cuda")
-        await until(lambda: not engine_of(kernel).gate and not engine_of(other).gate)
+        await until(lambda: not engine_of(kernel).run_flags and not engine_of(other).run_flags)
         residents = engine_of(kernel).residents
         residents.dispatch = boom
         receiver = asyncio.ensure_future(kernel.receive())
@@ -304,7 +304,7 @@ def test_the_timer_of_a_receive(compiled: str) -> None:
         async with launched(compiled, ticking) as kernel:
             await kernel.request(Job(1))
             engine = engine_of(kernel)
-            await until(lambda: not engine.gate and engine._timer._timer is not None)
+            await until(lambda: not engine.run_flags and engine._timer._timer is not None)
             put_fault(engine, "_step")
             engine._timer.set(0.0)  # the wait is over now
             await fails(kernel.receive())
@@ -313,7 +313,7 @@ def test_the_timer_of_a_receive(compiled: str) -> None:
     go(probe)
 
 
-@pytest.mark.parametrize("step", ["_prepare", "_new_block", "poke"])
+@pytest.mark.parametrize("step", ["_prepare", "_new_block", "wake"])
 def test_beginning(compiled: str, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cls = CudaEngine if compiled == "cuda" else NativeEngine
     monkeypatch.setattr(cls, step, boom)
@@ -372,7 +372,7 @@ def test_ending(way: str, drain: bool) -> None:
         if isinstance(engine, PythonEngine):
             put_fault(engine, "unpause")
         else:
-            await until(lambda: not engine.gate)
+            await until(lambda: not engine.run_flags)
             engine.block.values = boom
         report = await kernel.terminate(drain=drain)
         assert report.failure is not None
@@ -441,7 +441,7 @@ def test_outputs_from_before_are_received_and_the_state_is_known(compiled: str) 
             for n in range(3):
                 await kernel.send(Job(n))
             await until(lambda: kernel.statistics().processed == 3)
-            await until(lambda: not engine_of(kernel).gate)
+            await until(lambda: not engine_of(kernel).run_flags)
             put_fault(engine_of(kernel), "_at_rest")
             await kernel.deactivate()
             assert [await kernel.receive() for _ in range(3)] == [

@@ -281,7 +281,7 @@ def test_a_fault_ends_who_was_there_and_names_it(device: Emulator) -> None:
                 if kernel is parked:
                     device.clock.advance(2 * IDLE)
                     await until(lambda: not resident(parked))
-                    await until(lambda: not engine_of(parked).gate)
+                    await until(lambda: not engine_of(parked).run_flags)
             device.fault()
             with pytest.raises(ActorFailedError) as caught:
                 await victim.receive(timeout=10)
@@ -386,8 +386,8 @@ def test_debug_step_looks_so_many_times(device: Emulator) -> None:
             async with on_device() as kernel:
                 for n in range(5):
                     assert await ask(kernel, n) == 2 * n
-                await until(lambda: not engine_of(kernel).gate)
-                assert engine_of(kernel).block.seat[VISITS] == 3
+                await until(lambda: not engine_of(kernel).run_flags)
+                assert engine_of(kernel).block.record[VISITS] == 3
 
     go(probe)
 

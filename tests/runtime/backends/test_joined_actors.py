@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pydotcompute import KernelContext, message
-from pydotcompute.actors.coroutine_parts import dissect
+from pydotcompute.actors.coroutine_parts import split_actor
 from pydotcompute.backends.compiled.actor_words import FUEL, SKIPPED, STATUS
 from pydotcompute.backends.compiled.block import Block, input_ring, output_ring
 from pydotcompute.backends.cuda.block import FOREVER, CudaBlock, Pieces
@@ -111,7 +111,7 @@ def in_python(function: Any, messages: list[Any]) -> list[Any]:
 def program(function: Any, takes: type, sends: type, device: Device | None = None) -> NativeProgram:
     """The actor, compiled."""
     kernel = decorated(function, input_type=takes, output_type=sends)
-    return program_of(kernel.lower(), dissect(function), device)
+    return program_of(kernel.lower(), split_actor(function), device)
 
 
 def record_slots(ring: Ring, cls: type, verb: str) -> RecordSlots:
@@ -144,7 +144,7 @@ class Pair:
         second.pack_state({"total": 0, "last": ""}, self.second.state)
         self.orders = HostProducer(before, record_slots(before, Order, "takes"))
         self.sums = HostConsumer(after, record_slots(after, Sum, "sends"))
-        self.orders.armed = 1
+        self.orders.wake_suppressed = 1
 
     def waiting(self) -> int:
         """Messages between the two."""
@@ -334,13 +334,13 @@ def test_two_actors_on_a_device_are_joined_as_well() -> None:
     blocks: tuple[CudaBlock, CudaBlock] = (pair.first, pair.second)
     kernels = [device.load(b.program.library, b.program.lanes.count) for b in blocks]
     streams = [device.stream() for _ in blocks]
-    seats = mapped(16)
+    records = mapped(16)
     found: list[Sum] = []
     while len(found) < len(expected(given)):
         for n, block in enumerate(blocks):
-            seats.bytes.cast("Q")[n] = block.seat_address
+            records.bytes.cast("Q")[n] = block.record_address
             block.begin(200_000, FOREVER)
-            streams[n].launch(kernels[n].resident, seats.address + 8 * n, 1, FOREVER)
+            streams[n].launch(kernels[n].resident, records.address + 8 * n, 1, FOREVER)
         while not all(stream.done() for stream in streams):
             assert pair.waiting() <= 8
         assert {block.i4[STATUS] for block in blocks} <= {Status.IDLE, Status.MORE, Status.FULL}

@@ -275,9 +275,9 @@ def test_whatever_clients_do(name: str, script: list[tuple[str, int]], size: int
         await kernel.activate()
         return kernel
 
-    def choice(spec: Any, anatomy: Any, asked: str, *rest: Any) -> Plan:
+    def choice(spec: Any, coroutine_parts: Any, asked: str, *rest: Any) -> Plan:
         if asked == "python":
-            return chosen(spec, anatomy, asked, *rest)
+            return chosen(spec, coroutine_parts, asked, *rest)
         return Plan("native", program=native.program())
 
     with pytest.MonkeyPatch.context() as patch:

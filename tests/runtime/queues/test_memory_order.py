@@ -53,7 +53,7 @@ def test_counters_are_written_behind_a_fence(
 
     async def probe() -> None:
         async with launched("native", plain, backpressure=policy) as kernel:
-            await until(lambda: not kernel._actor.engine.gate)
+            await until(lambda: not kernel._actor.engine.run_flags)
             inport, outport = kernel._inbox.port, kernel._outbox.port
             assert inport.fence is count
             count.ports = lambda: (inport, outport)

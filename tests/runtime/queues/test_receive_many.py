@@ -121,9 +121,9 @@ def test_what_compiled_code_wrote_into_the_batch_is_received(
     async def main() -> None:
         async with RingKernelRuntime() as runtime:
             kernel = await kit(runtime)
-            while kernel._actor.inbox.port.armed:  # its first burst is still to come
+            while kernel._actor.inbox.port.wake_suppressed:  # its first burst is still to come
                 await asyncio.sleep(0)
-            kernel._actor.inbox.port.armed = 1  # no burst before the batch is asked for
+            kernel._actor.inbox.port.wake_suppressed = 1  # no burst before the batch is asked for
             for task in (Task(SEND, 1), Task(PRINT, 5), Task(SEND, 2), Task(SEND, 3)):
                 await kernel.send(task)
             assert (await kernel.receive_many(64, timeout=5))["value"].tolist() == [2, 4, 6]

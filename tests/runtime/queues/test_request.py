@@ -217,11 +217,11 @@ def test_a_request_that_comes_while_a_worker_runs(
             engine = kernel._actor.engine
             for _ in range(8):
                 await kernel.request(Task(SPIN, 1_000_000))
-            engine.pace.cost = 1e-4  # a burst takes some messages, one of which will be a request
+            engine.sizing.cost = 1e-4  # a burst takes some messages, one of which will be a request
             for round_ in range(20):
                 for n in range(4):
                     await kernel.send(Task(SPIN, 300_000 + n))
-                while not engine.gate & BUSY:
+                while not engine.run_flags & BUSY:
                     await asyncio.sleep(0)
                 for _ in range(round_):
                     await asyncio.sleep(0)
@@ -288,7 +288,7 @@ def test_a_request_dropped_while_a_worker_runs(kit: Any, run: Any, backend: str)
                 await kernel.request(Task(SPIN, 1_000_000))
             for round_ in range(20):
                 in_hand = asyncio.create_task(kernel.request(Task(SPIN, 2_000_000 + round_)))
-                while not engine.gate & BUSY:
+                while not engine.run_flags & BUSY:
                     await asyncio.sleep(0)
                 later = [asyncio.create_task(kernel.request(Task(SEND, n))) for n in range(4)]
                 outcomes = await asyncio.gather(in_hand, *later, return_exceptions=True)

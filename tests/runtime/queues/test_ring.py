@@ -69,7 +69,7 @@ def ends_of(ring: Ring, *classes: type) -> tuple[HostProducer, HostConsumer]:
     takes = RecordSlots("test", classes, ring.slot, "takes", declared=True)
     sends = RecordSlots("test", classes, ring.slot, "sends", declared=True)
     producer, consumer = HostProducer(ring, takes), HostConsumer(ring, sends)
-    producer.armed, producer.quiet = 1, lambda: True
+    producer.wake_suppressed, producer.quiet = 1, lambda: True
     return producer, consumer
 
 
@@ -160,7 +160,7 @@ class Both:
         """Counters, bound and depths are what they should be."""
         port, producer, consumer = self.ring.port, self.producer, self.consumer
         assert (port[HEAD], port[TAIL]) == (producer.head, consumer.tail)
-        assert producer.seen <= port[TAIL]  # never sees more room than there is
+        assert producer.cached_remote_cursor <= port[TAIL]  # never sees more room than there is
         if not self.drop:
             assert port[HEAD] - port[TAIL] == len(self.held) <= self.bound
             assert producer.room() == self.bound - len(self.held)
@@ -208,15 +208,15 @@ def test_the_other_end_is_looked_at_only_when_the_ring_seems_full_or_empty(langu
     producer, consumer = ends_of(Ring(slot_dtype((Left,)), 3, Policy.BLOCK), Left)
     assert all(producer.try_put(Left(n)) for n in range(3))
     assert consumer.try_get() == Left(0)
-    assert (producer.seen, consumer.seen) == (0, 3)
+    assert (producer.cached_remote_cursor, consumer.cached_remote_cursor) == (0, 3)
     assert producer.try_put(Left(3))
-    assert (producer.seen, consumer.seen) == (1, 3)
+    assert (producer.cached_remote_cursor, consumer.cached_remote_cursor) == (1, 3)
     assert not producer.try_put(Left(4))
     assert [consumer.try_get().value for _ in range(3)] == [1, 2, 3]
-    assert consumer.seen == 4
+    assert consumer.cached_remote_cursor == 4
     assert consumer.try_get() is EMPTY
     assert producer.try_put(Left(5))
-    assert producer.seen == 4
+    assert producer.cached_remote_cursor == 4
 
 
 @given(

@@ -37,8 +37,8 @@ def on_workers(kernel: Any) -> Later:
     assert isinstance(engine, NativeEngine)
     later = Later()
     engine.pool = later  # type: ignore[assignment]
-    engine.pace.cost = 1.0
-    engine.pace._aim()
+    engine.sizing.cost = 1.0
+    engine.sizing._aim()
     return later
 
 
@@ -71,7 +71,7 @@ def test_no_slot_is_written_that_may_be_read(count: int) -> None:
             writes.extend((self.words[HEAD], first + n) for n in range(count))
 
     ring = Watched(Ring(slot_dtype((Task,)), bound, Policy.DROP_OLDEST), slots)
-    ring.armed = 1
+    ring.wake_suppressed = 1
     ring.put_batch(Task.array(op=[SEND] * bound, value=range(bound)), 0)
     taken = ring.put_batch(Task.array(op=[SEND] * count, value=range(bound, bound + count)), 0)
     assert taken == count
@@ -93,8 +93,8 @@ def test_a_large_batch_while_a_worker_reads(kit: Any, run: Any) -> None:
             kernel = await kit(runtime, queue_size=4, backpressure=BackpressureStrategy.DROP_OLDEST)
             seen: list[int] = []
             for start in range(0, 4000, 40):
-                kernel._actor.engine.pace.cost = 1.0
-                kernel._actor.engine.pace._aim()
+                kernel._actor.engine.sizing.cost = 1.0
+                kernel._actor.engine.sizing._aim()
                 values = np.arange(start, start + 40)
                 await kernel.send_many(Task.array(op=np.full(40, SEND), value=values))
                 seen.extend((await kernel.receive_many(4))["value"] // 2)

@@ -98,7 +98,7 @@ def test_inspect_says_why_an_actor_does_not_lower(
     printed, complaints = capsys.readouterr()
     told, silent = (printed, complaints) if stage in ("explain", "html") else (complaints, printed)
     assert "with open" in told
-    assert "error[PDC020]: `with` statement does not lower" in told
+    assert "error[PDC020]: `with` statement cannot be compiled" in told
     assert silent == ""
 
 
