@@ -101,7 +101,7 @@ read_bindings(PyObject *args, PyObject *kwargs, Module *m)
 
 /* Apply a macro to every reference that `bind` sets. */
 #define BOUND(X)                                                                              \
-    X(channel) X(inring) X(outring) X(pace) X(object_port) X(values) X(empty) X(foreign)      \
+    X(channel) X(inring) X(outring) X(sizing) X(object_port) X(values) X(empty) X(foreign)      \
     X(clock) X(correlate)
 
 static PyObject *

@@ -88,7 +88,7 @@ struct Engine {
     char staged, prints, waits;
     unsigned long long taken;
     double inline_busy;    /* seconds not yet added to the meter */
-    PyObject *pace;
+    PyObject *sizing;
     /* What `attach` gives; all NULL before and after. */
     PyObject *block;       /* keeps `actor` alive */
     Ring *in, *out;
@@ -161,7 +161,7 @@ struct Module {
     int on;                             /* it was called, and use(False) was not */
     PyObject *functions[FUNCTIONS];     /* of the Methods */
     PyTypeObject *ring_kernel;          /* the owner of KERNEL_SEND */
-    PyTypeObject *channel, *inring, *outring, *pace, *object_port, *values;
+    PyTypeObject *channel, *inring, *outring, *sizing, *object_port, *values;
     PyObject *empty, *foreign, *clock, *correlate;
     /* offsets of __slots__ members */
     Py_ssize_t port, overflow, cost, limit, too_long, copiers;

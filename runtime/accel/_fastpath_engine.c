@@ -86,7 +86,7 @@ handled(Engine *engine, unsigned long long done, double seconds)
     return YES;
 }
 
-/* The part of NativeEngine.after that concerns every burst; the pace only if time was taken. */
+/* The part of NativeEngine.after that concerns every burst; the sizing only if time was taken. */
 static enum outcome
 account(Engine *engine, uint64_t tail, double seconds, int timed)
 {
@@ -122,13 +122,13 @@ static enum outcome
 ready(const Engine *engine)
 {
     const Ring *in = engine->in, *out = engine->out;
-    PyObject *pace = engine->sizing;
-    if (engine->burst == NULL || pace == NULL || !Py_IS_TYPE(pace, engine->module->sizing)
-        || !is_exact(member(pace, engine->module->cost), &PyFloat_Type)
-        || !is_exact(member(pace, engine->module->limit), &PyLong_Type)
+    PyObject *sizing = engine->sizing;
+    if (engine->burst == NULL || sizing == NULL || !Py_IS_TYPE(sizing, engine->module->sizing)
+        || !is_exact(member(sizing, engine->module->cost), &PyFloat_Type)
+        || !is_exact(member(sizing, engine->module->limit), &PyLong_Type)
         || in->words.buf == NULL || out->words.buf == NULL)
         return FALLBACK;
-    if (engine->run_flags || member(pace, engine->module->too_long) == Py_True)
+    if (engine->run_flags || member(sizing, engine->module->too_long) == Py_True)
         return NO;
     if (engine->staged || engine->prints || in->put_slow_path || out->get_slow_path
         || *(uint32_t *)(engine->actor + ABI_ACTOR_CARRY_OFFSET))
@@ -335,7 +335,7 @@ static PyMemberDef engine_members[] = {
     {"_prints", T_BOOL, offsetof(Engine, prints), 0, NULL},
     {"_waits", T_BOOL, offsetof(Engine, waits), 0, NULL},
     {"_taken", T_ULONGLONG, offsetof(Engine, taken), 0, NULL},
-    {"sizing", T_OBJECT_EX, offsetof(Engine, pace), 0, NULL},
+    {"sizing", T_OBJECT_EX, offsetof(Engine, sizing), 0, NULL},
     {"inline_busy", T_DOUBLE, offsetof(Engine, inline_busy), 0, NULL},
     {NULL},
 };

@@ -91,7 +91,7 @@ class Unit:
         outputs: the declared classes, or None to take what the actor sends.
         signals: the runtime's exceptions by code name (``PDC_QUEUE_TIMEOUT``...).
         facts: what earlier attempts have taught.
-        types_final: the types of the state change no more: code that cannot be lowered now never can.
+        types_final: the types of the state change no more: what cannot be lowered now never can.
         waits: something cannot be lowered while a variable is ``None`` alone.
         state: names of the variables that live between turns.
         shrinking: names of the state's containers that the actor also makes shorter.
