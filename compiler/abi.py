@@ -111,15 +111,15 @@ at least ``2 * bound`` slots."""
 ACTOR = _lines(
     [("input", "<u8"), ("output", "<u8"), ("state", "<u8"), ("log", "<u8"), ("log_size", "<u8"),
      ("heap", "<u8"), ("watch", "<u8")],
-    [("stop", "<u4"), ("terminating", "<u4"), ("carry", "<u4"), ("event", "<u4"), ("fuel", "<i8"),
-     ("strings", "<u8")],
+    [("stop", "<u4"), ("terminating", "<u4"), ("record_origin", "<u4"), ("event", "<u4"),
+     ("fuel", "<i8"), ("strings", "<u8")],
     [("status", "<i4"), ("code", "<i4"), ("line", "<i4"), ("staged", "<i4"), ("timeout", "<f8"),
      ("produced", "<u8"), ("log_used", "<u8")],
     [("processed", "<u8"), ("sent", "<u8"), ("rejected", "<u8"), ("timeouts", "<u8"),
      ("skipped", "<u8")],
 )  # fmt: skip
 """Line 0: addresses, constant during a burst; ``watch`` is that of the ``stop`` to be polled.
-Line 1, written by the host: ``stop``; ``terminating`` (``ctx.should_terminate``); ``carry``
+Line 1, written by the host: ``stop``; ``terminating`` (``ctx.should_terminate``); ``record_origin``
 (write ``output.source``); ``event``; ``fuel`` (turns of inner loops before PREEMPTED, or -1:
 poll ``stop`` instead).
 Line 2, written by the actor when a burst ends: the report; ``timeout`` is what the receive it

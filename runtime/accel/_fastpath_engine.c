@@ -131,7 +131,7 @@ ready(const Engine *engine)
     if (engine->run_flags || member(sizing, engine->module->too_long) == Py_True)
         return NO;
     if (engine->staged || engine->prints || in->put_slow_path || out->get_slow_path
-        || *(uint32_t *)(engine->actor + ABI_ACTOR_CARRY_OFFSET))
+        || *(uint32_t *)(engine->actor + ABI_ACTOR_RECORD_ORIGIN_OFFSET))
         return FALLBACK;
     return YES;
 }

@@ -16,7 +16,7 @@ from pydotcompute.compiler.abi import ACTOR, PORT, Policy, Status
 HEADER = Path(__file__).with_name("_abi.h")
 PORT_WORDS = ("head", "tail", "policy")
 """Words of a port that C reads or writes."""
-ACTOR_FIELDS = ("carry", "fuel")
+ACTOR_FIELDS = ("record_origin", "fuel")
 STATUSES = (Status.MORE, Status.FULL)
 
 

@@ -20,7 +20,7 @@ from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import Type
 from pydotcompute.errors import SchemaError
 
-VERSION: Final = 10
+VERSION: Final = 11
 """The version of the interface to ``_fastpath``; C has it from ``_abi.h`` (``abi_header``)."""
 
 extension: Any = None

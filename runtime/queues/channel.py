@@ -92,7 +92,7 @@ class Channel:
             self.port.put_slow_path &= ~PARKED
 
     def replace_port(self, port: Port) -> None:
-        """Go on with another port; gates, peak and drops carry over."""
+        """Go on with another port; slow-path flags, peak and drops move with it."""
         old = self.port
         port.put_slow_path, port.get_slow_path = old.put_slow_path, old.get_slow_path
         port.dropped += old.dropped

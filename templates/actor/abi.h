@@ -25,7 +25,7 @@ struct pdc_actor {
     u8 pad0[PDC_LINE - 56];
     u32 stop; /* the host writes this line */
     u32 terminating;
-    u32 carry;
+    u32 record_origin;
     u32 event;
     i64 fuel;
     const u64 *strings;

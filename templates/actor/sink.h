@@ -132,7 +132,7 @@ PDC_FN bool pdc_send(pdc_sink &out, pdc_context *t, const M &message, i32 line, 
     }
     const u64 at = out.produced & out.mask;
     pdc_write(out.slots[at], message, out.token, header);
-    if (PDC_UNLIKELY(t->actor->carry)) out.port->source[at] = out.taken ? out.input : ~0ULL;
+    if (PDC_UNLIKELY(t->actor->record_origin)) out.port->source[at] = out.taken ? out.input : ~0ULL;
     ++out.produced;
     return true;
 }

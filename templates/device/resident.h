@@ -232,7 +232,7 @@ PDC_FN void pdc_run_side_by_side(pdc_residency *s, const pdc_machine *machine) {
         const u64 to = (s->copied + n) & s->out_mask;
         const u64 from = (pdc_part_at(parts, lane) + n - before) & out->mask;
         pdc_copy_slot(s->out_slots, to, s->record.slots, from, s->record.output_size);
-        if (local->carry) pdc_copy_slot(s->out_source, to, s->record.sources, from, 8);
+        if (local->record_origin) pdc_copy_slot(s->out_source, to, s->record.sources, from, 8);
     }
 }
 
@@ -242,7 +242,7 @@ PDC_SLOW void pdc_bring_out(pdc_residency *s, u64 to, u64 from, u64 count) {
     const u64 mask = local->output->mask;
     pdc_copy_slots(s->out_slots, s->out_mask, to, s->record.slots, mask, from, count,
                    s->record.output_size);
-    if (local->carry)
+    if (local->record_origin)
         pdc_copy_slots(s->out_source, s->out_mask, to, s->record.sources, mask, from, count, 8);
 }
 

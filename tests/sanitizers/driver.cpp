@@ -34,7 +34,7 @@ struct actor {
   void *heap;
   const uint32_t *watch;
   u64 pad0;
-  u32 stop, terminating, carry, event;
+  u32 stop, terminating, record_origin, event;
   int64_t fuel;
   const u64 *strings;
   u64 pad1[4];
@@ -53,7 +53,7 @@ extern "C" u64 pdc_state_size;
 
 struct setup {
   u64 in_size, out_size, state_size, strings, journal, log, messages, bound, policy, sends, limit,
-      carry, queue_full, count, stage;
+      record_origin, queue_full, count, stage;
 } s;
 static std::vector<char> records;
 
@@ -106,7 +106,7 @@ static actor *make() {
   a->heap = memory(8 + s.journal);
   *(u64 *)a->heap = s.journal;
   a->log = memory(s.log), a->log_size = s.log;
-  a->watch = &a->stop, a->fuel = -1, a->carry = (u32)s.carry;
+  a->watch = &a->stop, a->fuel = -1, a->record_origin = (u32)s.record_origin;
   const u64 spread = s.policy == DROP_OLDEST ? 2 * s.bound : s.bound;
   for (port **p : {&a->input, &a->output}) {
     *p = (port *)memory(sizeof(port));

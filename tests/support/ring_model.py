@@ -265,7 +265,7 @@ def worker(w: Rings) -> Process:
 # --- the engine: backends.native -----------------------------------------------------------------
 
 
-def poke(w: Rings) -> None:
+def wake(w: Rings) -> None:
     w.armed = 1
     if not w.busy:
         w.callbacks.append(("turn", 0))
@@ -307,9 +307,9 @@ def after(w: Rings, status: int) -> Process:
         if w.produced != published and not room:
             w.staged = w.room = True
         elif not w.armed:
-            poke(w)
+            wake(w)
     elif w.in_head != tail and not w.armed and w.mistake != "no second look after the burst":
-        poke(w)
+        wake(w)
 
 
 def worked(w: Rings, status: int) -> Process:
@@ -335,7 +335,7 @@ def publish(w: Rings) -> Process:
     if w.setup.fences and w.drop and w.mistake != "inputs not kept behind their counter":
         yield from fence(w)
     if not w.armed:
-        poke(w)
+        wake(w)
 
 
 def try_put(w: Rings, value: int) -> Process:
@@ -452,7 +452,7 @@ def receive(w: Rings) -> Process:
     if w.room:  # took, _room
         w.room = False
         if not w.busy:
-            poke(w)
+            wake(w)
 
 
 def options(w: Rings) -> list[str]:

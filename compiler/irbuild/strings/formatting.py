@@ -108,7 +108,7 @@ def format_method(b: Builder, node: ast.Call, template: str) -> ir.Expr:
         value = call.evaluate(arg)
         if not isinstance(value, ir.Expr):
             value = b.expression(arg)
-        places[name] = call.carry(arg, value, now=True)
+        places[name] = call.capture(arg, value, now=True)
     pieces: list[str | Piece] = []
     automatic = 0
     for lead, field, spec, conversion in string.Formatter().parse(template):
@@ -147,10 +147,10 @@ def join_method(b: Builder, node: ast.Call, separator: ir.Expr) -> ir.Expr:
         raise OperandError(f"`join` takes strings, and these are {shown}")
     call = Call(b, node)
     parts = [separator.value if isinstance(separator, ir.Const)
-             else Value(call.carry(node, separator, now=True))]  # fmt: skip
+             else Value(call.capture(node, separator, now=True))]  # fmt: skip
     if isinstance(items.type, ListType) and items.type.item == NEVER:
         return ir.Const(b.loc(node), STR, "")
-    parts.append(Value(call.carry(arg, items, now=True)))
+    parts.append(Value(call.capture(arg, items, now=True)))
     return call.made(str.join, *parts)
 
 

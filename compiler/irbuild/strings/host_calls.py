@@ -101,7 +101,7 @@ class Call:
             return found.value
         if isinstance(found, ir.Const) and not isinstance(found.type, UnionType):
             return found.value
-        return Value(self.carry(node, found, now=False))
+        return Value(self.capture(node, found, now=False))
 
     def _display(self, node: ast.Dict) -> Display:
         keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
@@ -119,7 +119,7 @@ class Call:
                 value = self.evaluate(part.value)
                 if isinstance(value, Static):
                     value = self.b.expression(part.value)
-                index = self.carry(part.value, value, now=True)
+                index = self.capture(part.value, value, now=True)
                 spec = self._spec(part.format_spec)
                 piece = Piece(index, part.conversion, spec)
                 self.values[index] = fitting(self.b, part, piece, self.values[index])
@@ -151,7 +151,7 @@ class Call:
             pieces.append(Piece(len(self.values) - 1, -1, ""))
         return Text(tuple(pieces))
 
-    def carry(self, node: ast.expr, value: ir.Expr, *, now: bool) -> int:
+    def capture(self, node: ast.expr, value: ir.Expr, *, now: bool) -> int:
         """Adds a value; ``now``: a container's items are those that it has here."""
         value = self._shown(node, value)
         if isinstance(value.type, CONTAINERS):
@@ -386,7 +386,7 @@ def made(b: Builder, node: ast.AST, function: Callable[..., str], *args: ir.Expr
     call = Call(b, node)
     parts = [
         arg.value if isinstance(arg, ir.Const) and not isinstance(arg.type, UnionType)
-        else Value(call.carry(node, arg, now=True))  # type: ignore[arg-type]
+        else Value(call.capture(node, arg, now=True))  # type: ignore[arg-type]
         for arg in args
     ]  # fmt: skip
     return call.made(function, *parts)

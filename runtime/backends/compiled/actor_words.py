@@ -8,8 +8,8 @@ INPUT, OUTPUT, STATE, LOG, LOG_SIZE, HEAP, WATCH, STRINGS_AT = (
     word(ACTOR, name)
     for name in ("input", "output", "state", "log", "log_size", "heap", "watch", "strings")
 )
-STOP, TERMINATING, CARRY, EVENT, FUEL = (
-    word(ACTOR, name) for name in ("stop", "terminating", "carry", "event", "fuel")
+STOP, TERMINATING, RECORD_ORIGIN, EVENT, FUEL = (
+    word(ACTOR, name) for name in ("stop", "terminating", "record_origin", "event", "fuel")
 )
 STATUS, CODE, LINE, STAGED, TIMEOUT, PRODUCED, LOG_USED = (
     word(ACTOR, name)

@@ -70,7 +70,7 @@ class ReplyRouting:
         self._first, self._handled = block.input.port[TAIL], block.q8[words.PROCESSED]
         if not self.on:
             self.on = True
-            block.u4[words.CARRY] = 1
+            block.u4[words.RECORD_ORIGIN] = 1
             self._since = block.q8[words.PRODUCED]
             self.sort(False)
         free = max(0, ring.bound - len(overflow))
@@ -86,7 +86,7 @@ class ReplyRouting:
 
     def _close(self) -> None:
         self.on = False
-        self._block.u4[words.CARRY] = 0
+        self._block.u4[words.RECORD_ORIGIN] = 0
         self._ring.show_own()
 
     def _freeze_view(self) -> None:

@@ -34,7 +34,7 @@ class LiveRouting(ReplyRouting):
         if not self.live:
             asked = bool(self._replies.pending or self._outport.overflow)
             return super().open(limit, worker=asked)
-        self._block.u4[words.CARRY] = 1
+        self._block.u4[words.RECORD_ORIGIN] = 1
         self.credit()
         return limit
 

@@ -97,7 +97,7 @@ class ZeroCopyBatches:
         block, outport = engine.block, engine.outport
         if (
             block is None or engine.run_flags or not self.usable or limit < self._sends
-            or outport.get_slow_path & (PARKED | SPECIAL) or block.u4[words.CARRY]
+            or outport.get_slow_path & (PARKED | SPECIAL) or block.u4[words.RECORD_ORIGIN]
         ):  # fmt: skip
             return None
         ready = block.output.written() - outport.tail
