@@ -10,8 +10,8 @@ nothing done; everything else comes here, so the rules are written once:
 field              takes, beside itself
 =================  ====================================================================
 bool               ``np.bool``, which comparisons of numpy's numbers give
-int                bool; from -2**63 to 2**63 - 1
-float              int, bool
+int                whatever has ``__index__`` (bool, numpy's integers); from -2**63 to 2**63 - 1
+float              int, bool, numpy's floats and integers
 numpy integer      int, bool in range
 numpy float        int, float, bool in range (NaN and the infinities are in range)
 numpy bool         bool
@@ -19,13 +19,16 @@ the others         nothing
 =================  ====================================================================
 
 An instance of a subclass of ``int``, ``float`` or ``str`` is one of those, and becomes exactly
-one: ``np.float64`` is a ``float``, a member of an ``IntEnum`` is an ``int``.
+one: ``np.float64`` is a ``float``, a member of an ``IntEnum`` is an ``int``.  Of any other object
+``__index__`` says which int it is; what that raises comes through, but for a ``TypeError``, which
+is how an array of several numbers says that it is no integer.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
@@ -185,11 +188,18 @@ def _exact_int(value: Any) -> int:
     return int.__pos__(value)
 
 
+def _index_of(t: Type, value: Any) -> int:
+    """The plain ``int`` that an object with ``__index__`` is."""
+    try:
+        return _exact_int(operator.index(value))
+    except TypeError:
+        raise _type_error(t, value) from None
+
+
 @_convert.register
 def _(t: types.IntType, value: Any) -> int:
-    if not isinstance(value, int):
-        raise _type_error(t, value)
-    if not INT_MIN <= (exact := _exact_int(value)) <= INT_MAX:
+    exact = _exact_int(value) if isinstance(value, int) else _index_of(t, value)
+    if not INT_MIN <= exact <= INT_MAX:
         raise _value_error("int from -2**63 to 2**63 - 1", exact)
     return exact
 
@@ -198,12 +208,23 @@ def _(t: types.IntType, value: Any) -> int:
 def _(t: types.FloatType, value: Any) -> float:
     if isinstance(value, float):
         return float.__pos__(value)
+    if isinstance(value, np.generic) and value.dtype.kind in "iuf":
+        return _float_of_numpy(value)
     if not isinstance(value, int):
         raise _type_error(t, value)
     try:
         return int.__float__(value)
     except OverflowError:
         raise _value_error("float up to 1.8e308", _exact_int(value)) from None
+
+
+def _float_of_numpy(value: Any) -> float:
+    """A number of numpy as a float: exact, but for those of more digits, which are rounded."""
+    with np.errstate(all="ignore"):
+        exact = float(value)
+    if math.isinf(exact) and not np.isinf(value):  # a wide ``np.longdouble``
+        raise _value_error("float up to 1.8e308", value)
+    return exact
 
 
 @_convert.register

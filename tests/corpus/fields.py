@@ -51,6 +51,27 @@ class Single:
 
 @message
 @dataclass
+class Scalars:
+    small: np.int8
+    word: np.uint64
+    single: np.float32
+    wide: np.int64
+
+
+@message
+@dataclass
+class Plain:
+    n: int
+    x: float
+    maybe: int | None
+    ratio: float | None
+    level: Literal[0, 1, 2, 3]
+    ints: Annotated[list[int], MaxLen(4)]
+    floats: Annotated[list[float], MaxLen(4)]
+
+
+@message
+@dataclass
 class Lists:
     floats: Annotated[list[float], MaxLen(6)]
     ints: Annotated[list[int], MaxLen(6)]
@@ -94,6 +115,35 @@ class Carried:
 @dataclass
 class Text:
     text: str
+
+
+@case(Scalars, output=Plain)
+async def numbers_of_numpy(ctx: Any) -> None:
+    """Fields of Python's numbers take numpy's; one out of range is refused by name."""
+    total = np.int64(0)
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        total += m.small
+        maybe: Any = None
+        if m.single > 0:
+            maybe = m.wide
+        out: Any = Plain(
+            total, m.single, maybe, m.word, 3,  # type: ignore[arg-type]
+            [m.wide, total], [m.single, m.single * 2],  # type: ignore[list-item]
+        )  # fmt: skip
+        if m.small < 0:
+            out.x = m.wide
+            out.level = m.small
+        await ctx.send(out)
+
+
+@case(Scalars, output=Plain)
+async def words_of_numpy(ctx: Any) -> None:
+    """An ``np.uint64`` has room for ints that a field has not."""
+    while not ctx.should_terminate:
+        m = await ctx.receive()
+        ratio = m.single if m.small > 0 else m.word
+        await ctx.send(Plain(m.word, m.word, m.small, ratio, 0, [], [m.word]))  # type: ignore
 
 
 @case(Sample, output=Level)

@@ -24,6 +24,7 @@ from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.quasiquote import placed
 from pydotcompute.compiler.irbuild.core.scope import Var
 from pydotcompute.compiler.irbuild.core.unit import Conversion, Read, Static, Unit, describe_static
+from pydotcompute.compiler.ops.numpy_operators import to_python
 from pydotcompute.compiler.ops.texts import TEXT_ID
 from pydotcompute.compiler.types.message_schema import MESSAGE_MARK, is_message
 from pydotcompute.compiler.types.state_layout import is_exact
@@ -39,6 +40,7 @@ from pydotcompute.compiler.types.types import (
     MessageType,
     ScalarType,
     Type,
+    UnionType,
     in_body,
     lowers,
     members_of,
@@ -137,9 +139,35 @@ def _field_value(b: Builder, node: ast.AST, value: ir.Expr, type_: Type) -> ir.E
         value = b.split(value, lambda part: _as_ids(b, part))
     b.ending, outer = None, b.ending
     try:
-        return b.convert(value, type_)
+        return b.convert(_plain_numbers(b, value, type_), type_)
     finally:
         b.ending = outer
+
+
+def _plain_numbers(b: Builder, value: ir.Expr, type_: Type) -> ir.Expr:
+    """Numbers of numpy's as the Python numbers that a field makes of them."""
+    source, wanted = value.type, members_of(in_body(type_))
+    if isinstance(source, UnionType):
+        if any(isinstance(member, ScalarType) for member in source.members):
+            return b.split(value, lambda part: _plain_numbers(b, part, type_))
+    elif isinstance(source, ListType) and isinstance(source.item, ScalarType):
+        items = next((each.item for each in wanted if isinstance(each, ListType)), None)
+        if items in (INT, FLOAT) and _has_plain_form(source.item, items):
+            target = ListType(items, source.capacity)
+            return b.each_item(
+                value, target, lambda item: b.convert(_plain_numbers(b, item, items), items)
+            )
+    elif isinstance(source, ScalarType) and any(_has_plain_form(source, t) for t in wanted):
+        signature = to_python(source)
+        assert signature is not None
+        return ir.Op(value.loc, signature.result, signature.primitive, (value,))
+    return value
+
+
+def _has_plain_form(source: ScalarType, wanted: Type) -> bool:
+    """Whether a field of a Python number takes numbers of a type of numpy's."""
+    kinds = "iuf" if wanted == FLOAT else "iu" if wanted == INT else ""
+    return source.dtype.kind in kinds
 
 
 def _as_ids(b: Builder, value: ir.Expr) -> ir.Expr:

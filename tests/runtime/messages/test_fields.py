@@ -75,7 +75,36 @@ class Int(int):
     __index__ = __float__ = __int__  # type: ignore[assignment]
 
 
+class Index:
+    """What is an integer and no ``int``."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __index__(self) -> int:
+        return self.number
+
+    def __repr__(self) -> str:
+        return f"Index({self.number})"
+
+
 CONVERTED = [
+    (int, np.int32(-2), -2),
+    (int, np.uint64(2**63 - 1), 2**63 - 1),
+    (int, Index(2**62), 2**62),
+    (int, np.array(5), 5),
+    (int | None, np.int8(3), 3),
+    (Literal[1, 2], np.int16(2), 2),
+    (Annotated[list[int], MaxLen(3)], [np.int64(1), Index(2), 3], [1, 2, 3]),
+    (Annotated[list[int], MaxLen(2)] | None, [np.uint8(7)], [7]),
+    (float, np.float32(0.1), 0.10000000149011612),
+    (float, np.float16(-0.0), -0.0),
+    (float, np.float32(np.nan), math.nan),
+    (float, np.longdouble(0.5), 0.5),
+    (float, np.int64(2**53 + 1), 2.0**53),
+    (float, np.uint64(2**64 - 1), 2.0**64),
+    (float | None, np.int8(1), 1.0),
+    (Annotated[list[float], MaxLen(3)], [np.float32(0.5), np.int8(1), 2], [0.5, 1.0, 2.0]),
     (int, True, 1),
     (int, Level.HIGH, 2),
     (int, Int(7), 7),
@@ -125,24 +154,23 @@ REFUSED = [
     (int, "x", FieldTypeError, "takes int, got str ('x')"),
     (int, 1.0, FieldTypeError, "takes int, got float (1.0)"),
     (int, None, FieldTypeError, "takes int, got None"),
-    (int, np.int64(1), FieldTypeError, "takes int, got int64 (np.int64(1)); write int(...)"),
+    (int, np.True_, FieldTypeError, "takes int, got bool (np.True_); write int(...)"),
+    (int, np.uint64(2**63), FieldValueError, f"{RANGE} {2**63}"),
+    (int, Index(-(2**63) - 1), FieldValueError, f"{RANGE} {-(2**63) - 1}"),
+    (int, np.zeros(2, "i8"), FieldTypeError, "takes int, got ndarray (array([0, 0]))"),
+    (int, np.timedelta64(1, "s"), FieldTypeError,
+     "takes int, got timedelta64 (np.timedelta64(1,'s'))"),
     (int, 2**63, FieldValueError, f"{RANGE} {2**63}"),
     (int, -(2**63) - 1, FieldValueError, f"{RANGE} {-(2**63) - 1}"),
     (int, 1 << 1000, FieldValueError, f"{RANGE} an int of 1001 bits"),
     (bool, 1, FieldTypeError, "takes bool, got int (1)"),
     (float, "1", FieldTypeError, "takes float, got str ('1')"),
-    (
-        float,
-        np.float32(1),
-        FieldTypeError,
-        "takes float, got float32 (np.float32(1.0)); write float(...)",
-    ),
-    (
-        float | None,
-        np.int8(1),
-        FieldTypeError,
-        "takes float or None, got int8 (np.int8(1)); write float(...)",
-    ),
+    (float, np.True_, FieldTypeError, "takes float, got bool (np.True_); write float(...)"),
+    (float, Index(1), FieldTypeError, "takes float, got Index (Index(1))"),
+    (float, np.timedelta64(1, "s"), FieldTypeError,
+     "takes float, got timedelta64 (np.timedelta64(1,'s'))"),
+    (float, np.longdouble("1e309"), FieldValueError,
+     "takes float up to 1.8e308, got np.longdouble('1e+309')"),
     (int, np.float32(1), FieldTypeError, "takes int, got float32 (np.float32(1.0))"),
     (float, 10**400, FieldValueError, "takes float up to 1.8e308, got an int of 1329 bits"),
     (str, b"x", FieldTypeError, "takes str, got bytes (b'x')"),
