@@ -28,6 +28,7 @@ from pydotcompute.errors import (
     QueueTimeoutError,
     SchemaError,
     SettingsError,
+    TopologyError,
 )
 
 # bound here on purpose: the submodule has the name of the function, and the function must win
@@ -71,6 +72,7 @@ __all__ = [
     "Shape",
     "Statistics",
     "Termination",
+    "TopologyError",
     "message",
     "ring_kernel",
 ]

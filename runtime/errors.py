@@ -29,6 +29,11 @@ class KernelStateError(PyDotComputeError):
     """The call does not fit the state the kernel is in; the text names both."""
 
 
+class TopologyError(PyDotComputeError):
+    """Actors cannot be connected like this: the edge exists, an end has ended, or every actor of
+    a cycle waits for room."""
+
+
 class KernelClosedError(PyDotComputeError):
     """The kernel has ended, or is ending: nothing more can be sent, or there is no more to read.
 

@@ -20,7 +20,9 @@ from pydotcompute.backends.plan import Plan
 from pydotcompute.queues.channel import Channel
 from pydotcompute.queues.host_consumer import HostConsumer
 from pydotcompute.queues.host_producer import HostProducer
+from pydotcompute.queues.link import Link
 from pydotcompute.queues.replies import Replies
+from pydotcompute.queues.routes import Routes
 from pydotcompute.support.metrics import Meter
 
 
@@ -81,6 +83,10 @@ class Host(Protocol):
     spec: KernelSpec
     plan: Plan
     declares_input: bool
+    routes: Routes | None
+    """Its edges, if it has any."""
+    inflows: list[Link]
+    """The edges that end at it."""
     request_gate: Callable[[float | None], AbstractAsyncContextManager[None]] | None
     """Entered while a request is put; takes the loop's time by which it has to be, if any."""
 
@@ -186,6 +192,18 @@ class Engine(Protocol):
 
     def compiled(self) -> None:
         """``Host.plan`` has been made anew: go on by it."""
+        ...
+
+    async def hold(self) -> None:
+        """Handle nothing, until ``rerouted``: edges are about to be opened or closed."""
+        ...
+
+    def rerouted(self) -> None:
+        """``Host.routes`` has changed: go on."""
+        ...
+
+    def come(self) -> None:
+        """What has been sent has found room: the actor may go on."""
         ...
 
     async def surrender(self, reason: str) -> None:

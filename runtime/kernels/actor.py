@@ -38,11 +38,13 @@ from pydotcompute.kernels.lifecycle import Termination, check
 from pydotcompute.messages.field_errors import defined_anew
 from pydotcompute.messages.slots import Values
 from pydotcompute.queues.backpressure import BackpressureStrategy, KernelState
-from pydotcompute.queues.channel import CLOSED, DROPS, SPECIAL, Channel
+from pydotcompute.queues.channel import CLOSED, DROPS, ROUTED, SPECIAL, Channel
 from pydotcompute.queues.host_consumer import HostConsumer
 from pydotcompute.queues.host_producer import HostProducer
+from pydotcompute.queues.link import Link
 from pydotcompute.queues.port import ObjectPort, Port
 from pydotcompute.queues.replies import Replies
+from pydotcompute.queues.routes import Routes
 from pydotcompute.support import notices
 from pydotcompute.support.metrics import Meter, Statistics, collect
 
@@ -96,6 +98,8 @@ class Actor:
         self.poisoned: str | None = None
         self._crashing = False
         self.request_gate: RequestGate | None = None
+        self.routes: Routes | None = None
+        self.inflows: list[Link] = []
         self._asked = "auto"
         self._over = loop.create_future()
         self._ending: asyncio.Task[Termination] | None = None
@@ -138,10 +142,15 @@ class Actor:
             self.inbox.replace_port(objects)
         port = self.outbox.port
         if isinstance(port, HostConsumer):
+            own = len(port.overflow)
             messages = port.take_all(salvage=salvage)
             objects = self._object_port("output", port.tail)
-            objects.restore(messages)
+            objects.restore(messages if self.routes is None else messages[:own])
             self.outbox.replace_port(objects)
+            if self.routes is not None:
+                for message in messages[own:]:
+                    if not self.routes.offer(message, None):
+                        self.outbox.keep(message)
         self.outbox.on_room = None
         self._listen()
         self.outbox.wake_getters()
@@ -181,6 +190,55 @@ class Actor:
             self.replies.drop(tail, port.tail)
         elif self.engine is not None:
             self.engine.note_drops()
+
+    def types(self, which: str) -> tuple[type, ...]:
+        """The classes of its ``"input"`` or ``"output"``, as far as they are known."""
+        declared = self.spec.input_types if which == "input" else self.spec.output_types
+        program = self.plan.program
+        if declared or program is None:
+            return declared
+        return program.input_types if which == "input" else program.output_types
+
+    # --- edges -----------------------------------------------------------------------------
+
+    async def reroute(self, link: Link, *, opened: bool) -> None:
+        """Open or close an edge from this actor, between two of its messages.
+
+        Args:
+            link: the edge.
+            opened: whether it is opened.
+        """
+        engine = self.engine
+        if engine is not None:
+            await engine.hold()
+        if opened:
+            if self.routes is None:
+                self.routes = Routes(self, self._routes_clear)
+                self.outbox.set_gate(put=ROUTED, get=ROUTED)
+            self.routes.add(link)
+        elif self.routes is not None and not link.closed:
+            self.routes.remove(link)
+        self._routes_clear()
+        if engine is not None:
+            engine.rerouted()
+
+    def _routes_clear(self) -> None:
+        """Nothing that was sent waits for room any more."""
+        routes = self.routes
+        if routes is not None and not routes.links and not routes.backlog:
+            self.routes = None
+            self.outbox.clear_gate(put=ROUTED, get=ROUTED)
+        if self.engine is not None:
+            self.engine.come()
+
+    def cannot_send(self, error: Exception) -> bool:
+        """A message that has left compiled code cannot be delivered: the actor fails."""
+        if self.engine is None or self.engine.interprets or self._over.done():
+            return False
+        failure = self.engine.abandon(error)
+        self._leave_rings(salvage=True)
+        self.failed(failure)
+        return True
 
     # --- launching -------------------------------------------------------------------------
 
@@ -228,7 +286,16 @@ class Actor:
         """The first message is here: its class is the input type that was left out."""
         if self.plan.backend != "pending" or self._specialising is not None:
             return self._specialising
-        self.spec = replace(self.spec, input_types=(type(message),))
+        return self._specialise_for((type(message),))
+
+    def take_types(self, classes: tuple[type, ...]) -> None:
+        """An edge brings messages of these classes: they are the input types, if left out."""
+        pending = self.plan.backend == "pending" and self._specialising is None
+        if pending and classes and not self.spec.input_types:
+            self._specialise_for(classes)
+
+    def _specialise_for(self, classes: tuple[type, ...]) -> asyncio.Task[None]:
+        self.spec = replace(self.spec, input_types=classes)
         if self.engine is not None:
             self.engine.expect()
         self._specialising = self.loop.create_task(self._specialise())
@@ -465,12 +532,23 @@ class Actor:
             self.crashed(error)
         self.inbox.clear_gate(put=SPECIAL)
         unprocessed = (*in_hand, *self.inbox.port.take_all())
+        if self.routes is not None:
+            await self._deliver_rest(self.routes, drain)
         self._close_down(KernelState.TERMINATED)
         self.engine = None
         failure = None if self.failure is None else self._failure_error(self.failure)
         drained = drain and not unprocessed and failure is None
         self.termination = Termination(self.kernel_id, drained, unprocessed, failure)
         return self.termination
+
+    async def _deliver_rest(self, routes: Routes, drain: bool) -> None:
+        """What the actor has sent last: to its targets, or into its own output queue."""
+        if drain and routes.backlog:
+            clear = self.loop.create_task(routes.clear())
+            await self._deadline.drained(clear)
+            clear.cancel()
+        for message in routes.give_up():
+            self.outbox.keep(message)
 
     async def _end_engine(self, drain: bool) -> list[Any]:
         assert self.engine is not None

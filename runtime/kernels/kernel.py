@@ -69,6 +69,11 @@ class RingKernel(KernelStorage):
         return self._actor.kernel_id
 
     @property
+    def actor(self) -> Actor:
+        """What it is a handle of; for the runtime."""
+        return self._actor
+
+    @property
     def state(self) -> KernelState:
         """Where it is in its life."""
         return self._actor.state
@@ -270,6 +275,19 @@ class RingKernel(KernelStorage):
             actor.replies.give_up(request)
             raise
         return request.reply
+
+    async def begin_request(self, request: Request, timeout: float | None) -> None:
+        """Put a request whose answer comes from another kernel, along edges.
+
+        Args:
+            request: with its future and its path.
+            timeout: seconds to wait for room; ``None`` waits for ever.
+
+        Raises:
+            As ``send``.
+        """
+        await self._learn(request.message)
+        await self._put_request(request, timeout)
 
     async def _request_begun(
         self, message: Any, timeout: float | None, ordinal: int, engine: Any, *burst: Any

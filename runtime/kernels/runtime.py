@@ -10,6 +10,7 @@ import os
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,10 @@ from pydotcompute.settings import settings
 from pydotcompute.support.arguments import duration, seconds
 from pydotcompute.support.metrics import Statistics
 from pydotcompute.support.worker_pool import Pool
+from pydotcompute.topology.edge import Edge
+from pydotcompute.topology.graph import Graph
+from pydotcompute.topology.pipeline import Pipeline
+from pydotcompute.topology.view import Node, Topology
 
 if TYPE_CHECKING:
     from pydotcompute.backends.cuda.residency import Residents
@@ -80,6 +85,7 @@ class RingKernelRuntime(RuntimeStorage):
         self._residents: dict[Any, Residents] = {}
         self._shutdown_timeout = duration(shutdown_timeout, "shutdown_timeout", zero=True)
         self._kernels: dict[str, RingKernel] = {}
+        self._graph = Graph()
         self._launching: set[str] = set()
         self._pool = Pool()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -129,9 +135,8 @@ class RingKernelRuntime(RuntimeStorage):
             check_loop(self._loop, 0)
         self._closed = True
         limit = self._shutdown_timeout if timeout is None else timeout
-        endings = [k.terminate(timeout=limit, drain=drain) for k in self._kernels.values()]
         try:
-            outcomes = await asyncio.gather(*endings, return_exceptions=True)
+            outcomes = await self._terminate_all(limit, drain=drain)
         finally:
             for residents in self._residents.values():
                 await residents.close(max(0.1, limit))
@@ -141,6 +146,90 @@ class RingKernelRuntime(RuntimeStorage):
             errors[0].add_note(f"another kernel did not end either: {error!r}")
         if errors:
             raise errors[0]
+
+    async def _terminate_all(self, limit: float, *, drain: bool) -> list[Any]:
+        """Terminate every kernel, each after those that send to it; returns results or errors."""
+        loop, graph = asyncio.get_running_loop(), self._graph
+        deadline = loop.time() + limit
+        tasks: dict[Any, asyncio.Task[Termination]] = {}
+
+        async def end(kernel: RingKernel, sources: list[Any]) -> Termination:
+            if sources:
+                await asyncio.wait([tasks[each] for each in sources if each in tasks])
+            left = max(0.0, deadline - loop.time())
+            return await kernel.terminate(timeout=left, drain=drain)
+
+        if not graph.links:
+            endings = [k.terminate(timeout=limit, drain=drain) for k in self._kernels.values()]
+            return list(await asyncio.gather(*endings, return_exceptions=True))
+        actors = {kernel: kernel.actor for kernel in self._kernels.values()}
+        for kernel, actor in actors.items():
+            if drain and kernel.state is KernelState.DEACTIVATED:
+                await actor.reactivate()  # else those before it could wait for it
+        sources = {kernel: graph.upstream(actor) for kernel, actor in actors.items()}
+        for kernel, actor in actors.items():
+            tasks[actor] = loop.create_task(end(kernel, sources[kernel]))
+        return list(await asyncio.gather(*tasks.values(), return_exceptions=True))
+
+    # --- actors together -------------------------------------------------------------------
+
+    async def connect(self, source: str, target: str, on: Any = None) -> Edge:
+        """Let one actor receive what another sends.
+
+        Args:
+            source: the id of the actor that sends.
+            target: the id of the actor that receives.
+            on: a message class or a tuple of classes: only these; None: all.
+
+        Returns:
+            The edge, whose ``close`` ends it.
+
+        Raises:
+            KernelNotFoundError: no actor of such an id was launched.
+            TopologyError: the edge exists, an actor has ended, or every actor of a cycle waits
+                for room.
+            MessageTypeError: what the source sends is not what the target takes.
+        """
+        self._check_loop()
+        ends = (self.get(source).actor, self.get(target).actor)
+        (link,) = await self._graph.connect([ends], on)
+        return Edge(link, self._graph.close)
+
+    async def pipeline(self, *kernel_ids: str) -> Pipeline:
+        """Connect actors in a row.
+
+        Args:
+            kernel_ids: at least two.
+
+        Returns:
+            A handle that sends to the first and receives from the last.
+
+        Raises:
+            As ``connect``; then none is connected.
+        """
+        self._check_loop()
+        if len(kernel_ids) < 2:
+            raise ValueError(f"a pipeline has at least two actors, not {len(kernel_ids)}")
+        kernels = [self.get(each) for each in kernel_ids]
+        actors = [each.actor for each in kernels]
+        links = await self._graph.connect(list(pairwise(actors)))
+        return Pipeline(kernels, [Edge(each, self._graph.close) for each in links], links)
+
+    @property
+    def topology(self) -> Topology:
+        """The actors and edges at this moment, with their counts."""
+        nodes = []
+        for kernel_id, kernel in self._kernels.items():
+            seen = kernel.statistics()
+            nodes.append(Node(
+                kernel_id, kernel.backend, kernel.state.value, seen.processed, seen.input_depth,
+                seen.output_depth,
+            ))  # fmt: skip
+        return Topology(tuple(nodes), self._graph.edges())
+
+    def blocked(self) -> list[tuple[str, str, float]]:
+        """``(actor, waits_for, seconds)`` of every actor that waits for room at another."""
+        return self._graph.blocked()
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
@@ -208,6 +297,8 @@ class RingKernelRuntime(RuntimeStorage):
         try:
             if not is_split(spec.function):
                 await self._pool.call(split_actor, spec.function)
+            if old is not None:
+                await self._graph.forget(old.actor)
             actor = Actor(spec, options, self._loop)
             await actor.launch(chosen)
         finally:

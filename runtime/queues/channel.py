@@ -25,7 +25,7 @@ from typing import Any
 from pydotcompute.errors import QueueFullError, QueueTimeoutError
 from pydotcompute.queues.backpressure import BackpressureStrategy
 from pydotcompute.queues.port import EMPTY, Port
-from pydotcompute.queues.putters import Put, PutBatch
+from pydotcompute.queues.putters import Put, PutBatch, Putter
 from pydotcompute.queues.waiting import INTERRUPTED, LATE, READY, wait
 
 CLOSED = 1
@@ -38,6 +38,8 @@ SPECIAL = 8
 """Messages must pass through the kernel: a type to be learnt, replies to be sorted out."""
 DROPS = 16
 """Somebody must be told of each message that DROP_OLDEST drops: ``Channel.on_drop``."""
+ROUTED = 32
+"""What is sent goes along edges (``routes``)."""
 
 
 class Channel:
@@ -60,7 +62,7 @@ class Channel:
     ) -> None:
         self.port, self.policy, self.loop, self.label = port, policy, loop, label
         self.getters: OrderedDict[Future[Any], None] = OrderedDict()
-        self.putters: OrderedDict[Put | PutBatch, None] = OrderedDict()
+        self.putters: OrderedDict[Putter, None] = OrderedDict()
         self.promised = 0
         self.rejected = self.timeouts = 0
         self.on_room: Callable[[], object] | None = None
@@ -123,8 +125,8 @@ class Channel:
         if self._closed is not None:
             raise self._closed(0)
         if not self.putters and (
-            self._put_now(message, admitted)
-            or (self._pulled_room() and self._put_now(message, admitted))
+            self.put_now(message, admitted)
+            or (self._pulled_room() and self.put_now(message, admitted))
         ):
             return
         port = self.port
@@ -135,9 +137,10 @@ class Channel:
         if timeout is not None and timeout <= 0:
             raise self._late("no room", timeout, 0)
         putter = Put(self.loop.create_future(), message, admitted)
-        await self._park_putter(putter, timeout)
+        await self.park(putter, timeout)
 
-    def _put_now(self, message: Any, admitted: Callable[[int], None] | None) -> bool:
+    def put_now(self, message: Any, admitted: Callable[[int], None] | None = None) -> bool:
+        """Put a message, if there is room; arguments and errors as of ``put``."""
         ordinal, tail = self.port.head, self.port.tail
         if not self.port.try_put(message):
             return False
@@ -165,10 +168,7 @@ class Channel:
             raise self._closed(0)
         total, done = len(batch), 0
         if not self.putters:
-            tail = self.port.tail
-            done = self.port.put_batch(batch, 0)
-            if self.on_drop is not None:
-                self.on_drop(tail)
+            done = self.put_batch_now(batch)
             if done < total and self._pulled_room():
                 done += self.port.put_batch(batch, done)
         if done >= total:
@@ -178,14 +178,28 @@ class Channel:
         if timeout is not None and timeout <= 0:
             raise self._late("no room", timeout, done)
         putter = PutBatch(self.loop.create_future(), batch, done)
-        await self._park_putter(putter, timeout)
+        await self.park(putter, timeout)
         return total
+
+    def put_batch_now(self, batch: Any) -> int:
+        """Put as much of an accepted batch as there is room for; returns how many messages."""
+        tail = self.port.tail
+        done = self.port.put_batch(batch, 0)
+        if self.on_drop is not None:
+            self.on_drop(tail)
+        return done
+
+    def keep(self, message: Any) -> None:
+        """Put a message whatever the bound: it is the producer's, and nobody else's any more."""
+        self.port.put_last(message)
+        self.wake_getters()
 
     def _pulled_room(self) -> bool:
         """Let the consumer make room at once, where the policy is to wait."""
         return self.policy is BackpressureStrategy.BLOCK and self.port.run_inline()
 
-    async def _park_putter(self, putter: Put | PutBatch, timeout: float | None) -> None:
+    async def park(self, putter: Put | PutBatch, timeout: float | None) -> None:
+        """Wait in line until all of a putter's messages are in; raises as ``put``."""
         self.putters[putter] = None
         self._refresh()
         try:
@@ -205,7 +219,18 @@ class Channel:
         if outcome is not READY:
             raise outcome(done)
 
-    def _withdraw(self, putter: Put | PutBatch) -> None:
+    def join(self, putter: Putter) -> None:
+        """Stand in line."""
+        self.putters[putter] = None
+        self._refresh()
+
+    def leave(self, putter: Putter) -> None:
+        """Leave the line, to whoever is behind."""
+        self.putters.pop(putter, None)
+        self._refresh()
+        self.admit()
+
+    def _withdraw(self, putter: Putter) -> None:
         """A putter leaves; what is still here of a cancelled batch is taken back."""
         del self.putters[putter]
         if isinstance(putter, PutBatch) and putter.future.cancelled() and self._closed is None:
@@ -242,7 +267,7 @@ class Channel:
         finally:
             self.port.bound = bound
 
-    def _fail(self, putter: Put | PutBatch, error: Exception) -> None:
+    def _fail(self, putter: Putter, error: Exception) -> None:
         del self.putters[putter]
         putter.future.set_exception(error)
 
@@ -411,6 +436,10 @@ class Channel:
                     future.set_result(READY)
                     self.promised += 1
         self._refresh()
+
+    def closed_error(self) -> Exception | None:
+        """What a put raises now because the channel is closed; None if it is open."""
+        return None if self._closed is None else self._closed(0)
 
     def reopen(self) -> None:
         """Take messages again."""

@@ -161,6 +161,16 @@ class HostConsumer(HostEnd):
         self.overflow.extendleft(reversed(messages))
         self.overflowed()
 
+    def put_last(self, message: Any) -> None:
+        """Keep a message that compiled code has sent behind those in ``overflow``, of a ring that
+        is empty otherwise; one that drops its oldest drops one for it."""
+        if self.drop_oldest and len(self.overflow) >= self.bound:
+            self.overflow.popleft()
+            self.dropped += 1
+        self.overflow.append(message)
+        self.peak = max(self.peak, min(len(self.overflow), self.bound))
+        self.overflowed()
+
     def take_all(self, *, salvage: bool = False) -> list[Any]:
         """Remove and return every published message.
 

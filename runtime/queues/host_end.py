@@ -89,6 +89,14 @@ class HostEnd(RingStorage):
         """Take every message: only a ``HostConsumer`` can."""
         raise self._other_end()
 
+    def put_last(self, message: Any) -> None:
+        """Append a message whatever the bound: only a ``HostConsumer`` can, to ``overflow``."""
+        raise self._other_end()
+
+    def takes_records(self, cls: type) -> bool:
+        """Whether arrays of this class's dtype have a record here."""
+        return cls in self.slots.classes
+
     def _other_end(self) -> Exception:
         return InternalError(f"a {type(self).__name__} has no such end")
 

@@ -112,6 +112,14 @@ class Port(Protocol):
         """Undo the taking of the last messages that were taken: they are the oldest again."""
         ...
 
+    def put_last(self, message: Any) -> None:
+        """Append a message whatever the bound; a port that drops its oldest drops one for it."""
+        ...
+
+    def takes_records(self, cls: type) -> bool:
+        """Whether ``put_batch`` takes unchecked arrays of this class's dtype."""
+        ...
+
     def take_all(self) -> list[Any]:
         """Remove and return every message."""
         ...
@@ -210,6 +218,16 @@ class ObjectPort:
         self.head += 1
         if not self.wake_suppressed:
             self.wake()
+
+    def put_last(self, message: Any) -> None:
+        """Append an accepted message whatever the bound; drops the oldest where that is due."""
+        if self.drop_oldest and len(self.items) >= self.bound:
+            self.drop()
+        self.force(message)
+
+    def takes_records(self, cls: type) -> bool:
+        """Whether arrays of this class's dtype are known."""
+        return cls in self.values.classes
 
     def restore(self, messages: Iterable[Any]) -> None:
         """Fill an empty port with messages another port has held; they keep their ordinals."""

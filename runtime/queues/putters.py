@@ -7,9 +7,20 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from pydotcompute.queues.port import Port
+
+
+class Putter(Protocol):
+    """Whoever waits in the line of a full queue."""
+
+    future: Future[Any]
+    """Done when it need not wait any longer; ``Channel.close`` gives it what makes the error."""
+
+    def admit(self, port: Port) -> bool:
+        """Put as much as there is room for; True when it does not wait any longer."""
+        ...
 
 
 class Put:

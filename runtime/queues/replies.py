@@ -21,16 +21,26 @@ class Request:
 
     Args:
         message: what was sent; its id becomes the reply's correlation id.
+
+    Attributes:
+        path: the edges of a pipeline that it still has to go along, before it is answered.
+        home: the replies of the actor that has it now.
+        given_up: nobody waits for the answer any more.
     """
 
-    __slots__ = ("answered", "dropped", "future", "handled", "message", "ordinal", "reply")
+    __slots__ = (
+        "answered", "dropped", "future", "given_up", "handled", "home", "message", "ordinal",
+        "path", "reply",
+    )  # fmt: skip
 
     def __init__(self, message: Any) -> None:
         self.message = message
         self.future: Future[Any] | None = None
-        self.answered = self.handled = self.dropped = False
+        self.answered = self.handled = self.dropped = self.given_up = False
         self.reply: Any = None
         self.ordinal = -1
+        self.path: tuple[Any, ...] = ()
+        self.home: Replies | None = None
 
 
 class Replies:
@@ -49,8 +59,8 @@ class Replies:
 
     def open(self, request: Request, ordinal: int) -> None:
         """The request was put into the input queue as message number ``ordinal``."""
-        request.ordinal = ordinal
-        self.pending[ordinal] = request
+        request.ordinal, request.home, request.handled = ordinal, self, False
+        self.pending[ordinal] = None if request.given_up and not request.path else request
         if len(self.pending) == 1:
             self._changed()
 
@@ -74,19 +84,29 @@ class Replies:
             self._changed()
         return True
 
+    def carry_on(self, ordinal: int) -> Request | None:
+        """Forget the request of an input, if it goes on to another actor, and return it."""
+        request = self.pending.get(ordinal)
+        if request is None or not request.path:
+            return None
+        self._forget(ordinal)
+        return request
+
     def give_up(self, request: Request) -> None:
         """The caller does not wait any longer: its reply, if one comes, is thrown away."""
+        request.given_up = True
         if self.pending.get(request.ordinal) is request:
-            self.pending[request.ordinal] = None
+            if not request.path:  # else what the actor sends still goes on
+                self.pending[request.ordinal] = None
             if request.handled:
                 self._forget(request.ordinal)
 
     def handled(self, ordinal: int) -> None:
         """A message has been handled: no reply to it comes any more."""
         request = self.pending.get(ordinal, self)
-        if isinstance(request, Request):
+        if isinstance(request, Request) and not request.given_up:
             request.handled = True
-        elif request is None:
+        elif request is not self:
             self._forget(ordinal)
 
     def _forget(self, ordinal: int) -> None:
@@ -113,7 +133,10 @@ class Replies:
 
     def prune(self, consumed: int) -> None:
         """Forget the given-up requests among the messages that have been handled."""
-        gone = [n for n, request in self.pending.items() if request is None and n < consumed]
+        gone = [
+            n for n, request in self.pending.items()
+            if (request is None or request.given_up) and n < consumed
+        ]  # fmt: skip
         for ordinal in gone:
             del self.pending[ordinal]
         if gone and not self.pending:

@@ -18,11 +18,13 @@ from pydotcompute.backends.barrier import guarded
 from pydotcompute.backends.base import Host, HostCallError
 from pydotcompute.backends.compiled import actor_words as words
 from pydotcompute.backends.compiled.block import CRASHED, Block
+from pydotcompute.backends.compiled.edges import Edges
 from pydotcompute.backends.compiled.lifecycle import (
     AWAY,
     BUSY,
     DRAIN,
     NOW,
+    REROUTED,
     STAY,
     CompiledLife,
     abandoned,
@@ -55,6 +57,7 @@ class CompiledEngine(CompiledLife):
         self._taken = self._done = 0
         self._staged = self._prints = False
         self._timer = ReceiveTimer(host.loop, self._late)
+        self._edges: Edges | None = None
         self._after = {
             Status.LEFT: self._finish, Status.RETURNED: self._returned,
             Status.STOPPED: self._stopped, Status.PREEMPTED: self._preempted,
@@ -95,6 +98,8 @@ class CompiledEngine(CompiledLife):
         block.resting = lambda: self._rests(block)
         self._prepare(block, ring, out)
         self.host.use_rings(ring, out)
+        self._edges = None
+        self._connect()
         self._taken = ring.tail
         self._prints = block.program.emit is not None
         self._waits = not block.program.silent_timeout or self._exit != STAY
@@ -138,7 +143,9 @@ class CompiledEngine(CompiledLife):
         self._account(seconds)
         if self._prints:
             self._print()
-        if self._routing.on:
+        if self._edges is not None:
+            self._deliver(self._edges)
+        elif self._routing.on:
             self._sort(status == Status.FULL)
         self._notify()
         self._staged = False
@@ -166,13 +173,20 @@ class CompiledEngine(CompiledLife):
         if done:
             self._taken = inport.cached_remote_cursor = tail
             self._progress(done, seconds)
-            self.outport.note_peak()
+            if self._edges is None:
+                self.outport.note_peak()
             if tail > inport.sample_at:
                 self._sampled()
 
     def _sort(self, full: bool) -> None:
         """Replies to their callers; ``full`` as for ``ReplyRouting.sort``."""
         self._routing.sort(full)
+        self.host.replies.prune(self._taken)
+        self.note_drops()
+
+    def _deliver(self, edges: Edges) -> None:
+        """Outputs to where they go."""
+        edges.deliver()
         self.host.replies.prune(self._taken)
         self.note_drops()
 
@@ -265,6 +279,47 @@ class CompiledEngine(CompiledLife):
     def _sort_replies(self) -> None:
         if self._routing.on and not self.run_flags & BUSY:
             self._routing.sort(False)
+
+    # --- edges -----------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        """Send along the host's edges, if it has any."""
+        routes = self.host.routes
+        if routes is not None:
+            self._routing.close()
+            self._edges = Edges(self, routes)
+            self._staged = False
+            self._deliver(self._edges)
+
+    @guarded
+    def rerouted(self) -> None:
+        """Edges have been opened or closed: go on."""
+        if self.block is not None and not self.run_flags & BUSY:
+            if self._edges is None:
+                self._connect()
+            else:
+                self._edges.refresh()
+        self.run_flags &= ~REROUTED
+        self.come()
+
+    def come(self) -> None:
+        """It is this actor's turn in the line of a target's queue, or that is over."""
+        routes = self.host.routes
+        if self._edges is not None and routes is None and not self.run_flags & BUSY:
+            self._edges.end()
+            self._edges = None
+        if self.block is not None and not self.run_flags:
+            self.wake()
+        elif routes is not None and not routes.backlog:
+            routes.leave_seat()
+
+    def own_room(self) -> None:
+        """A client took a message from the output queue, which was full."""
+        self._room()
+
+    def leave_compiled(self, reason: str) -> None:
+        """Let the interpreter carry on; the actor is not running."""
+        self._give_up(reason)
 
     def _restore_view(self) -> None:
         self._routing.restore_view()

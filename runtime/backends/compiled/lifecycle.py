@@ -30,8 +30,9 @@ from pydotcompute.queues.host_producer import HostProducer
 
 log = logging.getLogger("pydotcompute.kernel")
 
-BUSY, PAUSED, AWAY = 1, 2, 4
-"""Bits of ``run_flags``: a worker runs it; paused; there is nothing to run (yet, any more)."""
+BUSY, PAUSED, AWAY, REROUTED = 1, 2, 4, 16
+"""Bits of ``run_flags``: a worker runs it; paused; there is nothing to run (yet, any more); its
+edges are about to change.  8 is ``cuda``'s."""
 STAY, DRAIN, NOW = 0, 1, 2
 """Whether the actor is to end."""
 QUEUE_FULL = BY_NAME["PDC_QUEUE_FULL"].code
@@ -261,6 +262,12 @@ class CompiledLife(EngineStorage):
 
     def _give_up(self, reason: str) -> None:
         self._to_interpreter(reason, failing=False)
+
+    @guarded_wait
+    async def hold(self) -> None:
+        """Run no more bursts until ``rerouted``."""
+        self.run_flags |= REROUTED
+        await self._at_rest(PATIENCE)
 
     def _grow(self) -> None:
         assert self.block is not None

@@ -61,7 +61,7 @@ class ReplyRouting:
         """
         pending, overflow = self._replies.pending, self._outport.overflow
         if worker:
-            self._freeze_view()
+            self.freeze_view()
         elif not pending and not overflow:
             if self.on:
                 self._close()
@@ -89,7 +89,12 @@ class ReplyRouting:
         self._block.u4[words.RECORD_ORIGIN] = 0
         self._ring.show_own()
 
-    def _freeze_view(self) -> None:
+    def close(self) -> None:
+        """The actor gets edges: what it has sent is its clients', in ``overflow``."""
+        self._move(self._block.q8[words.PRODUCED])
+        self._close()
+
+    def freeze_view(self) -> None:
         """Show clients what is in the ring now, until ``restore_view``."""
         port = self._outport
         if not self._frozen:

@@ -64,7 +64,7 @@ class CudaEngine(CompiledEngine):
         self._head = 0
         self._busy = 0.0
         self._known = False
-        self._requests = 0
+        self._requests = self._turns = 0
 
     def _new_block(self, program: NativeProgram) -> Block:
         residents = self.residents
@@ -84,6 +84,8 @@ class CudaEngine(CompiledEngine):
 
     def _refresh(self) -> bool:
         """As ``LiveRouting.refresh``, for clients that are about to take a message."""
+        if self._edges is not None:
+            return True  # what is in the slots is for other actors
         try:
             return self._routing.refresh()
         except Exception as error:
@@ -111,6 +113,10 @@ class CudaEngine(CompiledEngine):
             if self._waits:
                 self._idle()
             return
+        if self._edges is not None:
+            self._turns = self._edges.allowed(FOREVER, worker=True)
+            if self._turns <= 0:
+                return
         self.run_flags |= BUSY
         self.inport.wake_suppressed = 1
         self.residents.ask(self)
@@ -126,11 +132,12 @@ class CudaEngine(CompiledEngine):
     def _prepare_launch(self) -> int:
         block, terms = self.block, self.residents.terms
         assert block is not None
-        budget = self._routing.open(FOREVER)
-        stays = terms.residency is None and not self._waits and self._exit == STAY
+        routed = self._edges is not None
+        budget = self._turns if routed else self._routing.open(FOREVER)
+        stays = terms.residency is None and not self._waits and self._exit == STAY and not routed
         self._busy = 0.0
         block.begin(FOREVER if stays else round(terms.idle * 1e9), budget)
-        if self._exit != STAY or (self._routing.on and not self._routing.live):
+        if self._exit != STAY or routed or (self._routing.on and not self._routing.live):
             self.order(Leave.WHEN_IDLE)
         return block.record_address
 
@@ -172,7 +179,8 @@ class CudaEngine(CompiledEngine):
         if block is None:
             return self._abandoned()
         parked = block.parked
-        self._routing.credit()
+        if self._edges is None:
+            self._routing.credit()
         head, tail = block.output.port[HEAD], self.inport.words[TAIL]
         if parked:
             self._ended(block)
@@ -181,7 +189,7 @@ class CudaEngine(CompiledEngine):
             return False
         self._head = head
         self._account(self._seconds(block))
-        if self._routing.on and self._routing.live:
+        if self._routing.on and self._routing.live and self._edges is None:
             self._sort(False)
         self._notify()
         return True

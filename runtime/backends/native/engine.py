@@ -64,13 +64,19 @@ class NativeEngine(CompiledEngine):
         """Run a short burst now, if that is allowed; True if messages may have moved."""
         if self.run_flags or self.sizing.long:
             return False
-        if self.inport.head == self._taken and not self._staged:
+        if self.inport.head == self._taken and not self._staged and not self._pull():
             return False
         try:
             self._step()
         except Exception as error:
             self.host.crashed(error)
         return True
+
+    def _pull(self) -> bool:
+        """Let those who send to this actor run; True if it has got something."""
+        for link in self.host.inflows:
+            link.source.outbox.port.run_inline()
+        return self.inport.head != self._taken and not self.run_flags
 
     def _step(self) -> None:
         block = self.block
@@ -80,7 +86,12 @@ class NativeEngine(CompiledEngine):
             self._offload()
             return
         argument = pace.argument
-        if self._routing.on or self.outport.get_slow_path & SPECIAL:
+        if self._edges is not None:
+            most = self._edges.allowed(pace.limit)
+            if most <= 0:
+                return
+            argument = count(most)
+        elif self._routing.on or self.outport.get_slow_path & SPECIAL:
             argument = count(self._routing.open(pace.limit))
         block.i8[words.FUEL] = FUEL
         began = perf_counter()
@@ -100,7 +111,14 @@ class NativeEngine(CompiledEngine):
         """Let a worker run the next burst."""
         block = self.block
         assert block is not None
-        limit = self._routing.open(self.sizing.worker_limit(), worker=True)
+        limit = self.sizing.worker_limit()
+        if self._edges is None:
+            limit = self._routing.open(limit, worker=True)
+        else:
+            limit = self._edges.allowed(limit, worker=True)
+            if limit <= 0:
+                return
+            self._routing.freeze_view()
         block.i8[words.FUEL] = -1
         self.run_flags |= BUSY
         self.inport.wake_suppressed = 1

@@ -22,7 +22,7 @@ from pydotcompute.backends.native.block import NativeBlock, count, pointer
 from pydotcompute.backends.native.burst_sizing import BurstSizing
 from pydotcompute.compiler.abi import PORT, Policy
 from pydotcompute.messages.string_batches import as_string_batch
-from pydotcompute.queues.channel import PARKED, ROOM, SPECIAL
+from pydotcompute.queues.channel import PARKED, ROOM, ROUTED, SPECIAL
 from pydotcompute.queues.host_consumer import HostConsumer
 from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.memory import Memory
@@ -97,7 +97,7 @@ class ZeroCopyBatches:
         block, outport = engine.block, engine.outport
         if (
             block is None or engine.run_flags or not self.usable or limit < self._sends
-            or outport.get_slow_path & (PARKED | SPECIAL) or block.u4[words.RECORD_ORIGIN]
+            or outport.get_slow_path & (PARKED | ROUTED | SPECIAL) or block.u4[words.RECORD_ORIGIN]
         ):  # fmt: skip
             return None
         ready = block.output.written() - outport.tail

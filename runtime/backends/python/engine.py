@@ -22,6 +22,7 @@ from pydotcompute.backends.python.coroutine_driver import Driver, park_for_ever
 from pydotcompute.backends.python.kept_state import StateKeeper, snapshot
 from pydotcompute.errors import ActorExit, QueueTimeoutError
 from pydotcompute.queues.port import EMPTY, ObjectPort
+from pydotcompute.queues.routes import Routes, carried_on
 from pydotcompute.queues.waiting import LATE
 from pydotcompute.support.metrics import next_sample
 
@@ -241,6 +242,8 @@ class PythonEngine:
         self.begin_exit(drain=False)
         self.forced = self.rationed = True
         self.host.outbox.force()
+        if self.host.routes is not None:
+            self.host.routes.release()
 
     async def kill(self) -> list[Any]:
         """Cancel the actor; if that does not end it, abandon it."""
@@ -284,6 +287,15 @@ class PythonEngine:
     def compiled(self) -> None:
         """The plan concerns the next engine."""
 
+    async def hold(self) -> None:
+        """It looks for edges at each message."""
+
+    def rerouted(self) -> None:
+        """It looks for edges at each message."""
+
+    def come(self) -> None:
+        """It waits for room by itself."""
+
     async def surrender(self, reason: str) -> None:
         """It has taken over already."""
 
@@ -326,6 +338,9 @@ class PythonEngine:
         """Give the message to the caller of ``request`` whose message is in hand, if any."""
         if not self.holding or self.ordinal not in self.replies.pending:
             return False
+        request = self.replies.pending[self.ordinal]
+        if request is not None and request.path:
+            return False  # it goes on along an edge
         if self._room is not None:
             self._take_room()
         self.replies.deliver(self.ordinal, self.outport.values.accept(message))
@@ -409,19 +424,41 @@ class PythonEngine:
         if self._cancelled:
             await self._park()
         if self.forced:
-            self.outport.force(self.outport.values.accept(message))
+            self._force(self.outport.values.accept(message))
             return
         if self._room is not None:
             self._take_room()
-        await self._rest(self.host.outbox.put(message))
+        if self.host.routes is None or not await self._route(self.host.routes, message):
+            await self._rest(self.host.outbox.put(message))
         if self.paused:
             await self.wait_active()
+
+    async def _route(self, routes: Routes, message: Any) -> bool:
+        """Send along the edges; False if none takes the message."""
+        request = None
+        if routes.of(type(message)):
+            message = self.outport.values.accept(message)
+            if self.holding and self.replies.pending:
+                request = carried_on(self.replies, self.ordinal, message)
+            if routes.send_now(message, request):
+                return True
+        elif not routes.backlog:
+            return False
+        sent: bool = await self._rest(routes.send(message, request))
+        return sent
+
+    def _force(self, message: Any) -> None:
+        """Send without waiting: along the edges if there is room, else into the output queue."""
+        routes = self.host.routes
+        if routes is None or not routes.of(type(message)) or not routes.send_now(message, None):
+            self.outport.force(message)
 
     def _take_room(self) -> None:
         """Refuse what was refused when compiled code did this turn."""
         assert self._room is not None
         if self._room <= 0:
-            raise self.host.outbox.full()
+            routes = self.host.routes
+            raise (self.host.outbox if routes is None else routes.refusing()).full()
         self._room -= 1
 
     async def breathe(self) -> None:

@@ -1,0 +1,1 @@
+"""Actors together: edges, pipelines, and the graph they make."""
