@@ -78,8 +78,8 @@ def emit(
         written: names of the state variables that some turn writes.
     """
     c_types, strings = CTypes(), dict[str, int]()
-    input_slot = _slot(c_types, kernel.inputs, "pdc_input_slot")
-    output_slot = _slot(c_types, kernel.outputs, "pdc_output_slot")
+    input_slot = _slot(c_types, kernel.inputs, "pdc_any_input")
+    output_slot = _slot(c_types, kernel.outputs, "pdc_any_output")
     if kernel.headers:
         input_slot = _with_header(c_types, input_slot, "pdc_headed_input")
         output_slot = _with_header(c_types, output_slot, "pdc_headed_output")

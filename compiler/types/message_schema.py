@@ -42,6 +42,10 @@ MESSAGE_MARK = "__pydotcompute_message__"
 """Class attribute that is true for message classes."""
 NAMES_MARK = "__pydotcompute_names__"
 """Class attribute: names from the enclosing function that the annotations mention."""
+HEADER_NAMES = ("message_id", "priority", "correlation_id")
+"""The parts of a message's header."""
+HEADER_PARTS_MARK = "__pydotcompute_header_parts__"
+"""Class attribute: those that the class has; a name that it declares itself is its own."""
 _SCHEMA = "__pydotcompute_schema__"
 
 MAX_RECORD_BYTES = 1 << 24
@@ -97,6 +101,12 @@ class Schema:
 def is_message(cls: object) -> bool:
     """Whether ``cls`` is an ``@message`` class, or inherits from one."""
     return isinstance(cls, type) and bool(getattr(cls, MESSAGE_MARK, False))
+
+
+def header_parts(cls: type) -> tuple[str, ...]:
+    """The parts of the header that a message class has: all but those that it declares itself."""
+    parts: tuple[str, ...] = getattr(cls, HEADER_PARTS_MARK, HEADER_NAMES)
+    return parts
 
 
 def schema_of(cls: type) -> Schema:

@@ -1,7 +1,7 @@
 """Constructors of message classes: the dataclass's own, plus the header keywords.
 
 Input: a dataclass.  Output: its ``__init__``, taking ``message_id``, ``priority`` and
-``correlation_id`` as further keywords.
+``correlation_id`` as further keywords, where the class has no such fields itself.
 
 Wrapping the generated constructor would cost a second call for every message, so the usual one is
 generated anew, with ``**header`` at its end; an empty ``**header`` is the cheapest of all ways to
@@ -13,25 +13,24 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydotcompute.compiler.types.message_schema import MESSAGE_MARK
-from pydotcompute.messages.header import DEFAULT_PRIORITY, HEADER_NAMES, set_header
+from pydotcompute.messages.header import DEFAULT_PRIORITY, set_header
 from pydotcompute.support.generated_code import define
 
-_HEADER = frozenset(HEADER_NAMES)
 
-
-def constructor(cls: type) -> Callable[..., None]:
+def constructor(cls: type, parts: Sequence[str]) -> Callable[..., None]:
     """The ``__init__`` for a message class.
 
     Args:
         cls: a dataclass; it is not changed.
+        parts: the parts of the header that it has.
     """
     own: Callable[..., None] = getattr(cls, "__init__")  # noqa: B009 (mypy)
-    made = _generate(cls) if _is_plain(cls) else _wrap(own)
-    made.__signature__ = _signature(own)  # type: ignore[attr-defined]
+    made = _generate(cls) if _is_plain(cls) else _wrap(own, parts)
+    made.__signature__ = _signature(own, parts)  # type: ignore[attr-defined]
     made.__qualname__ = f"{cls.__qualname__}.__init__"
     made.__module__ = cls.__module__
     return made
@@ -51,13 +50,15 @@ def _kind(field: Any) -> str:
     return name
 
 
-def _wrap(own: Callable[..., None]) -> Callable[..., None]:
+def _wrap(own: Callable[..., None], parts: Sequence[str]) -> Callable[..., None]:
+    names = frozenset(parts)
+
     @functools.wraps(own)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-        if not kwargs or _HEADER.isdisjoint(kwargs):
+        if not kwargs or names.isdisjoint(kwargs):
             own(self, *args, **kwargs)
             return
-        header = {name: kwargs.pop(name) for name in HEADER_NAMES if name in kwargs}
+        header = {name: kwargs.pop(name) for name in parts if name in kwargs}
         own(self, *args, **kwargs)
         set_header(self, header)
 
@@ -123,14 +124,15 @@ def _generate(cls: type) -> Callable[..., None]:
     return made
 
 
-def _signature(own: Callable[..., None]) -> inspect.Signature:
+def _signature(own: Callable[..., None], parts: Sequence[str]) -> inspect.Signature:
     kind = inspect.Parameter.KEYWORD_ONLY
     header = [
         inspect.Parameter("message_id", kind, default=None, annotation="UUID | None"),
         inspect.Parameter("priority", kind, default=DEFAULT_PRIORITY, annotation="int"),
         inspect.Parameter("correlation_id", kind, default=None, annotation="UUID | None"),
     ]
+    header = [parameter for parameter in header if parameter.name in parts]
     plain = inspect.signature(own)
-    parameters = [p for p in plain.parameters.values() if p.name not in HEADER_NAMES]
+    parameters = [p for p in plain.parameters.values() if p.name not in parts]
     last = parameters.pop() if parameters and parameters[-1].kind is kind.VAR_KEYWORD else None
     return plain.replace(parameters=[*parameters, *header, *([last] if last else [])])

@@ -3,7 +3,7 @@
 Input: a plain class with annotations, or a dataclass of any kind.  Output: the same class (for a
 class with slots, a subclass of the same name with room for the header) with
 
-* ``message_id``, ``priority``, ``correlation_id`` (``header``),
+* ``message_id``, ``priority``, ``correlation_id`` (``header``), but for those that it declares,
 * ``dtype``, ``array(...)``, ``messages(batch)``: its record and batches of them,
 * a constructor that takes the header keywords (``constructor``).
 
@@ -23,9 +23,15 @@ from typing import Any, TypeVar, dataclass_transform
 import numpy as np
 
 from pydotcompute.compiler.types.annotations import enclosing_names
-from pydotcompute.compiler.types.message_schema import MESSAGE_MARK, NAMES_MARK, schema_of
+from pydotcompute.compiler.types.message_schema import (
+    HEADER_PARTS_MARK,
+    MESSAGE_MARK,
+    NAMES_MARK,
+    header_parts,
+    schema_of,
+)
 from pydotcompute.messages.constructor import constructor
-from pydotcompute.messages.header import ATTRIBUTES, HEADER, HEADER_NAMES, STATE
+from pydotcompute.messages.header import ATTRIBUTES, HEADER, STATE, OwnField
 
 T = TypeVar("T")
 
@@ -46,8 +52,7 @@ def message(cls: type[T]) -> type[T]:
         The class; for one with ``__slots__``, a subclass of the same name.
 
     Raises:
-        TypeError: not a class, no fields where some were meant, or a field that is named like
-            a part of the header.
+        TypeError: not a class, or no fields where some were meant.
 
     Example:
         >>> @message
@@ -67,14 +72,16 @@ def message(cls: type[T]) -> type[T]:
     names = enclosing_names(_annotations(cls), sys._getframe(1))
     made = cls if "__dataclass_fields__" in cls.__dict__ else _as_dataclass(cls)
     _check_fields(made)
+    parts = _header_parts(made)
     setattr(made, NAMES_MARK, names)
     # an __init__ that is inherited from a message takes the header already
     own = "__init__" in made.__dict__ or not hasattr(made, MESSAGE_MARK)
-    init = constructor(made) if own else None
+    init = constructor(made, parts) if own else None
     if made.__dictoffset__ == 0 and not hasattr(made, HEADER):
         made = _with_room(made)
     if init is not None:
         setattr(made, "__init__", init)  # noqa: B010 (mypy)
+    setattr(made, HEADER_PARTS_MARK, parts)
     _add(made)
     return made
 
@@ -95,11 +102,6 @@ def _as_dataclass(cls: type[T]) -> type[T]:
 def _check_fields(cls: type) -> None:
     fields = dataclasses.fields(cls)
     for field in fields:
-        if field.name in HEADER_NAMES:
-            raise TypeError(
-                f"field {field.name!r} of {cls.__name__} is part of every message's header; "
-                "leave it out, or give it another name"
-            )
         if getattr(field.default, "__func__", None) in (_array, _messages):
             raise TypeError(
                 f"field {field.name!r} of {cls.__name__} has the name of a method it inherits; "
@@ -110,6 +112,15 @@ def _check_fields(cls: type) -> None:
             f"{cls.__name__} has no fields; write them as annotations in the class body, "
             "such as `value: int`"
         )
+
+
+def _header_parts(cls: type) -> tuple[str, ...]:
+    """The parts of the header that a class is to have: what it declares itself is its own."""
+    fields = {field.name for field in dataclasses.fields(cls)}
+    found = {name: inspect.getattr_static(cls, name, part) for name, part in ATTRIBUTES.items()}
+    return tuple(
+        name for name, part in ATTRIBUTES.items() if name not in fields and found[name] is part
+    )
 
 
 def _with_room(cls: type[T]) -> type[T]:
@@ -134,7 +145,10 @@ def _add(cls: type) -> None:
         setattr(cls, HEADER, None)
     fields = {f.name for f in dataclasses.fields(cls)}
     for name, attribute in ATTRIBUTES.items():
-        setattr(cls, name, attribute)
+        if name in header_parts(cls):
+            setattr(cls, name, attribute)
+        elif inspect.getattr_static(cls, name, None) is attribute:  # inherited
+            setattr(cls, name, OwnField(name))
     for name, helper in (("dtype", _Dtype()), ("array", _ARRAY), ("messages", _MESSAGES)):
         if name not in fields:  # a field wins
             setattr(cls, name, helper)

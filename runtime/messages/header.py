@@ -23,15 +23,16 @@ reply as its next request would keep every message of its life.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
+from pydotcompute.compiler.types.message_schema import header_parts
 from pydotcompute.errors import MessageTypeError, MessageValueError
 from pydotcompute.errors import given as described
 
 HEADER = "__pydotcompute_header__"
-HEADER_NAMES = ("message_id", "priority", "correlation_id")
 DEFAULT_PRIORITY = 128
 
 
@@ -215,7 +216,7 @@ def correlate(reply: Any, request: Any) -> None:
 
 
 def _check(cls: type, name: str, value: Any) -> None:
-    if name not in HEADER_NAMES:
+    if name not in header_parts(cls):
         raise TypeError(f"{cls.__name__}.__init__() got an unexpected keyword argument {name!r}")
     if name == "priority":
         if type(value) is not int:
@@ -236,9 +237,11 @@ def _message_id(self: Any) -> Any:
     if held is None:
         held = Header()
         object.__setattr__(self, HEADER, held)
-    elif held.__class__ is not Header:
-        return held.message_id  # its own, or the original's
-    return _id_in(held)
+    if held.__class__ is Header:
+        return _id_in(held)
+    if held.__class__ in (Identity, Received):
+        return held.message_id
+    return _message_id(held)  # the original's
 
 
 def _id_in(header: Header) -> UUID:
@@ -273,7 +276,7 @@ def _correlation_id(self: Any) -> Any:
 
 def _getstate(self: Any) -> Any:
     """The state for pickle and copy: with an id, which all copies share, and without links."""
-    _ = self.message_id
+    _message_id(self)
     state: Any = object.__getstate__(self)
     held = _held(self)
     if held is None or held.__class__ is Header:
@@ -291,17 +294,54 @@ def _setstate(self: Any, state: Any) -> None:
             object.__setattr__(self, name, value)
 
 
-def _part(name: str, get: Any, text: str) -> property:
-    def put(self: Any, value: Any) -> None:
-        set_header(self, {name: value})
+class _Part:
+    """A part of the header as an attribute.
 
-    return property(get, put, doc=text)
+    Args:
+        name: of the attribute.
+        get: reads it of a message.
+        text: its docstring.
+    """
+
+    def __init__(self, name: str, get: Callable[[Any], Any], text: str) -> None:
+        self._name, self._get, self.__doc__ = name, get, text
+
+    def __get__(self, message: Any, owner: type) -> Any:
+        if message is not None:
+            return self._get(message)
+        if self._is_declared(owner):
+            raise AttributeError(self._name)  # dataclass would take this for the field's default
+        return self
+
+    def _is_declared(self, owner: type) -> bool:
+        try:
+            return self._name in inspect.get_annotations(owner)
+        except NameError:  # evaluated late (3.14), and not there yet
+            return True
+
+    def __set__(self, message: Any, value: Any) -> None:
+        set_header(message, {self._name: value})
+
+
+class OwnField:
+    """In a class with a field named like a part of the header that it inherits: what makes that an
+    attribute like any other.
+
+    Args:
+        name: of the field.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, message: Any, owner: type) -> Any:
+        raise AttributeError(f"{owner.__name__!r} object has no attribute {self._name!r}")
 
 
 ATTRIBUTES = {
-    "message_id": _part("message_id", _message_id, "The message's own id, made when first read."),
-    "priority": _part("priority", _priority, "0 to 255; carried, not acted upon."),
-    "correlation_id": _part(
+    "message_id": _Part("message_id", _message_id, "The message's own id, made when first read."),
+    "priority": _Part("priority", _priority, "0 to 255; carried, not acted upon."),
+    "correlation_id": _Part(
         "correlation_id", _correlation_id, "Id of the message this one answers, or None."
     ),
 }

@@ -26,7 +26,12 @@ from pydotcompute.compiler.irbuild.core.scope import Var
 from pydotcompute.compiler.irbuild.core.unit import Conversion, Read, Static, Unit, describe_static
 from pydotcompute.compiler.ops.numpy_operators import to_python
 from pydotcompute.compiler.ops.texts import TEXT_ID
-from pydotcompute.compiler.types.message_schema import MESSAGE_MARK, is_message
+from pydotcompute.compiler.types.message_schema import (
+    HEADER_NAMES,
+    MESSAGE_MARK,
+    header_parts,
+    is_message,
+)
 from pydotcompute.compiler.types.state_layout import is_exact
 from pydotcompute.compiler.types.types import (
     BOOL,
@@ -64,7 +69,7 @@ def assign_field(b: Builder, target: ast.Attribute, value: ir.Expr) -> None:
                hint=f"make a new one, with `dataclasses.replace({owner.id}, ...)`")  # fmt: skip
     schema = b.schema(base.type.cls, target)
     field = next((field for field in schema.fields if field.name == target.attr), None)
-    if field is None and target.attr in HEADER:
+    if field is None and target.attr in header_parts(base.type.cls):
         how = f"{target.attr}={_HEADER_HINTS[target.attr]}"
         b.fail("PDC109", target, f"the header's `{target.attr}` is set in the loop",
                notes=["compiled code gives a message its header when it makes it"],
@@ -271,7 +276,7 @@ def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:
             hint = f"write `{field.type}(...)` around it" if plain else None
             b.fail("PDC102", where, f"field {field.name!r} of {cls.__name__} takes {field.type}, "
                    f"and this is {value.type}", hint=hint)  # fmt: skip
-    return ir.New(b.loc(node), MessageType(cls), tuple(args), _header(b, node))
+    return ir.New(b.loc(node), MessageType(cls), tuple(args), _header(b, node, cls))
 
 
 def _no_message(b: Builder, node: ast.Call, cls: type) -> NoReturn:
@@ -324,24 +329,19 @@ def _check_alone(b: Builder, node: ast.expr) -> None:
                hint=f"give the message a copy: `list({kept[0]})`")  # fmt: skip
 
 
-HEADER = ("message_id", "priority", "correlation_id")
-"""The parts of a message's header."""
 _HEADER_HINTS = {"message_id": "request.message_id", "priority": "200",
                  "correlation_id": "request.message_id"}  # fmt: skip
 
 
-def _header(b: Builder, node: ast.Call) -> int:
+def _header(b: Builder, node: ast.Call, cls: type) -> int:
     """The number of the header that a call gives its message; 0 for none."""
     copied: list[tuple[str, str]] = []
     constants: list[tuple[str, Any]] = []
     for keyword in node.keywords:
-        if keyword.arg not in HEADER:
+        if keyword.arg not in header_parts(cls):
             continue
         value = keyword.value
-        if (
-            isinstance(value, ast.Attribute) and value.attr in HEADER
-            and _is_in_hand(b, value.value)
-        ):  # fmt: skip
+        if isinstance(value, ast.Attribute) and value.attr in _header_in_hand(b, value.value):
             copied.append((str(keyword.arg), value.attr))
         elif isinstance(value, ast.Constant) and _is_valid(str(keyword.arg), value.value):
             constants.append((str(keyword.arg), value.value))
@@ -363,10 +363,15 @@ def _is_valid(name: str, value: Any) -> bool:
     return name == "correlation_id" and value is None
 
 
-def _is_in_hand(b: Builder, node: ast.expr) -> bool:
-    """Whether ``node`` is a name of the message that this turn received."""
+def _header_in_hand(b: Builder, node: ast.expr) -> tuple[str, ...]:
+    """The parts of its header that can be read of what ``node`` names, if that is the message that
+    this turn received."""
     var = (b.env or {}).get(node.id) if isinstance(node, ast.Name) else None
-    return isinstance(var, Var) and var.in_hand
+    if not isinstance(var, Var) or not var.in_hand:
+        return ()
+    classes = [each.cls for each in members_of(var.view) if isinstance(each, MessageType)]
+    return tuple(name for name in HEADER_NAMES
+                 if all(name in header_parts(cls) for cls in classes))  # fmt: skip
 
 
 def _check_init(b: Builder, node: ast.Call, cls: Any, schema: Any) -> None:
@@ -400,7 +405,7 @@ def _bind_fields(b: Builder, node: ast.Call, cls: type,
         b.fail("PDC110", node, f"{cls.__name__} takes {len(positional)} positional arguments")
     given.update(zip(positional, node.args, strict=False))
     for keyword in node.keywords:
-        if keyword.arg in HEADER:
+        if keyword.arg in header_parts(cls):
             continue
         if keyword.arg not in names or keyword.arg in given:
             b.fail("PDC110", keyword.value, f"{cls.__name__} takes no further {keyword.arg!r}")

@@ -33,7 +33,6 @@ from pydotcompute.compiler.irbuild.core.enum_values import as_base, as_text
 from pydotcompute.compiler.irbuild.core.unit import Static, describe_static
 from pydotcompute.compiler.irbuild.objects.actor_context import context_call
 from pydotcompute.compiler.irbuild.objects.messages import (
-    HEADER,
     carried_only,
     note_read,
     read_as_floats,
@@ -55,6 +54,7 @@ from pydotcompute.compiler.irbuild.values.operators import apply, compare, items
 from pydotcompute.compiler.irbuild.values.type_tests import is_type_call, type_name
 from pydotcompute.compiler.irbuild.values.wide_ints import shortened
 from pydotcompute.compiler.ops.operators import unary
+from pydotcompute.compiler.types.message_schema import header_parts
 from pydotcompute.compiler.types.types import (
     BOOL,
     CONTAINERS,
@@ -144,7 +144,7 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
                     b.fail("PDC109", node, carried_only(base.type, field, "read"))
                 note_read(b, base, base.type, node.attr, node)
                 return ir.Field(b.loc(node), in_body(field.type), base, node.attr)
-        if node.attr in HEADER:
+        if node.attr in header_parts(base.type.cls):
             b.fail("PDC109", node, f"the header's `{node.attr}` is read in the loop",
                    notes=["compiled code has no headers; it copies that of the message in hand "
                           "into one that it makes"],

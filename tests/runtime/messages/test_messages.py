@@ -10,15 +10,16 @@ import timeit
 from dataclasses import InitVar, dataclass, field
 from enum import Enum
 from typing import Annotated, Any, ClassVar, NamedTuple, TypedDict
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from annotated_types import MaxLen
 
 from pydotcompute import MessageTypeError, MessageValueError, message
-from pydotcompute.compiler.types.message_schema import schema_of
+from pydotcompute.compiler.types.message_schema import HEADER_NAMES, schema_of
 from pydotcompute.messages import header
-from pydotcompute.messages.header import correlate
+from pydotcompute.messages.codec import codec_of
+from pydotcompute.messages.header import correlate, id_of, shared_header
 
 
 @message
@@ -313,15 +314,100 @@ def test_helpers_give_way_to_fields_of_their_names() -> None:
     assert schema_of(Clash).dtype.names == ("array", "messages", "dtype")
 
 
-@pytest.mark.parametrize("name", ["message_id", "priority", "correlation_id"])
-def test_a_field_named_like_the_header_is_refused(name: str) -> None:
-    cls = type("Bad", (), {"__annotations__": {name: int}})
-    with pytest.raises(TypeError) as caught:
-        message(cls)
-    assert str(caught.value) == (
-        f"field '{name}' of Bad is part of every message's header; "
-        "leave it out, or give it another name"
-    )
+@pytest.mark.parametrize("name", HEADER_NAMES)
+def test_a_field_named_like_a_part_of_the_header_is_an_ordinary_field(name: str) -> None:
+    cls: Any = message(type("Own", (), {"__annotations__": {name: str, "value": int}}))
+    made = cls("mine", 2)
+    assert made == cls(**{name: "mine", "value": 2})
+    assert getattr(made, name) == "mine"
+    assert repr(made).endswith(f"Own({name}='mine', value=2)")
+    assert cls.dtype.names == (name, "value")
+    assert cls.messages(cls.array(**{name: ["a", "b"], "value": 1})) == [cls("a", 1), cls("b", 1)]
+    others = {
+        "message_id": uuid4(), "priority": 200, "correlation_id": uuid4(),
+    }  # fmt: skip
+    del others[name]
+    headed = cls("mine", 2, **others)
+    again = copy.copy(headed)
+    for part, value in others.items():
+        assert getattr(headed, part) == getattr(again, part) == value
+    assert list(inspect.signature(cls).parameters) == [name, "value", *others]
+    with pytest.raises(TypeError):
+        cls(value=2)
+
+
+def test_all_names_of_the_header_may_be_fields() -> None:
+    @message
+    @dataclass(slots=True, frozen=True)
+    class Own:
+        message_id: int
+        priority: float = 0.5
+        correlation_id: str = "c"
+
+    made = Own(1)
+    assert (made.message_id, made.priority, made.correlation_id) == (1, 0.5, "c")
+    assert codec_of(Own).copy(made) == made
+    first, second = copy.copy(made), copy.copy(made)
+    assert id_of(shared_header(first)) == id_of(shared_header(second))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'header'"):
+        Own(1, header=2)  # type: ignore[call-arg]
+
+
+def test_a_field_that_its_class_sets_is_no_keyword() -> None:
+    @message
+    @dataclass
+    class Own:
+        value: int
+        priority: int = field(init=False, default=7)
+
+    assert Own(1).priority == 7
+    with pytest.raises(TypeError, match="unexpected keyword argument 'priority'"):
+        Own(1, priority=2)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("slots", [False, True])
+def test_a_subclass_declares_what_it_inherits(slots: bool) -> None:
+    @message
+    @dataclass
+    class Base:
+        value: int
+
+    @message
+    @dataclass(slots=slots)
+    class Own(Base):
+        priority: str
+        other: int
+
+    @message
+    class Third(Own):
+        priority: str
+        correlation_id: int = 4
+
+    assert Base(1, priority=9).priority == 9
+    made = Own(1, "high", 2)
+    assert (made.value, made.priority, made.other) == (1, "high", 2)
+    assert Own.dtype.names == ("value", "priority", "other")  # type: ignore[attr-defined]
+    made.priority = "low"
+    assert (made.priority, codec_of(Own).copy(made)) == ("low", Own(1, "low", 2))
+    with pytest.raises(AttributeError, match="no attribute 'priority'" if not slots else None):
+        object.__new__(Own).priority  # noqa: B018
+    third = Third(1, "x", 2)
+    assert (third.priority, third.correlation_id, third.message_id) == ("x", 4, third.message_id)
+
+
+def test_a_property_of_the_users_is_kept() -> None:
+    @message
+    @dataclass
+    class Own:
+        urgent: bool
+
+        @property
+        def priority(self) -> int:
+            return 255 if self.urgent else 1
+
+    assert (Own(True).priority, Own(False).priority) == (255, 1)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'priority'"):
+        Own(True, priority=2)  # type: ignore[call-arg]
 
 
 def test_a_class_that_lost_its_annotations_is_refused() -> None:
