@@ -7,7 +7,7 @@ Input: messages.  Output: messages.  The common case touches only the ports; eve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import nullcontext
 from threading import get_ident
 from typing import Any
@@ -29,7 +29,7 @@ from pydotcompute.kernels.sync import SyncKernel
 from pydotcompute.messages.slots import UnrepresentableMessage
 from pydotcompute.queues.backpressure import KernelState
 from pydotcompute.queues.channel import CLOSED, SPECIAL
-from pydotcompute.queues.port import EMPTY
+from pydotcompute.queues.port import EMPTY, nothing
 from pydotcompute.queues.replies import Request
 from pydotcompute.support.arguments import check_batch, count, seconds
 from pydotcompute.support.metrics import Statistics
@@ -236,9 +236,9 @@ class RingKernel(KernelStorage):
             message = await self._receive_slow(timeout)
         return message
 
-    async def _receive_slow(self, timeout: float | None) -> Any:
+    def _receive_slow(self, timeout: float | None) -> Coroutine[Any, Any, Any]:
         self._check()
-        return await self._outbox.get(timeout)
+        return self._outbox.get(timeout)
 
     @accelerated
     async def request(self, message: Any, *, timeout: float | None = None) -> Any:
@@ -404,7 +404,9 @@ class RingKernel(KernelStorage):
         timeout = seconds(timeout)
         limit = count(max_messages, "max_messages")
         self._check()
-        await asyncio.sleep(0)  # the actor ends the turns whose messages are there already
+        port = self._outbox.port
+        if port.depth() or port.run_inline is not nothing:
+            await asyncio.sleep(0)  # the actor ends the turns whose messages are there already
         return await self._outbox.get_batch(limit, timeout)
 
     def _undo_receive(self, message: Any) -> None:

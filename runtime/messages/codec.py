@@ -111,9 +111,11 @@ class Codec:
         """
         if isinstance(batch, np.ndarray):
             return check_records(self.schema, batch)
-        if isinstance(batch, (str, bytes, dict)) or not isinstance(batch, Iterable):
-            raise wrong_batch(self.cls, given(batch))
-        messages = batch if isinstance(batch, (list, tuple)) else list(batch)
+        messages = batch
+        if not isinstance(batch, (list, tuple)):
+            if isinstance(batch, (str, bytes, dict)) or not isinstance(batch, Iterable):
+                raise wrong_batch(self.cls, given(batch))
+            messages = list(batch)
         records = np.zeros(len(messages), self.schema.dtype)
         if has_strings(self.cls):
             STRINGS.track(records)

@@ -150,6 +150,10 @@ def take_batch(items: deque[Any], limit: int) -> np.ndarray[Any, Any]:
         An array of the class's dtype; for messages without one, an object array.
     """
     cls = type(items[0])
+    if len(items) <= limit and {cls}.issuperset(map(type, items)):
+        batch = as_batch(cls, list(items))
+        items.clear()
+        return batch
     alike = itertools.takewhile(lambda each: type(each) is cls, items)
     batch = as_batch(cls, list(itertools.islice(alike, limit)))
     for _ in range(len(batch)):
@@ -160,8 +164,7 @@ def take_batch(items: deque[Any], limit: int) -> np.ndarray[Any, Any]:
 def as_batch(cls: Any, messages: list[Any]) -> np.ndarray[Any, Any]:
     """Messages of one class as an array of its dtype; without one, as an object array."""
     if is_message(cls):
-        array: np.ndarray[Any, Any] = cls.array(messages)
-        return array
+        return as_string_batch(cls, codec_of(cls).check_batch(messages))
     objects = np.empty(len(messages), dtype=object)
     objects[:] = messages
     return objects

@@ -19,12 +19,12 @@ import asyncio
 import sys
 from asyncio import AbstractEventLoop, Future
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from pydotcompute.errors import QueueFullError, QueueTimeoutError
 from pydotcompute.queues.backpressure import BackpressureStrategy
-from pydotcompute.queues.port import EMPTY, Port
+from pydotcompute.queues.port import EMPTY, Port, nothing
 from pydotcompute.queues.putters import Put, PutBatch, Putter
 from pydotcompute.queues.waiting import INTERRUPTED, LATE, READY, wait
 
@@ -288,7 +288,7 @@ class Channel:
         if self.promised and port.depth() <= self.promised:
             return EMPTY
         message = port.try_get()
-        if message is EMPTY:
+        if message is EMPTY and (self.putters or port.run_inline is not nothing):
             if self.putters and self.admit():
                 message = port.try_get()
             elif port.run_inline():
@@ -297,7 +297,7 @@ class Channel:
             self.took()
         return message
 
-    async def get(self, timeout: float | None = None) -> Any:
+    def get(self, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
         """Take the oldest message.
 
         Args:
@@ -307,11 +307,13 @@ class Channel:
             QueueTimeoutError: nothing came in time.
             KernelClosedError, ActorFailedError: the channel is closed, and empty.
         """
-        return await self._get(self.get_nowait, timeout)
+        return self._get(self.get_nowait, timeout)
 
-    async def get_batch(self, limit: int, timeout: float | None = None) -> Any:
+    def get_batch(
+        self, limit: int, timeout: float | None = None
+    ) -> Coroutine[Any, Any, Any]:
         """Take 1 to ``limit`` messages at once, as an array; raises as ``get`` does."""
-        return await self._get(lambda: self.get_batch_nowait(limit), timeout)
+        return self._get(lambda: self.get_batch_nowait(limit), timeout)
 
     def get_batch_nowait(self, limit: int) -> Any:
         """Take up to ``limit`` messages that are promised to nobody, or ``EMPTY``."""
@@ -348,44 +350,52 @@ class Channel:
         deadline = None if timeout is None else self.loop.time() + timeout
         while True:
             rest = None if deadline is None else deadline - self.loop.time()
-            if await self.wait_message(rest) is LATE:
+            future, outcome = self.park_getter(), None
+            try:
+                outcome = await (future if rest is None else wait(self.loop, future, rest))
+            finally:
+                self.unpark_getter(future, outcome)
+            if outcome is LATE:
                 raise self._late("no message", timeout, 0)
             taken = attempt()
             if taken is not EMPTY:
-                self.wake_getters()
+                if self.getters:
+                    self.wake_getters()
                 return taken
             if self._closed is not None:
                 raise self._closed(0)
 
-    async def wait_message(self, timeout: float | None) -> object:
-        """Park as a getter.
-
-        Args:
-            timeout: seconds; ``None`` waits for ever.
+    def park_getter(self) -> Future[Any]:
+        """Become a getter that waits.
 
         Returns:
-            ``READY``: there is a message, or the channel was closed: take it before anything
-            else runs.  ``LATE``: the time is over.  ``INTERRUPTED``: somebody called
-            ``interrupt``.
+            What it is woken with.  ``READY``: there is a message, or the channel was closed: take
+            it before anything else runs.  ``INTERRUPTED``: somebody called ``interrupt``.
         """
-        future = self.loop.create_future()
+        future: Future[Any] = self.loop.create_future()
         self.getters[future] = None
-        self._refresh()
-        self.port.wake_suppressed = 0
-        outcome: object = None
-        try:
-            outcome = await wait(self.loop, future, timeout)
-        except asyncio.CancelledError:
-            if future.done() and not future.cancelled() and future.result() is READY:
+        port = self.port
+        port.get_slow_path |= PARKED
+        port.wake_suppressed = 0
+        return future
+
+    def unpark_getter(self, future: Future[Any], outcome: object) -> None:
+        """A getter waits no longer.
+
+        Args:
+            future: what ``park_getter`` returned.
+            outcome: what the getter was woken with; ``None`` if it was cancelled.
+        """
+        if outcome is READY:
+            self.promised -= 1
+        else:
+            self.getters.pop(future, None)
+            told = outcome is None and future.done() and not future.cancelled()
+            if told and future.result() is READY:
                 self.promised -= 1
                 self.wake_getters()  # pass the word on
-            raise
-        finally:
-            self.getters.pop(future, None)
-            if outcome is READY:
-                self.promised -= 1
-            self._refresh()
-        return outcome
+        if not (self.getters or self.promised):
+            self.port.get_slow_path &= ~PARKED
 
     def interrupt(self) -> None:
         """Wake every parked getter although there is no message."""
@@ -397,7 +407,13 @@ class Channel:
 
     def notify(self) -> None:
         """A port's ``wake``: a message was put while a getter was parked."""
-        self.wake_getters()
+        if len(self.getters) == 1 and not self.promised:
+            future, _ = self.getters.popitem()
+            if not future.done():
+                future.set_result(READY)
+                self.promised = 1
+        else:
+            self.wake_getters()
         if not self.getters:
             self.port.wake_suppressed = 1
 

@@ -147,8 +147,9 @@ class Meter:
 
     def unpark(self, now: float) -> None:
         """It goes on."""
-        self.idle += self._idling(now)
-        self._parked_since = None
+        parked, since, self._parked_since = self._parked_since, self._since, None
+        if parked is not None and since is not None:
+            self.idle += now - (parked if parked > since else since)
 
     def _idling(self, now: float) -> float:
         if self._parked_since is None or self._since is None:

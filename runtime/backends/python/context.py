@@ -12,12 +12,14 @@ from pydotcompute.actors.context import KernelContext
 from pydotcompute.backends.base import Host
 from pydotcompute.queues.port import EMPTY, ObjectPort
 from pydotcompute.queues.replies import Replies
+from pydotcompute.support.metrics import Meter
 
 
 class Calls(Protocol):
     """What is asked of the engine here."""
 
     host: Host
+    meter: Meter
     replies: Replies
     inport: ObjectPort
     outport: ObjectPort
@@ -117,7 +119,7 @@ class PythonContext(KernelContext[Any, Any]):
         port = engine.outport
         if port.put_slow_path or engine.rationed or not port.try_put(message):
             await engine.send(message)
-        engine.host.meter.sent += 1
+        engine.meter.sent += 1
         engine.credit -= 1
         if engine.credit <= 0:  # an actor that only sends must let others run as well
             await engine.breathe()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from time import perf_counter
+from types import FrameType
 from typing import Any
 
 from pydotcompute.backends.barrier import guarded, guarded_wait
@@ -23,7 +24,7 @@ from pydotcompute.backends.python.kept_state import StateKeeper, snapshot
 from pydotcompute.errors import ActorExit, QueueTimeoutError
 from pydotcompute.queues.port import EMPTY, ObjectPort
 from pydotcompute.queues.routes import Routes, carried_on
-from pydotcompute.queues.waiting import LATE
+from pydotcompute.queues.waiting import LATE, wait
 from pydotcompute.support.metrics import next_sample
 
 PATIENCE = 0.1
@@ -51,7 +52,7 @@ class PythonEngine:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.replies = host.replies
+        self.meter, self.replies = host.meter, host.replies
         inport, outport = host.inbox.port, host.outbox.port
         assert isinstance(inport, ObjectPort)
         assert isinstance(outport, ObjectPort)
@@ -63,6 +64,7 @@ class PythonEngine:
         self._reached = False
         self.on_survival: Callable[[], None] | None = None
         self._coroutine: Coroutine[Any, Any, Any] | None = None
+        self._frame: FrameType | None = None
         self._driver: Driver | None = None
         self._task: asyncio.Task[None] | None = None
         self._exit = _STAY
@@ -120,6 +122,7 @@ class PythonEngine:
 
     def _run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._coroutine = coroutine
+        self._frame = getattr(coroutine, "cr_frame", None)
         self._driver = Driver(coroutine)
         self._task = self.host.loop.create_task(
             self._main(self._driver), name=f"pydotcompute actor {self.host.kernel_id}"
@@ -146,29 +149,34 @@ class PythonEngine:
         self.host.inbox.interrupt()
 
     async def _main(self, driver: Driver) -> None:
-        try:
-            await self._run_to_end(driver)
-        except Exception as error:  # what left the actor has been dealt with: this is ours
-            self.host.crashed(error)
-
-    async def _run_to_end(self, driver: Driver) -> None:
+        error: BaseException | None = None
         completed = False
         try:
             completed = await driver.run()
-        except ActorExit:
-            pass
-        except asyncio.CancelledError as error:
-            if not self._cancelled:  # it was something else that the actor waited for
-                self._fail(error)
-                return
-        except (KeyboardInterrupt, SystemExit) as error:
-            self._fail(error)
-            raise
-        except BaseException as error:  # whatever left the actor is the actor's failure
+        except BaseException as raised:
+            error = raised
+        try:
+            self._ended(driver, completed, error)
+        except Exception as fault:  # what left the actor has been dealt with: this is ours
+            self.host.crashed(fault)
+        try:
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise error
+        finally:
+            error = None  # it refers to this frame
+
+    def _ended(self, driver: Driver, completed: bool, error: BaseException | None) -> None:
+        """The coroutine has ended, or was abandoned.
+
+        Args:
+            completed: whether it came to its end.
+            error: what left it.
+        """
+        self._wake_pausers()
+        told = isinstance(error, asyncio.CancelledError) and self._cancelled
+        if error is not None and not told and not isinstance(error, ActorExit):
             self._fail(error)
             return
-        finally:
-            self._wake_pausers()
         if self._given_up:
             return
         if self.holding and completed:
@@ -306,17 +314,19 @@ class PythonEngine:
 
     def take(self, message: Any) -> None:
         """A message is in hand: remember it, and the state before it."""
-        self.holding, self.message, self._reached = True, message, True
+        self.holding = self._reached = True
+        self.message = message
         self.ordinal = self.inport.tail - 1
-        if self._names:
-            self._keeper.keep(self._locals())
+        if self._names and self._frame is not None:
+            self._keeper.keep(self._frame.f_locals)
 
     def finish(self) -> None:
         """The message in hand has been handled."""
         self.holding, self.message = False, None
-        self._room, self.rationed = None, self.forced
-        meter, port = self.host.meter, self.inport
+        meter, port = self.meter, self.inport
         meter.processed += 1
+        if self.rationed:
+            self._room, self.rationed = None, self.forced
         if self.replies.pending:
             self.replies.handled(self.ordinal)
         if self.on_survival is not None:
@@ -331,7 +341,7 @@ class PythonEngine:
             self.credit = 0  # let others run before the next message
 
     def _locals(self) -> Mapping[str, Any]:
-        frame = getattr(self._coroutine, "cr_frame", None)
+        frame = self._frame
         return {} if frame is None else frame.f_locals
 
     def reply(self, message: Any) -> bool:
@@ -344,7 +354,7 @@ class PythonEngine:
         if self._room is not None:
             self._take_room()
         self.replies.deliver(self.ordinal, self.outport.values.accept(message))
-        self.host.meter.sent += 1
+        self.meter.sent += 1
         return True
 
     async def receive(self, timeout: float | None) -> Any:
@@ -356,7 +366,7 @@ class PythonEngine:
                 self.finish()
             except Exception as error:
                 await self.crash(error)
-        if self._cancelled:
+        if self._task is not None and self._task.cancelling():
             await self._park()
         polling = timeout is not None and timeout <= 0 and not self._silent
         rest = None if self._silent else timeout
@@ -364,9 +374,8 @@ class PythonEngine:
             self.credit = FAIR
             await self._rest(asyncio.sleep(0))
         while True:
-            self._leave_if_told(timeout)
-            if self._exits_raised > self._limit:
-                await self._park()
+            if self._exit == _NOW:
+                await self._leave()
             if self._hand_back is not None and self._exit == _STAY:
                 self._hand_back(snapshot(self._locals(), self._names))
                 await self._park()
@@ -383,21 +392,28 @@ class PythonEngine:
             if self._exit == _DRAIN:
                 self._drained(timeout)
                 continue
-            if overdue:
+            if overdue or polling:
                 raise self._late(timeout)
-            began = self.host.loop.time()
-            outcome = LATE if polling else await self._rest(self.host.inbox.wait_message(rest))
+            inbox, loop, outcome = self.host.inbox, self.host.loop, None
+            future, began = inbox.park_getter(), self._begin_rest()
+            try:
+                outcome = await (future if rest is None else wait(loop, future, rest))
+            finally:
+                ended = self._end_rest(began)
+                inbox.unpark_getter(future, outcome)
             if outcome is LATE:
                 raise self._late(timeout)
             if rest is not None:
-                rest = max(0.0, rest - (self.host.loop.time() - began))
+                rest = max(0.0, rest - (ended - began))
 
-    def _leave_if_told(self, timeout: float | None) -> None:
-        if self._exit == _NOW and self._exits_raised <= self._limit:
+    async def _leave(self) -> None:
+        """End the loop; an actor that goes on receiving whatever it is told is left parked."""
+        if self._exits_raised <= self._limit:
             self.terminating = True
             self._exits_raised += 1
             if self._exits_raised <= self._limit:
                 raise ActorExit
+        await self._park()
 
     @property
     def _limit(self) -> int:
@@ -412,7 +428,7 @@ class PythonEngine:
         self._exit = _NOW
 
     def _late(self, timeout: float | None) -> QueueTimeoutError:
-        self.host.meter.timeouts += 1
+        self.meter.timeouts += 1
         self._late_turn = True
         self._keeper.keep(self._locals())
         return QueueTimeoutError(
@@ -490,19 +506,28 @@ class PythonEngine:
 
     async def _rest(self, waiting: Any) -> Any:
         """Await something of the runtime: the actor handles nothing meanwhile."""
-        began = perf_counter()
-        self._parked += 1
-        self.host.meter.park(began)
-        self._wake_pausers()
+        began = self._begin_rest()
         try:
             return await waiting
         finally:
-            self._parked -= 1
-            self.credit = FAIR
-            ended = perf_counter()
-            self.until = ended + STRETCH
-            self.host.meter.unpark(ended)
-            self._keeper.waited += ended - began
+            self._end_rest(began)
+
+    def _begin_rest(self) -> float:
+        began = perf_counter()
+        self._parked += 1
+        self.meter.park(began)
+        if self._resting is not None:
+            self._wake_pausers()
+        return began
+
+    def _end_rest(self, began: float) -> float:
+        self._parked -= 1
+        self.credit = FAIR
+        ended = perf_counter()
+        self.until = ended + STRETCH
+        self.meter.unpark(ended)
+        self._keeper.waited += ended - began
+        return ended
 
     def _wake_pausers(self) -> None:
         resting, self._resting = self._resting, None

@@ -59,8 +59,8 @@ class StateKeeper:
     """
 
     __slots__ = (
-        "_before", "_clock", "_dear", "_find", "_grant", "_left", "_live", "_names", "_rates",
-        "_round", "_since", "_sizes", "_spent", "_work", "waited",
+        "_before", "_clock", "_dear", "_find", "_grant", "_kinds", "_left", "_live", "_names",
+        "_rates", "_round", "_since", "_sizes", "_spent", "_work", "waited",
     )  # fmt: skip
 
     def __init__(self, names: tuple[str, ...], clock: Callable[[], float] = perf_counter) -> None:
@@ -73,6 +73,8 @@ class StateKeeper:
         self._before: Sequence[Any] = ()
         self._live: Sequence[Any] = ()
         self._dear: set[int] = set()
+        self._kinds: list[type] = []
+        """The types of the variables, if all of them that would have to be copied are too dear."""
         self._round = self._left = 0
         self._since = self._spent = self._work = 0.0
         self._grant = GRANT
@@ -88,9 +90,11 @@ class StateKeeper:
         except KeyError:
             values = tuple([variables.get(name, _UNBOUND) for name in self._names])
         self._before = self._live = values
-        if _NEED_NO_COPY.issuperset(map(type, values)):
+        if self._left and self._kinds == list(map(type, values)):
+            self._left -= 1  # nothing is copied
+        elif _NEED_NO_COPY.issuperset(map(type, values)):
             return
-        if self._left and not self._has_grown(values):
+        elif self._left and not self._has_grown(values):
             self._left -= 1
             self._before = self._copies(values, None)
         else:
@@ -98,13 +102,19 @@ class StateKeeper:
 
     def before(self) -> dict[str, Any]:
         """The variables before the message, without those that were too dear to keep."""
-        named = zip(self._names, self._before, strict=False)
+        named = zip(self._names, self._kept(), strict=False)
         return {name: value for name, value in named if value is not _UNBOUND}
 
     def not_kept(self) -> dict[str, Any]:
         """The variables that were too dear to keep: the objects themselves, not copies."""
-        named = zip(self._names, self._before, self._live, strict=False)
+        named = zip(self._names, self._kept(), self._live, strict=False)
         return {name: live for name, kept, live in named if kept is _UNBOUND and live is not kept}
+
+    def _kept(self) -> Sequence[Any]:
+        """What was kept: of variables of which none was copied, those that need no copy."""
+        if self._before is not self._live:
+            return self._before
+        return [value if type(value) in _NEED_NO_COPY else _UNBOUND for value in self._live]
 
     def _has_grown(self, values: Sequence[Any]) -> bool:
         """Whether a variable that is kept has become much larger since the decision."""
@@ -136,6 +146,7 @@ class StateKeeper:
             else:
                 allowed -= seconds
         self._before = self._copies(values, self._clock)
+        self._kinds = list(map(type, values)) if len(self._dear) == len(estimates) else []
 
     def _account(self, now: float) -> None:
         """What the messages since the last decision took, and what copying took of that."""
@@ -175,7 +186,10 @@ def _finder(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, 
     """The values of some names, all of which are bound: the quickest way, before each message."""
     if len(names) > 1:
         return itemgetter(*names)
-    return lambda variables: tuple([variables[name] for name in names])
+    if not names:
+        return lambda variables: ()
+    name = names[0]
+    return lambda variables: (variables[name],)
 
 
 def _size(value: Any) -> int:

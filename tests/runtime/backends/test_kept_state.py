@@ -109,6 +109,20 @@ def test_a_container_that_grows_is_looked_at_again() -> None:
     assert keeper.not_kept()["seen"] is seen
 
 
+def test_a_variable_that_becomes_a_small_container_is_kept_at_once() -> None:
+    """Also while nothing is copied, since the only container is too dear."""
+    clock = Clock()
+    keeper = StateKeeper(("huge", "order"), clock)
+    variables: dict[str, Any] = {"huge": list(range(1_000_000)), "order": None}
+    handled(keeper, clock, variables, messages=20, work=2e-6, copying=1e-3)
+    assert keeper.before() == {"order": None}
+    variables["order"] = [1, 2]
+    keeper.keep(variables)
+    assert keeper.before() == {"order": [1, 2]}
+    assert keeper.before()["order"] is not variables["order"]
+    assert list(keeper.not_kept()) == ["huge"]
+
+
 def test_the_dear_one_is_left_out_and_the_cheap_one_kept() -> None:
     clock = Clock()
     keeper = StateKeeper(("huge", "few", "same"), clock)

@@ -162,6 +162,26 @@ def test_a_woken_and_cancelled_getter_passes_the_word_on(run: Callable[..., Any]
     run(main())
 
 
+def test_a_woken_getter_that_is_closed_passes_the_word_on(run: Callable[..., Any]) -> None:
+    """A coroutine that is stepped by hand may be closed where it waits."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        port = Recorder(4, drop_oldest=False)
+        channel = Channel(port, BLOCK, loop, "queue")
+        port.wake = channel.notify
+        first = channel.get()
+        first.send(None)
+        second = loop.create_task(channel.get())
+        await asyncio.sleep(0)
+        await channel.put(7)
+        first.close()
+        assert await second == 7
+        assert channel.promised == 0
+
+    run(main())
+
+
 def test_newcomers_do_not_overtake_woken_getters(run: Callable[..., Any]) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
