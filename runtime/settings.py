@@ -8,7 +8,7 @@ Input: ``PYDOTCOMPUTE_*``, read when asked for and never before.  Output: a froz
 ``PYDOTCOMPUTE_DUMP_DIR``      folder for everything made on the way, a subfolder per kernel
 ``PYDOTCOMPUTE_OVERRIDE_DIR``  folder with edited ``kernel.cu`` files to load instead
 ``PYDOTCOMPUTE_CACHE_DIR``     folder for compiled code
-``PYDOTCOMPUTE_DEVICE``        gpu, or emulated: what the cuda backend runs on (for tests)
+``PYDOTCOMPUTE_DEVICE``        gpu; for tests also emulated, or module:class of another device
 ``PYDOTCOMPUTE_VERIFY``        each: check the IR before and after each pass, for tests; or end
 ``PYDOTCOMPUTE_DEBUG_STEP``    resident kernels end after so many looks at their queues (for tools)
 =============================  ==============================================================
@@ -17,6 +17,7 @@ Input: ``PYDOTCOMPUTE_*``, read when asked for and never before.  Output: a froz
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,14 +30,15 @@ from pydotcompute.errors import SettingsError
 
 Backend = Literal["auto", "cuda", "native", "python"]
 Fallback = Literal["allow", "warn", "error"]
-DeviceName = Literal["gpu", "emulated"]
+_DEVICES = ("gpu", "emulated")
 Verify = Literal["end", "each"]
 
 PREFIX = "PYDOTCOMPUTE_"
+_FACTORY = re.compile(r"[\w.]+:\w+")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "backend": get_args(Backend),
     "fallback": get_args(Fallback),
-    "device": get_args(DeviceName),
+    "device": _DEVICES,
     "verify": get_args(Verify),
 }
 
@@ -52,7 +54,8 @@ class Settings:
         dump_dir: where to write what is made on the way, or None.
         override_dir: where to look for edited sources, or None.
         cache_dir: where compiled code is kept.
-        device: what the cuda backend runs on.
+        device: what the cuda backend runs on: ``"gpu"``, ``"emulated"``, or ``"module:class"``,
+            which is called without arguments and gives a ``backends.device.Device``.
         verify: whether the IR is checked before and after each pass of the compiler, or once, at
             the end.
         debug_step: for compute-sanitizer, cuda-gdb and ncu: resident kernels end after so many
@@ -64,7 +67,7 @@ class Settings:
     dump_dir: Path | None = None
     override_dir: Path | None = None
     cache_dir: Path = Path()
-    device: DeviceName = "gpu"
+    device: str = "gpu"
     verify: Verify = "end"
     debug_step: int = 0
 
@@ -128,6 +131,8 @@ def _read(name: str, value: Any, shown: str) -> Any:
         if path.exists() and not path.is_dir():
             raise SettingsError(f"{shown} is {str(path)!r}, which is not a folder")
         return path
+    if name == "device" and isinstance(value, str) and _FACTORY.fullmatch(value):
+        return value
     if value not in choices:
         raise SettingsError(f"{shown} is {value!r}; it takes {_listed(choices)}")
     return value

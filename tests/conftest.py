@@ -17,6 +17,7 @@ import pydotcompute.kernels.actor
 from pydotcompute.backends.choice import Plan, choose
 from pydotcompute.kernels import accelerate as fastpath
 from tests.support.native_actor import kit as native_kit
+from tests.support.ptx import PTX
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,6 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 os.environ.setdefault("PYDOTCOMPUTE_VERIFY", "each")
+if os.environ.get("PYDOTCOMPUTE_DEVICE") == "ptx":
+    os.environ["PYDOTCOMPUTE_DEVICE"] = PTX
 
 LIMIT = 30.0
 """Seconds after which a test that hangs fails."""

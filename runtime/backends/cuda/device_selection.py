@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter, sleep
 
@@ -73,6 +74,9 @@ def _open(name: str) -> Device:
         from pydotcompute.backends.cuda.emulated_device import Emulator
 
         device = Emulator()
+    elif ":" in name:
+        module, _, factory = name.partition(":")
+        device = getattr(import_module(module), factory)()
     else:
         refuse_platform()
         from pydotcompute.backends.cuda.cupy_device import CupyDevice
@@ -128,7 +132,8 @@ def check_echo(device: Device) -> None:
         sleep(0)
     answered, took = words[1] == 42, perf_counter() - began
     stream.close()
-    if not answered or (device.name != "emulated" and took > ECHO_SECONDS):
+    in_time = took <= ECHO_SECONDS or device.name.startswith("emulated")
+    if not (answered and in_time):
         raise BackendUnavailableError(
             f"A kernel on {device.name} did not see within {ECHO_SECONDS * 1e3:.0f} ms what the "
             "host wrote, so resident kernels do not work here; use backend='native'."
@@ -138,7 +143,7 @@ def check_echo(device: Device) -> None:
 def _poison() -> None:
     """A forked process must not touch the device of its parent."""
     for name, device in _opened.items():
-        if not isinstance(device, BackendUnavailableError) and name != "emulated":
+        if not isinstance(device, BackendUnavailableError) and name == "gpu":
             _kept.append(device)
             _opened[name] = BackendUnavailableError(
                 "CUDA was in use before this process was forked and does not work in it; start "

@@ -67,6 +67,8 @@ class Emulator:
         self.machine = (ctypes.c_uint64 * 8)()
         self._words = memoryview(self.machine).cast("B").cast("Q")
         self.clock = Clock(self._words)
+        self.reason: str | None = None
+        """What it has died of, where that is known."""
         self.launches = 0
         self.running = 0
         self.executing = self.most_executing = 0
@@ -168,14 +170,19 @@ class EmulatedStream:
 
     def launch(self, function: Any, records: int, count: int, limit: int) -> None:
         """Begin a grid."""
-        if self._device.faulted:
-            raise DeviceFault(_FAULT)
+        self._check()
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="emulated", daemon=True)
             self._thread.start()
-        entry, size = function
         self._launched += 1
         self._device.launched()
+        self._started.clear()
+        self._jobs.put(self.job(function, records, count, limit))
+        self._started.wait()  # else it would need the GIL of whoever waits for its results
+
+    def job(self, function: Any, records: int, count: int, limit: int) -> Callable[[], None]:
+        """What the thread is to do for a launch."""
+        entry, size = function
 
         def run() -> None:
             stays = np.zeros(count * size + 16, np.uint8)
@@ -185,9 +192,11 @@ class EmulatedStream:
                 ctypes.byref(self._device.machine), ctypes.c_void_p(at),
             )  # fmt: skip
 
-        self._started.clear()
-        self._jobs.put(run)
-        self._started.wait()  # else it would need the GIL of whoever waits for its results
+        return run
+
+    def _check(self) -> None:
+        if self._device.faulted:
+            raise DeviceFault(self._device.reason or _FAULT)
 
     def _work(self) -> None:
         while True:
@@ -202,8 +211,7 @@ class EmulatedStream:
 
     def done(self) -> bool:
         """Whether everything launched has ended."""
-        if self._device.faulted:
-            raise DeviceFault(_FAULT)
+        self._check()
         return self._launched == self._ended
 
     def close(self) -> None:
