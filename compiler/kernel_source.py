@@ -12,10 +12,11 @@ import numpy as np
 
 from pydotcompute.compiler.abi import MAX_LINES, Lanes
 from pydotcompute.compiler.codegen.signature import signature
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import Site, Texts, resolve
 from pydotcompute.compiler.ir.host_calls import emit as emit_prints
-from pydotcompute.compiler.ops.error_codes import describe
+from pydotcompute.compiler.ops.error_codes import BREAK, describe
 from pydotcompute.compiler.passes.nan_identity import asks_for_identity
 from pydotcompute.compiler.types.identity import (
     LostIdentityError,
@@ -125,6 +126,26 @@ class KernelSource:
         values = slots["value"] if self.ir.headers else slots
         resolve(self.output_types, values, Texts(self.ir.prints, log))
 
+    def _place(self, place: int) -> tuple[str, int]:
+        number, line = divmod(place, MAX_LINES)
+        return ir.files(self.ir)[number], line
+
+    def broke(self, code: int, place: int) -> str | None:
+        """``FILE:LINE`` of a statement that cannot be compiled, if that is what was reported.
+
+        Args:
+            code, place: as of ``why``.
+        """
+        if code != BREAK:
+            return None
+        file, line = self._place(place)
+        return f"{file}:{line}"
+
+    @property
+    def breaks(self) -> tuple[Diagnostic, ...]:
+        """The statements that cannot be compiled: a message that comes to one is interpreted."""
+        return self.ir.breaks
+
     def why(self, code: int, place: int) -> str:
         """What a report of the compiled code means: ``an int beyond 64 bits (actors.py:12)``.
 
@@ -132,8 +153,7 @@ class KernelSource:
             code: of an exception, or of a reason to leave compiled code.
             place: the number of a file of the kernel, times ``MAX_LINES``, plus a line.
         """
-        number, line = divmod(place, MAX_LINES)
-        file = ir.files(self.ir)[number]
+        file, line = self._place(place)
         if code in self.codes:
             what = f"{self.codes[code].__name__}"
         else:

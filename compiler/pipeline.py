@@ -28,6 +28,7 @@ from pydotcompute.compiler.frontend.source import FunctionSource, read_source
 from pydotcompute.compiler.frontend.unsupported import scan
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.actor import build_kernel
+from pydotcompute.compiler.irbuild.core.breaks import ends_a_message
 from pydotcompute.compiler.irbuild.core.unit import FIRST_USER_CODE
 from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.ops.error_codes import TABLE, describe
@@ -78,34 +79,57 @@ class PendingError(DiagnosticError):
         self.awaits = awaits
 
 
-def shape_of(function: Callable[..., Any]) -> tuple[FunctionSource, ActorShape]:
+def shape_of(
+    function: Callable[..., Any], *, scanned: bool = True
+) -> tuple[FunctionSource, ActorShape]:
     """The actor cut at its loop, its syntax scanned.
+
+    Args:
+        function: the coroutine function.
+        scanned: syntax in the loop that never lowers is an error; else only in its condition.
 
     Raises:
         DiagnosticError: there is no such loop, or syntax in it that never lowers.
     """
     source = read_source(function)
     shape = find_shape(source)
-    problems = scan((shape.loop.test, *shape.loop.body), source)
+    problems = scan((shape.loop.test, *(shape.loop.body if scanned else ())), source)
     if problems:
         raise DiagnosticError(*problems)
     return source, shape
 
 
 def lower(request: LoweringRequest) -> KernelSource:
-    """Lowers an actor.
+    """Lowers an actor: wholly, or else all but the statements that cannot be compiled.
 
     Raises:
         DiagnosticError: everything that keeps it from being lowered.
     """
-    source, shape = shape_of(request.function)
+    try:
+        return _lower(request, breaks=False)
+    except PendingError:
+        raise
+    except DiagnosticError as problems:
+        try:
+            made = _lower(request, breaks=True)
+        except PendingError:
+            raise
+        except DiagnosticError:
+            raise problems from None
+        if not ends_a_message(made.ir.turn):
+            raise
+        return made
+
+
+def _lower(request: LoweringRequest, *, breaks: bool) -> KernelSource:
+    source, shape = shape_of(request.function, scanned=not breaks)
     if not request.inputs:
         raise PendingError("its first message arrives", _no_input(source, shape))
     known = static_values(shape) if request.state is None else request.state
     state = state_types(source, shape, known, launched=request.state is not None)
     converted = converted_fields([known[name] for name in shape.state_names if name in known])
     kernel = build_kernel(request.kernel_id, shape, request.inputs, request.outputs, state,
-                          request.signals, converted)  # fmt: skip
+                          request.signals, converted, breaks=breaks)  # fmt: skip
     kernel = run_passes(kernel, verify_each=request.verify_each)
     codes = code_classes(kernel, request.signals)
     schedule = schedule_of(kernel)

@@ -39,7 +39,8 @@ COUNTERS = {
     "rejected": "Messages refused by REJECT, on either side.",
     "errors": "Exceptions that left the actor's loop.",
     "timeouts": "Time-outs raised.",
-    "fallbacks": "How often compiled code handed over to the interpreter.",
+    "fallbacks": "How often compiled code handed over to the interpreter for good.",
+    "interpreted": "Messages that the interpreter has handled.",
     "busy_seconds": "Seconds spent handling messages.",
     "idle_seconds": "Seconds active but without work.",
 }

@@ -30,7 +30,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from pydotcompute.compiler.diagnostics.diagnostic import Location
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, Location
 from pydotcompute.compiler.ir.host_calls import Site
 from pydotcompute.compiler.ops.primitive import Primitive
 from pydotcompute.compiler.types.types import NONE, Type
@@ -413,6 +413,8 @@ class Kernel(Node):
         default=(), compare=False, repr=False
     )
     """What the build read from modules and closures: how to read it again, and what it was."""
+    breaks: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
+    """Statements that cannot be compiled: a message that comes to one is interpreted."""
 
 
 _CHILD_FIELDS: dict[type[Node], tuple[str, ...]] = {}

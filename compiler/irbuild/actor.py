@@ -18,6 +18,7 @@ from pydotcompute.compiler.frontend.escape import looked_at
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import contains_text
 from pydotcompute.compiler.irbuild.core.attempts import MAX_PASSES, build_until_stable
+from pydotcompute.compiler.irbuild.core.breaks import Place, breaks_in
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.facts import ActorFacts, Facts
@@ -41,6 +42,8 @@ def build_kernel(
     state: Mapping[str, Type],
     signals: Mapping[str, type[BaseException]],
     converted: Mapping[tuple[type, str], bool] | None = None,
+    *,
+    breaks: bool = False,
 ) -> ir.Kernel:
     """Builds an actor.
 
@@ -53,6 +56,7 @@ def build_kernel(
         signals: exception classes of the runtime by code name.
         converted: fields that a message of the state fills with a value of another type, and
             whether that is an int which a float holds exactly.
+        breaks: compiled code stops where a statement cannot be compiled; else it is an error.
 
     Raises:
         DiagnosticError: everything that keeps the actor from being lowered.
@@ -60,7 +64,7 @@ def build_kernel(
     diagnostics = Diagnostics(shape.source)
     unit = Unit(diagnostics, inputs, outputs, signals, ActorFacts(),
                 state=frozenset(shape.state_names),
-                shrinking=shrinking_names(shape.loop.body))
+                shrinking=shrinking_names(shape.loop.body), breaks={} if breaks else None)
     unit.converted.update({key: Conversion(False, exact)
                            for key, exact in (converted or {}).items()})  # fmt: skip
     shared = unit.facts.shared
@@ -97,11 +101,13 @@ def build_kernel(
     diagnostics.raise_if_any()
     loc = builder.loc(shape.loop)
     variables = tuple(builder.local(n, t, loc) for n, t in types.items() if t != UNBOUND)
+    turn = tuple(builder.block)
+    called = unit.called(turn)
     return ir.Kernel(
         loc, name, variables, inputs, outputs if outputs is not None else tuple(unit.sent),
-        tuple(builder.block), unit.called(tuple(builder.block)),
-        tuple((code, cls, text) for (cls, text), code in unit.raised.items()),
+        turn, called, tuple((code, cls, text) for (cls, text), code in unit.raised.items()),
         tuple(unit.prints), tuple(unit.headers), tuple(unit.constants.values()),
+        breaks=breaks_in((*turn, *called), unit.breaks or {}),
     )  # fmt: skip
 
 
@@ -175,10 +181,14 @@ def _turn(builder: Builder, shape: ActorShape, types: Mapping[str, Type],
 def _end(builder: Builder, shape: ActorShape, frame: TurnFrame, *, leave: bool) -> None:
     jump = ir.Leave if leave else ir.EndTurn
     where = builder.loc(shape.loop.test if leave else shape.loop.body[-1])
+    unit, place = builder.unit, Place(builder)
     try:
         end_turn(builder, frame, jump(where))
     except OperandError as error:
-        builder.unit.diagnostics.error("PDC101", where, f"a variable of the state: {error}")
+        why = unit.diagnostics.error("PDC101", where, f"a variable of the state: {error}")
+        if unit.breaks is not None:
+            place.restore(builder)
+            builder.stop_before(why)
 
 
 assert build_expressions.EXPRESSIONS, "the rules of expressions are registered"

@@ -103,18 +103,21 @@ class Host(Protocol):
         ...
 
     def hand_over(
-        self, state: dict[str, Any], reason: str, *, failing: bool, told: bool = False,
+        self, state: dict[str, Any], reason: str, *, told: bool = False,
         replay: Replay = AT_LEISURE,
     ) -> None:  # fmt: skip
-        """The interpreter has to carry on, from the first message in the input queue.
+        """The interpreter has to carry on for good, from the first message in the input queue.
 
         Args:
             state: the actor's variables.
             reason: why.
-            failing: an exception is expected; only if none comes is this a fallback.
             told: the user has been told, and it was counted, if it is to be.
             replay: how its first turn is to go.
         """
+        ...
+
+    def broke(self, where: str) -> None:
+        """A message has come to a statement that cannot be compiled, ``FILE:LINE``."""
         ...
 
     def use_objects(self) -> None:
@@ -217,9 +220,6 @@ class Engine(Protocol):
 
 class Interpreter(Engine, Protocol):
     """The engine that can take over from any other."""
-
-    on_survival: Callable[[], None] | None
-    """Called once, when the first message has been handled."""
 
     def begin_paused(self) -> None:
         """Take no message until ``unpause``; before ``resume``."""

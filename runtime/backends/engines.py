@@ -38,13 +38,10 @@ def engine_for(host: Host, pool: Pool, residents: Callable[[Device], Residents])
     return PythonEngine(host)
 
 
-def interpreter_for(host: Host, on_survival: Callable[[], None] | None = None) -> Interpreter:
+def interpreter_for(host: Host) -> Interpreter:
     """The engine that carries on for any other.
 
     Args:
         host: the actor; its ports hold objects.
-        on_survival: called once, when the first message has been handled.
     """
-    engine = PythonEngine(host)
-    engine.on_survival = on_survival
-    return engine
+    return PythonEngine(host)

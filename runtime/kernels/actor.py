@@ -96,6 +96,7 @@ class Actor:
         self.engine: Engine | None = None
         self.replies = Replies(self._requests_changed)
         self.poisoned: str | None = None
+        self.breaks: dict[str, int] = {}
         self._crashing = False
         self.request_gate: RequestGate | None = None
         self.routes: Routes | None = None
@@ -400,16 +401,15 @@ class Actor:
     # --- what engines report ---------------------------------------------------------------
 
     def hand_over(
-        self, state: dict[str, Any], reason: str, *, failing: bool, told: bool = False,
+        self, state: dict[str, Any], reason: str, *, told: bool = False,
         replay: Replay = AT_LEISURE,
     ) -> None:  # fmt: skip
         """The interpreter carries on, from the first message in the input queue."""
         old = self.engine
         self.use_objects()
         self.meter.interpret_from_here(perf_counter())
-        survived = (lambda: self._deoptimised(reason)) if failing else None
-        engine = self.engine = interpreter_for(self, survived)
-        if not failing and not told:
+        engine = self.engine = interpreter_for(self)
+        if not told:
             self._deoptimised(reason)
         if old is not None:
             old.pass_on(engine)
@@ -423,6 +423,10 @@ class Actor:
             if defined_anew(self.spec.input_types, cls):
                 what = f"{cls.__name__} has been defined anew since it was compiled"
             await self.engine.surrender(what)
+
+    def broke(self, where: str) -> None:
+        """A message has come to a statement that cannot be compiled."""
+        self.breaks[where] = self.breaks.get(where, 0) + 1
 
     def _deoptimised(self, reason: str) -> None:
         self.plan = replace(self.plan, backend="python", reason=reason)

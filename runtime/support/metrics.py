@@ -38,7 +38,8 @@ class Statistics:
         errors: exceptions that left the actor's loop.
         timeouts: time-outs raised, in clients' calls and in the actor's ``receive``.  A time-out
             that the actor would pass over without any effect is not raised at all.
-        fallbacks: how often compiled code handed over to the interpreter.
+        fallbacks: how often compiled code handed over to the interpreter, for good.
+        interpreted: messages that the interpreter has handled; the others compiled code.
         input_depth: messages waiting for the actor.
         output_depth: messages waiting for a client.
         input_peak: the greatest ``input_depth`` seen.
@@ -58,6 +59,7 @@ class Statistics:
     errors: int = 0
     timeouts: int = 0
     fallbacks: int = 0
+    interpreted: int = 0
     input_depth: int = 0
     output_depth: int = 0
     input_peak: int = 0
@@ -117,13 +119,13 @@ class Meter:
     """
 
     __slots__ = (
-        "_active", "_parked_since", "_since", "busy", "errors", "fallbacks", "idle", "latencies",
-        "processed", "rejected", "sent", "timeouts",
+        "_active", "_parked_since", "_since", "busy", "errors", "fallbacks", "idle", "interpreted",
+        "latencies", "processed", "rejected", "sent", "timeouts",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.processed = self.sent = self.rejected = 0
-        self.errors = self.timeouts = self.fallbacks = 0
+        self.errors = self.timeouts = self.fallbacks = self.interpreted = 0
         self.busy = self.idle = self._active = 0.0
         self._since: float | None = None
         self._parked_since: float | None = None
@@ -222,6 +224,7 @@ def collect(meter: Meter, inbox: Queue, outbox: Queue, *, interpreted: bool) -> 
         errors=meter.errors,
         timeouts=meter.timeouts + inbox.timeouts + outbox.timeouts,
         fallbacks=meter.fallbacks,
+        interpreted=meter.interpreted,
         input_depth=depth_in,
         output_depth=depth_out,
         input_peak=inport.peak,

@@ -20,13 +20,19 @@ from typing import Any, ClassVar, Literal, NoReturn
 
 import numpy as np
 
-from pydotcompute.compiler.diagnostics.diagnostic import DiagnosticError, Diagnostics, Location
+from pydotcompute.compiler.diagnostics.diagnostic import (
+    Diagnostic,
+    DiagnosticError,
+    Diagnostics,
+    Location,
+)
 from pydotcompute.compiler.diagnostics.errors import SchemaError
 from pydotcompute.compiler.frontend.escape import changing, looked_at
 from pydotcompute.compiler.frontend.liveness import bound_names
 from pydotcompute.compiler.frontend.source import FunctionSource
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.core import enum_values as build_enums
+from pydotcompute.compiler.irbuild.core.breaks import Place, may_change, own_problem
 from pydotcompute.compiler.irbuild.core.convert import NoneOperandError, OperandError, raising
 from pydotcompute.compiler.irbuild.core.evaluation_order import Ordered
 from pydotcompute.compiler.irbuild.core.facts import Facts
@@ -197,7 +203,13 @@ class Builder(Ordered):
         return result
 
     def constant(self, value: Any, loc: Location) -> ir.Expr | Static:
-        """A Python object met while compiling, as a value if compiled code has such values."""
+        """A Python object met while compiling, as a value if compiled code has such values.
+
+        Raises:
+            OperandError: messages are interpreted now and then, which may change the object.
+        """
+        if self.unit.breaks is not None and may_change(value):
+            raise OperandError("messages that are interpreted may change it")
         if value is None:
             return ir.none(loc)
         if isinstance(value, enum.Enum):
@@ -341,7 +353,10 @@ class Builder(Ordered):
             if self.env is None:  # unreachable
                 return
             rule = self.STATEMENTS.get(type(node))
+            place = self.unit.breaks is not None and Place(self)
             try:
+                if place:
+                    self.refuse_syntax(node)
                 if rule is None:
                     self.fail("PDC021", node, f"`{self.spelled(node)}` cannot be compiled")
                 try:
@@ -349,6 +364,10 @@ class Builder(Ordered):
                 except OperandError as error:
                     self.fail("PDC102", node, f"`{self.spelled(node)}`: {error}")
             except DiagnosticError as problem:
+                if place:
+                    place.restore(self)
+                    self.stop_before(problem.diagnostics[0])
+                    return
                 self.unit.diagnostics.extend(problem.diagnostics)
                 self._forget(node)
             except Poisoned:
@@ -356,6 +375,17 @@ class Builder(Ordered):
             except Restart:
                 self.stale = True
                 self._forget(node)
+
+    def refuse_syntax(self, node: ast.stmt) -> None:
+        """Where the actor's syntax was not scanned as a whole: a statement that never lowers."""
+        if (problem := own_problem(self.source, node)) is not None:
+            raise DiagnosticError(problem)
+
+    def stop_before(self, problem: Diagnostic) -> None:
+        """The path ends here: a message that comes to it is interpreted, from its beginning."""
+        assert self.unit.breaks is not None
+        self.unit.breaks[problem.location] = problem
+        self.raise_here(raising(problem.location, NEVER, "PDC_DEOPT_BREAK"))
 
     def _forget(self, node: ast.stmt) -> None:
         """After a problem: the names it binds are unknown, and no news when read."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydotcompute.compiler.diagnostics.diagnostic import Diagnostics
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, Location
 from pydotcompute.compiler.frontend.source import FunctionSource
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import Site
@@ -95,6 +95,8 @@ class Unit:
         waits: something cannot be lowered while a variable is ``None`` alone.
         state: names of the variables that live between turns.
         shrinking: names of the state's containers that the actor also makes shorter.
+        breaks: what keeps statements from being compiled, by place: compiled code stops before a
+            message that comes to one.  None: such a statement keeps the actor from being compiled.
     """
 
     diagnostics: Diagnostics
@@ -106,6 +108,7 @@ class Unit:
     waits: bool = False
     state: frozenset[str] = frozenset()
     shrinking: frozenset[str] = frozenset()
+    breaks: dict[Location, Diagnostic] | None = None
     sent: dict[type, None] = field(default_factory=dict)
     functions: dict[tuple[Any, ...], Lowered] = field(default_factory=dict)
     by_name: dict[str, Lowered] = field(default_factory=dict)

@@ -190,6 +190,9 @@ def specialise(b: Builder, node: ast.Call, function: pytypes.FunctionType,
         b.fail("PDC103", node, f"`{name}` is no plain function")
     before = unit.diagnostics.mark()
     unit.building.append(function)
+    breaks = unit.breaks
+    if is_library(function):
+        unit.breaks = None
     try:
         lowered = _build_function(b, function, types, statics)
     except DiagnosticError as problem:
@@ -197,6 +200,7 @@ def specialise(b: Builder, node: ast.Call, function: pytypes.FunctionType,
         lowered = None
     finally:
         unit.building.pop()
+        unit.breaks = breaks
     if lowered is None or unit.diagnostics.mark() > before:
         inner = unit.diagnostics.since(before)
         if is_library(function):  # what stands in a library is not the user's to change
@@ -223,7 +227,7 @@ def _build_function(b: Builder, function: pytypes.FunctionType, types: tuple[Typ
                     statics: Mapping[str, Static]) -> Lowered:  # fmt: skip
     unit = b.unit
     source = read_source(function)
-    problems = scan(source.node.body, source)
+    problems = () if unit.breaks is not None else scan(source.node.body, source)
     if problems:
         raise DiagnosticError(*problems)
     facts = Facts()

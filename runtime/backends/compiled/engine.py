@@ -61,7 +61,7 @@ class CompiledEngine(CompiledLife):
         self._after = {
             Status.LEFT: self._finish, Status.RETURNED: self._returned,
             Status.STOPPED: self._stopped, Status.PREEMPTED: self._preempted,
-            Status.FAILED: self._replay, Status.DEOPTIMISE: self._deoptimise,
+            Status.FAILED: self._break, Status.DEOPTIMISE: self._break,
             Status.GROW: self._grow, Status.LOG_FULL: self._log_full,
         }  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydotcompute.accel.storage import EngineStorage
 from pydotcompute.backends.barrier import guarded, guarded_wait
-from pydotcompute.backends.base import Failure, Host, Interpreter, Replay
+from pydotcompute.backends.base import AT_LEISURE, Failure, Host, Interpreter, Replay
 from pydotcompute.backends.compiled import actor_words as words
 from pydotcompute.backends.compiled.block import Block
 from pydotcompute.backends.compiled.queue_migration import take_over
@@ -35,6 +35,8 @@ BUSY, PAUSED, AWAY, REROUTED = 1, 2, 4, 16
 edges are about to change.  8 is ``cuda``'s."""
 STAY, DRAIN, NOW = 0, 1, 2
 """Whether the actor is to end."""
+MOST_TURNS = 256
+"""Messages that are interpreted before it is tried again whether the state has a compiled form."""
 QUEUE_FULL = BY_NAME["PDC_QUEUE_FULL"].code
 PATIENCE = 0.02
 """Seconds ``pause`` waits for a worker's burst before it is stopped in the middle."""
@@ -77,7 +79,7 @@ class CompiledLife(EngineStorage):
         self.block: Any = None
         self._inner: PythonEngine | None = None
         self._exit, self._flushed, self._recompiled = STAY, False, False
-        self._waiting_interpreted = False
+        self._waiting_interpreted = self._lent = False
         self._waits = False
         self._surrender: str | None = None
         self._settled = (0, 0, 0, 0)
@@ -153,7 +155,7 @@ class CompiledLife(EngineStorage):
         if self._waiting_interpreted:
             return
         if plan.backend == "python":
-            self.host.hand_over(self.known_state, plan.reason or "", failing=False, told=True)
+            self.host.hand_over(self.known_state, plan.reason or "", told=True)
         elif plan.program is not None:
             self._adopt(self.known_state)
         elif self.host.spec.input_types:
@@ -182,36 +184,48 @@ class CompiledLife(EngineStorage):
     def _recompile(self, state: dict[str, Any]) -> None:
         if self._recompiled:
             reason = self.host.plan.reason or "its variables have no compiled form"
-            self.host.hand_over(state, reason, failing=False)
+            self.host.hand_over(state, reason)
             return
         self._recompiled = True
         self.host.recompile_later(state)
 
     def _adopt(self, state: dict[str, Any]) -> None:
-        """Put variables and queued messages into memory, and begin to run bursts."""
+        """Begin as compiled code, or let the interpreter run the actor."""
+        try:
+            if not self._take_up(state):
+                self._recompile(state)
+        except LostIdentityError as error:
+            self.host.hand_over(state, str(error))
+        except UnrepresentableMessage:
+            self.host.hand_over(state, "a queued message has no compiled form")
+        except Exception as error:  # ours, or the device's: the actor has lost nothing
+            self._could_not_begin(state, error)
+
+    def _could_not_begin(self, state: dict[str, Any], error: Exception) -> None:
+        log.exception("kernel %r could not begin as compiled code", self.host.kernel_id)
+        reason = f"it could not begin ({type(error).__name__}: {error}); please report this"
+        self.host.hand_over(state, reason)
+
+    def _take_up(self, state: dict[str, Any]) -> bool:
+        """Put variables and queued messages into memory, and begin to run bursts.
+
+        Returns:
+            False, and nothing has happened, if a variable has a value of another type than was
+            compiled for.
+
+        Raises:
+            LostIdentityError: two variables share what they hold, in a way that a record misses.
+            UnrepresentableMessage: a queued message has no record.
+        """
         program = self.host.plan.program
         assert program is not None
-        try:
-            block = self._new_block(program)
-            packed = _packed(program, state, block)
-            if packed:
-                ring, out = take_over(self.host, block, self.consumer)
-        except LostIdentityError as error:
-            self.host.hand_over(state, str(error), failing=False)
-            return
-        except UnrepresentableMessage:
-            self.host.hand_over(state, "a queued message has no compiled form", failing=False)
-            return
-        except Exception as error:  # ours, or the device's: the actor has lost nothing
-            log.exception("kernel %r could not begin as compiled code", self.host.kernel_id)
-            reason = f"it could not begin ({type(error).__name__}: {error}); please report this"
-            self.host.hand_over(state, reason, failing=False)
-            return
-        if not packed:
-            self._recompile(state)
-            return
+        block = self._new_block(program)
+        if not _packed(program, state, block):
+            return False
+        ring, out = take_over(self.host, block, self.consumer)
         self._begin(block, ring, out)
         self.known_state = None  # from now on the block has it
+        return True
 
     # --- what compiled code cannot do ------------------------------------------------------
 
@@ -226,21 +240,55 @@ class CompiledLife(EngineStorage):
         state: dict[str, Any] = block.values()
         return state
 
-    def _replay(self) -> None:
-        """An exception left the loop: the interpreter replays the message and raises it."""
-        assert self.block is not None
-        refused = self.block.i4[words.CODE] == QUEUE_FULL
-        room = self.block.i4[words.STAGED] if refused else None
-        self._to_interpreter(self.block.report(), failing=True, room=room)
+    def _break(self) -> None:
+        """Compiled code has stopped before a message: the interpreter handles this one.
 
-    def _deoptimise(self) -> None:
-        assert self.block is not None
-        self._to_interpreter(self.block.report(), failing=False)
-
-    def _to_interpreter(self, reason: str, *, failing: bool, room: int | None = None) -> None:
-        replay = Replay(bool(self.block.u4[words.EVENT]), room)
+        It finds state and queues as they were before the message.  If an exception has left the
+        loop, it raises it again.
+        """
+        block = self.block
+        assert block is not None
+        code = block.i4[words.CODE]
+        room = block.i4[words.STAGED] if code == QUEUE_FULL else None
+        if (where := block.program.broke(code, block.i4[words.LINE])) is not None:
+            self.host.broke(where)
+        replay = Replay(bool(block.u4[words.EVENT]), room)
         state = self._leave()
-        self.host.hand_over(state, reason, failing=failing, replay=replay)
+        self.block = None
+        self._interpret(state, 1, replay)
+
+    def _interpret(self, state: dict[str, Any], turns: int, replay: Replay = AT_LEISURE) -> None:
+        """Let the interpreter handle some messages."""
+        self.host.use_objects()
+        inner = self._inner = PythonEngine(self.host)
+        inner.lend(turns, lambda state: self._interpreted(state, turns))
+        self.pass_on(inner)
+        self._lent = True
+        inner.resume(state, replay)
+
+    def _interpreted(self, state: dict[str, Any], turns: int) -> None:
+        """The interpreter has handled some messages: go on as compiled code, if that can be."""
+        self._inner, self._lent = None, False
+        program = self.host.plan.program
+        assert program is not None
+        if not program.is_current():
+            self.host.hand_over(state, "a global that it was compiled with has changed")
+            return
+        try:
+            adopted = self._take_up(state)
+        except (LostIdentityError, UnrepresentableMessage):
+            adopted = False
+        except Exception as error:
+            self._could_not_begin(state, error)
+            return
+        if not adopted:
+            self._interpret(state, min(2 * turns, MOST_TURNS))
+
+    def _to_interpreter(self, reason: str) -> None:
+        """The interpreter takes over for good."""
+        replay = Replay(bool(self.block.u4[words.EVENT]))
+        state = self._leave()
+        self.host.hand_over(state, reason, replay=replay)
         self.block = None
 
     def pass_on(self, successor: Interpreter) -> None:
@@ -261,7 +309,7 @@ class CompiledLife(EngineStorage):
             self._give_up(reason)
 
     def _give_up(self, reason: str) -> None:
-        self._to_interpreter(reason, failing=False)
+        self._to_interpreter(reason)
 
     @guarded_wait
     async def hold(self) -> None:
@@ -324,7 +372,8 @@ class CompiledLife(EngineStorage):
             self.hurry()
         elif self._inner is not None:
             empty = not self.host.inbox.port.depth()
-            self._inner.begin_exit(drain=self._waiting_interpreted or empty)
+            takes = self._waiting_interpreted or self._lent
+            self._inner.begin_exit(drain=takes or empty)
         elif self.block is None:
             self.compiled()
         elif not self.run_flags:

@@ -359,7 +359,7 @@ class CudaEngine(CompiledEngine):
         state = self._leave()
         self.block = None
         if not resident:
-            host.hand_over(state, reason, failing=False)
+            host.hand_over(state, reason)
             return
         host.plan = replace(host.plan, backend="python", reason=reason, device=None)
         host.use_objects()

@@ -61,8 +61,9 @@ class PythonEngine:
         self._silent = host.split.silent_timeout
         self._done: Callable[[Any], None] | None = None
         self._hand_back: Callable[[dict[str, Any]], None] | None = None
+        self._lent: Callable[[dict[str, Any]], None] | None = None
+        self._turns = 0
         self._reached = False
-        self.on_survival: Callable[[], None] | None = None
         self._coroutine: Coroutine[Any, Any, Any] | None = None
         self._frame: FrameType | None = None
         self._driver: Driver | None = None
@@ -148,6 +149,23 @@ class PythonEngine:
         self._hand_back, self.usual = done, False
         self.host.inbox.interrupt()
 
+    def lend(self, turns: int, done: Callable[[dict[str, Any]], None]) -> None:
+        """Handle some messages only; before ``resume``.
+
+        Args:
+            turns: how many messages, or time-outs, at least one.
+            done: told the actor's variables after the last of them, unless the actor has been told
+                to end: then it goes on to its end.
+        """
+        self._lent, self._turns = done, turns
+        self.usual = self.usual and turns > 1
+
+    def _turn_over(self) -> None:
+        self._turns -= 1
+        if self._turns <= 0:
+            self._hand_back, self.usual = self._lent, False
+            self.credit = 0  # not by the short way
+
     async def _main(self, driver: Driver) -> None:
         error: BaseException | None = None
         completed = False
@@ -231,7 +249,7 @@ class PythonEngine:
     def unpause(self) -> None:
         """Go on."""
         self.paused = False
-        self.usual = self._exit == _STAY and self._hand_back is None
+        self.usual = self._exit == _STAY and self._hand_back is None and self._turns != 1
         if self._driver is not None:
             self._driver.thaw()
         self._notify()
@@ -327,11 +345,11 @@ class PythonEngine:
         meter.processed += 1
         if self.rationed:
             self._room, self.rationed = None, self.forced
+        meter.interpreted += 1
+        if self._turns:
+            self._turn_over()
         if self.replies.pending:
             self.replies.handled(self.ordinal)
-        if self.on_survival is not None:
-            self.on_survival()
-            self.on_survival = None
         if self.ordinal >= port.sample_at:
             if port.sample_time:
                 meter.latencies.add(perf_counter() - port.sample_time)
@@ -360,6 +378,8 @@ class PythonEngine:
     async def receive(self, timeout: float | None) -> Any:
         """``ctx.receive`` whenever it cannot simply take a message."""
         self._reached = True
+        if self._late_turn and self._turns:
+            self._turn_over()
         overdue, self._overdue, self._late_turn = self._overdue, False, False
         if self.holding:
             try:
