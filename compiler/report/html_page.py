@@ -70,6 +70,9 @@ def fragment(kernel_id: str, kernel: KernelSource | None, diagnostics: Sequence[
     source = _source(function)
     parts = [_header(kernel_id, kernel, diagnostics, source, awaits)]
     if kernel is not None:
+        if kernel.breaks:
+            parts.append("<h2>Interpreted</h2>")
+            parts += map(_elsewhere, kernel.breaks)
         parts += [_section(kernel, section, source) for section in sections(kernel)]
         parts.append(_legend(kernel))
     else:
@@ -244,8 +247,12 @@ def _problems(diagnostics: Sequence[Diagnostic], source: FunctionSource | None) 
                      f"{''.join(_with_problems(source, inside))}</div>")  # fmt: skip
     if elsewhere:
         parts.append("<h2>Elsewhere</h2>")
-        parts += [f"<pre class='problem'>{_text(found)}</pre>" for found in elsewhere]
+        parts += map(_elsewhere, elsewhere)
     return parts
+
+
+def _elsewhere(found: Diagnostic) -> str:
+    return f"<pre class='problem'>{_text(found)}</pre>"
 
 
 def _with_problems(source: FunctionSource, inside: dict[int, list[Diagnostic]]) -> Iterator[str]:

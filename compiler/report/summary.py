@@ -34,13 +34,18 @@ def explain(kernel_id: str, kernel: KernelSource | None, diagnostics: Sequence[D
         problems = "\n\n".join(map(str, diagnostics))
         return f"{first}\n\n{problems}\n"
     lines = [f"{title:9} {text}" for title, text in facts(kernel, edited)]
-    return "\n".join([first, *lines, "", layout(kernel)])
+    broken = [f"{found}\n" for found in kernel.breaks]
+    return "\n".join([first, *lines, "", *broken, layout(kernel)])
 
 
 def verdict(kernel: KernelSource | None, diagnostics: Sequence[Diagnostic], awaits: str) -> str:
     """What becomes of an actor, as the rest of a sentence that begins with its name."""
-    if kernel is not None:
+    if kernel is not None and not kernel.breaks:
         return "lowers: the native backend can run it."
+    if kernel is not None:
+        many = len(kernel.breaks)
+        what = "1 statement" if many == 1 else f"{many} statements"
+        return f"lowers but for {what}: a message that comes to one is interpreted."
     if awaits:
         return f"is pending: it is compiled when {awaits}."
     many = len(diagnostics)

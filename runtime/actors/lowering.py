@@ -59,8 +59,13 @@ class Lowering:
 
     @property
     def ok(self) -> bool:
-        """Whether the actor lowers."""
+        """Whether the actor lowers: at least one path through its loop that ends a message."""
         return self.kernel is not None
+
+    @property
+    def breaks(self) -> tuple[Diagnostic, ...]:
+        """The statements that cannot be compiled: a message that comes to one is interpreted."""
+        return () if self.kernel is None else self.kernel.breaks
 
     @property
     def ir(self) -> str:
@@ -155,7 +160,8 @@ class Lowering:
 
     def __repr__(self) -> str:
         if self.kernel is not None:
-            return f"<Lowering of {self.kernel_id!r}: ok>"
+            broken = f", {len(self.breaks)} breaks" if self.breaks else ""
+            return f"<Lowering of {self.kernel_id!r}: ok{broken}>"
         if self.pending:
             return f"<Lowering of {self.kernel_id!r}: pending>"
         return f"<Lowering of {self.kernel_id!r}: {len(self.diagnostics)} problems>"

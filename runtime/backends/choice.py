@@ -65,6 +65,8 @@ def choose(
         ):
             return Plan("pending", lowering=lowering, device=device)
         return _interpret(lowering, why_not(lowering), fallback)
+    if lowering.breaks and fallback == "error":
+        raise LoweringError(why_not(lowering), lowering.breaks)
     found = None if device is None else _on_device(lowering, split, device, backend, fallback)
     if isinstance(found, Plan):
         return found
@@ -140,9 +142,10 @@ def _interpret(lowering: Any, reason: str, fallback: str) -> Plan:
 
 def why_not(lowering: Any) -> str:
     """The first thing that kept an actor from being compiled, in one line."""
-    if not lowering.diagnostics:
+    problems = lowering.diagnostics or lowering.breaks
+    if not problems:
         return "it cannot be compiled"
-    first = lowering.diagnostics[0]
-    more = len(lowering.diagnostics) - 1
+    first = problems[0]
+    more = len(problems) - 1
     rest = f" (and {more} more)" if more else ""
     return f"{first.message} ({first.file}:{first.line}){rest}"

@@ -33,7 +33,7 @@ from pydotcompute.errors import (
     describe,
 )
 from pydotcompute.kernels.deadline import Deadline
-from pydotcompute.kernels.fallback import tell
+from pydotcompute.kernels.fallback import tell, tell_breaks
 from pydotcompute.kernels.lifecycle import Termination, check
 from pydotcompute.messages.field_errors import defined_anew
 from pydotcompute.messages.slots import Values
@@ -273,6 +273,9 @@ class Actor:
             )
         if plan.fell_back:
             self._tell(plan.reason or "")
+        if plan.program is not None:
+            breaks = plan.lowering.breaks
+            tell_breaks(self.kernel_id, breaks, self.options.fallback, self.spec.function)
         if plan.program is not None and plan.device is not None:
             await self.options.residents(plan.device).stock(self.options.pool)
         edited = getattr(plan.lowering, "edited", None)

@@ -6,14 +6,33 @@ allows it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic
 from pydotcompute.support import notices
 
 
 class FallbackWarning(UserWarning):
     """An actor runs on a slower backend than could be hoped for; the text says why."""
+
+
+def tell_breaks(
+    kernel_id: str, breaks: Sequence[Diagnostic], fallback: str, function: Callable[..., Any]
+) -> None:
+    """Say which messages of a kernel the interpreter handles.
+
+    Args:
+        kernel_id: which.
+        breaks: its statements that cannot be compiled.
+        fallback: as for ``tell``.
+        function: the actor.
+    """
+    if fallback == "allow" or not breaks:
+        return
+    places = "; ".join(f"{found.message} ({found.file}:{found.line})" for found in breaks)
+    text = f"kernel {kernel_id!r} interprets messages that reach what cannot be compiled: {places}"
+    notices.warn_at(function, text, FallbackWarning, kernel_id=kernel_id, reason=places)
 
 
 def tell(kernel_id: str, reason: str, fallback: str, function: Callable[..., Any]) -> None:

@@ -94,6 +94,11 @@ class RingKernel(KernelStorage):
         return self._actor.plan.lowering
 
     @property
+    def breaks(self) -> dict[str, int]:
+        """How many messages came to each statement that cannot be compiled, by ``FILE:LINE``."""
+        return dict(self._actor.breaks)
+
+    @property
     def sync(self) -> SyncKernel:
         """The same calls for other threads: they block."""
         if self._sync is None:

@@ -223,6 +223,7 @@ class CompiledLife(EngineStorage):
         if not _packed(program, state, block):
             return False
         ring, out = take_over(self.host, block, self.consumer)
+        self._settled = (0, 0, 0, 0)  # the counters of the new block
         self._begin(block, ring, out)
         self.known_state = None  # from now on the block has it
         return True

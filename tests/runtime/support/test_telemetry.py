@@ -15,7 +15,8 @@ from pydotcompute.support.metrics import Latencies, Meter, Statistics
 from tests.support.native_actor.kit import SEND, SEVERAL, Task
 
 FIELDS = (
-    "received processed sent dropped rejected errors timeouts fallbacks input_depth output_depth "
+    "received processed sent dropped rejected errors timeouts fallbacks interpreted "
+    "input_depth output_depth "
     "input_peak output_peak busy_seconds idle_seconds latency_p50 latency_p99"
 )
 
