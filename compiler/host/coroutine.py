@@ -14,6 +14,7 @@ Two things are changed (*instrumented*):
 
     prologue(ctx) -> {"count": 0}      then compiled code runs the loop
     resume(ctx, {"count": 7})          the loop from there on, and the epilogue
+    turns(ctx, {"count": 7}, at_head)  the same, until ``at_head`` ends it between two messages
     epilogue(ctx, {"count": 7})        only what follows the loop
 """
 
@@ -48,13 +49,18 @@ class Returned:
 RETURNED: Final = Returned()
 """What a prologue returns that executed ``return``: the actor is over, without its loop."""
 
+
+class TurnOver(BaseException):
+    """Raised by the ``at_head`` of ``CoroutineParts.turns``: compiled code goes on from here."""
+
+
 # The compiled text refers to objects of ours by constants that are exchanged after compilation:
 # a global or a free variable would show in the user's namespace.  The names hold a character that
 # no identifier can hold.
-_EXITS, _SIGNALS, _UNBOUND, _RETURNED = (
-    f"\0pydotcompute {what}" for what in ("exits", "signals", "unbound", "returned")
+_EXITS, _SIGNALS, _UNBOUND, _RETURNED, _TURN_OVER = (
+    f"\0pydotcompute {what}" for what in ("exits", "signals", "unbound", "returned", "turn over")
 )
-_STATE = ".state"
+_STATE, _AT_HEAD = ".state", ".at_head"
 _COMPLETED = ".completed"
 
 
@@ -68,12 +74,16 @@ class CoroutineParts:
             (parameters with defaults included, the context left out), or ``RETURNED``.
         resume: ``await resume(ctx, state)`` runs the loop, then the epilogue.  Names that
             ``state`` lacks are unbound.
+        turns: ``await turns(ctx, state, at_head)`` does the same, and calls ``at_head()`` before
+            each round of the loop.  If that raises ``TurnOver``, it returns True, with the loop
+            and the epilogue undone; else None.
         epilogue: ``await epilogue(ctx, state)`` runs what follows the loop, its ``else`` first.
     """
 
     whole: Part
     prologue: Part
     resume: Part
+    turns: Part
     epilogue: Part
 
 
@@ -109,13 +119,16 @@ def split(source: FunctionSource, shape: ActorShape, exit_signals: Signals) -> C
 
     # The rewritten loop brings its ``else`` along, with which the epilogue begins.
     after = shape.epilogue[len(shape.loop.orelse) :]
-    with_state = _two_parameters(shape.ctx)
+    with_state = _parameters(shape.ctx, _STATE)
     restore = _restore(source, names)
     prologue = part(source.node.args, _returns(cut(shape.prologue)), _collect(source, names))
+    args = _parameters(shape.ctx, _STATE, _AT_HEAD)
+    turns = part(args, restore, _until_turn_over(cut([_watched(shape.loop)])), cut(after))
     return CoroutineParts(
         whole=instrument(source, exit_signals),
         prologue=_with_defaults(source, prologue),
         resume=part(with_state, restore, cut([shape.loop]), cut(after)),
+        turns=turns,
         epilogue=part(with_state, restore, cut(shape.epilogue)),
     )
 
@@ -336,9 +349,25 @@ def _restore(source: FunctionSource, names: Sequence[str]) -> list[ast.stmt]:
     return [_placed(node, source.node) for node in out]
 
 
-def _two_parameters(ctx: str) -> ast.arguments:
+def _watched(loop: ast.While) -> ast.While:
+    """The loop, which calls ``.at_head`` before each round."""
+    call = ast.Call(func=ast.Name(id=_AT_HEAD, ctx=ast.Load()), args=[], keywords=[])
+    watched = copy.copy(loop)
+    watched.test = ast.BoolOp(op=ast.And(), values=[call, loop.test])
+    return _placed(watched, loop)
+
+
+def _until_turn_over(loop: list[ast.stmt]) -> list[ast.stmt]:
+    """The loop, and a return where ``TurnOver`` ends it."""
+    returns: list[ast.stmt] = [ast.Return(value=ast.Constant(value=True))]
+    handler = ast.ExceptHandler(type=ast.Constant(value=_TURN_OVER), name=None, body=returns)
+    made = ast.Try(body=loop, handlers=[handler], orelse=[], finalbody=[])
+    return [_placed(made, loop[0])]
+
+
+def _parameters(*names: str) -> ast.arguments:
     return ast.arguments(
-        posonlyargs=[], args=[ast.arg(arg=ctx), ast.arg(arg=_STATE)], vararg=None, kwonlyargs=[],
+        posonlyargs=[], args=[ast.arg(arg=name) for name in names], vararg=None, kwonlyargs=[],
         kw_defaults=[], kwarg=None, defaults=[],
     )  # fmt: skip
 
@@ -364,6 +393,7 @@ def _function(
             _SIGNALS: _transparent(exit_signals),
             _UNBOUND: NameError,
             _RETURNED: RETURNED,
+            _TURN_OVER: TurnOver,
         },
     )
     cells = dict(zip(original.__code__.co_freevars, original.__closure__ or (), strict=True))

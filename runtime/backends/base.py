@@ -21,6 +21,7 @@ from pydotcompute.queues.channel import Channel
 from pydotcompute.queues.host_consumer import HostConsumer
 from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.link import Link
+from pydotcompute.queues.port import ObjectPort
 from pydotcompute.queues.replies import Replies
 from pydotcompute.queues.routes import Routes
 from pydotcompute.support.metrics import Meter
@@ -114,6 +115,23 @@ class Host(Protocol):
             told: the user has been told, and it was counted, if it is to be.
             replay: how its first turn is to go.
         """
+        ...
+
+    def keep(self, engine: Interpreter, reason: str) -> None:
+        """An interpreter that handles a message carries on for good.
+
+        Args:
+            engine: which; it goes on by itself.
+            reason: why.
+        """
+        ...
+
+    def moved(self, reason: str | None) -> None:
+        """The interpreter runs the actor for a while, for this reason; None: no longer."""
+        ...
+
+    def object_ports(self) -> tuple[ObjectPort, ObjectPort]:
+        """Empty ports of objects for input and output, with the checks of the actor's queues."""
         ...
 
     def broke(self, where: str) -> None:

@@ -49,6 +49,7 @@ class NativeProgram:
         holds_strings: messages, variables or the log may hold ids of strings.
         journal_size: bytes in which a turn notes what it changes in containers.
         lanes: what it has of a device.
+        host_variables: variables that compiled code does not hold.
     """
 
     library: Path
@@ -72,6 +73,7 @@ class NativeProgram:
     headers: tuple[HeaderSite, ...] = ()
     resolve: Callable[[memoryview, Any], None] | None = None
     lanes: Lanes = IN_ORDER
+    host_variables: tuple[str, ...] = ()
 
 
 def program_of(lowering: Any, split: SplitActor, device: Device | None = None) -> NativeProgram:

@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any
 from pydotcompute.actors.coroutine_parts import split_actor
 from pydotcompute.actors.override import check_folder, tell_edited
 from pydotcompute.actors.spec import KernelSpec
-from pydotcompute.backends.base import AT_LEISURE, Engine, Failure, HostCallError, Replay
+from pydotcompute.backends.base import (
+    AT_LEISURE,
+    Engine,
+    Failure,
+    HostCallError,
+    Interpreter,
+    Replay,
+)
 from pydotcompute.backends.choice import choose
 from pydotcompute.backends.engines import engine_for, interpreter_for
 from pydotcompute.backends.plan import Plan
@@ -97,6 +104,8 @@ class Actor:
         self.replies = Replies(self._requests_changed)
         self.poisoned: str | None = None
         self.breaks: dict[str, int] = {}
+        self._before_move: Plan | None = None
+        self._interprets = False
         self._crashing = False
         self.request_gate: RequestGate | None = None
         self.routes: Routes | None = None
@@ -427,6 +436,26 @@ class Actor:
                 what = f"{cls.__name__} has been defined anew since it was compiled"
             await self.engine.surrender(what)
 
+    def keep(self, engine: Interpreter, reason: str) -> None:
+        """An interpreter that handles a message carries on for good."""
+        self.use_objects()
+        self.meter.interpret_from_here(perf_counter())
+        self.engine = engine
+        self._deoptimised(reason)
+
+    def moved(self, reason: str | None) -> None:
+        """The interpreter runs the actor for a while, for this reason; None: no longer."""
+        before, self._before_move = self._before_move, None
+        if reason is not None:
+            self._before_move = self.plan
+            self._deoptimised(reason)
+        elif before is not None:
+            self.plan = before
+
+    def object_ports(self) -> tuple[ObjectPort, ObjectPort]:
+        """Empty ports of objects for input and output, with the checks of the actor's queues."""
+        return self._object_port("input", 0), self._object_port("output", 0)
+
     def broke(self, where: str) -> None:
         """A message has come to a statement that cannot be compiled."""
         self.breaks[where] = self.breaks.get(where, 0) + 1
@@ -542,6 +571,8 @@ class Actor:
         if self.routes is not None:
             await self._deliver_rest(self.routes, drain)
         self._close_down(KernelState.TERMINATED)
+        if self.engine is not None:
+            self._interprets = self.engine.interprets
         self.engine = None
         failure = None if self.failure is None else self._failure_error(self.failure)
         drained = drain and not unprocessed and failure is None
@@ -576,9 +607,8 @@ class Actor:
         """The actor at this moment."""
         if self.engine is not None:
             self.engine.settle()
-        engine = self.engine
-        interpreted = self.plan.backend == "python" or (engine is not None and engine.interprets)
-        return collect(self.meter, self.inbox, self.outbox, interpreted=interpreted)
+            self._interprets = self.engine.interprets
+        return collect(self.meter, self.inbox, self.outbox, interpreted=self._interprets)
 
     def poison(self, why: str) -> None:
         """Refuse every call from now on: this is a forked copy of the actor."""

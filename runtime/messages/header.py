@@ -107,6 +107,18 @@ def given(held: Any) -> Any:
     return held if held.__class__ in (Header, Identity) else None
 
 
+def has_header(message: Any) -> bool:
+    """Whether part of the header of a message, or of what it was copied from, is set or was read.
+
+    Args:
+        message: an instance of a message class.
+    """
+    held = getattr(message, HEADER, None)
+    while held is not None and not isinstance(held, (Header, Identity, Received)):
+        held = getattr(held, HEADER, None)
+    return held is not None
+
+
 def shared_header(message: Any) -> Header | Identity:
     """What stands for the header of a message after the message itself is gone.
 

@@ -6,7 +6,7 @@ up to date, replies sorted, those who wait told, and the next step chosen by the
 Life of an actor here: its prologue runs in the interpreter; its variables are packed; the queues
 become rings (``_adopt``); bursts run until the loop ends; its epilogue runs in the interpreter.
 What compiled code cannot do (an exception, a value it cannot represent) leaves state and queues as
-they were before that message, and ``Host.hand_over`` lets the interpreter replay it.
+they were before that message, and the interpreter handles it (``breaks``).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydotcompute.backends.barrier import guarded
 from pydotcompute.backends.base import Host, HostCallError
 from pydotcompute.backends.compiled import actor_words as words
 from pydotcompute.backends.compiled.block import CRASHED, Block
+from pydotcompute.backends.compiled.breaks import CompiledBreaks
 from pydotcompute.backends.compiled.edges import Edges
 from pydotcompute.backends.compiled.lifecycle import (
     AWAY,
@@ -26,7 +27,6 @@ from pydotcompute.backends.compiled.lifecycle import (
     NOW,
     REROUTED,
     STAY,
-    CompiledLife,
     abandoned,
 )
 from pydotcompute.backends.compiled.receive_timer import ReceiveTimer
@@ -43,7 +43,7 @@ from pydotcompute.support.metrics import next_sample
 _FULL = int(Status.FULL)
 
 
-class CompiledEngine(CompiledLife):
+class CompiledEngine(CompiledBreaks):
     """Runs one compiled actor.
 
     Args:
@@ -176,7 +176,7 @@ class CompiledEngine(CompiledLife):
             if self._edges is None:
                 self.outport.note_peak()
             if tail > inport.sample_at:
-                self._sampled()
+                self.sampled()
 
     def _sort(self, full: bool) -> None:
         """Replies to their callers; ``full`` as for ``ReplyRouting.sort``."""
@@ -222,7 +222,7 @@ class CompiledEngine(CompiledLife):
         if inport.drop_oldest and self.host.replies.pending and not self.run_flags & BUSY:
             self.host.replies.drop(inport.consumed(), inport.head - inport.bound)
 
-    def _sampled(self) -> None:
+    def sampled(self) -> None:
         """The message that is being timed has been handled."""
         inport = self.inport
         if inport.sample_time:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydotcompute.accel.storage import EngineStorage
 from pydotcompute.backends.barrier import guarded, guarded_wait
-from pydotcompute.backends.base import AT_LEISURE, Failure, Host, Interpreter, Replay
+from pydotcompute.backends.base import Failure, Host, Interpreter, Replay
 from pydotcompute.backends.compiled import actor_words as words
 from pydotcompute.backends.compiled.block import Block
 from pydotcompute.backends.compiled.queue_migration import take_over
@@ -20,7 +20,6 @@ from pydotcompute.backends.program import NativeProgram
 from pydotcompute.backends.python.engine import PythonEngine
 from pydotcompute.compiler.abi import Event
 from pydotcompute.compiler.host.coroutine import RETURNED
-from pydotcompute.compiler.ops.error_codes import BY_NAME
 from pydotcompute.compiler.types.identity import LostIdentityError
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.errors import InternalError
@@ -35,16 +34,13 @@ BUSY, PAUSED, AWAY, REROUTED = 1, 2, 4, 16
 edges are about to change.  8 is ``cuda``'s."""
 STAY, DRAIN, NOW = 0, 1, 2
 """Whether the actor is to end."""
-MOST_TURNS = 256
-"""Messages that are interpreted before it is tried again whether the state has a compiled form."""
-QUEUE_FULL = BY_NAME["PDC_QUEUE_FULL"].code
 PATIENCE = 0.02
 """Seconds ``pause`` waits for a worker's burst before it is stopped in the middle."""
 abandoned: list[Block] = []
 """Memory of actors that did not stop: a thread may still be writing to it."""
 
 
-def _packed(program: NativeProgram, state: dict[str, Any], block: Block) -> bool:
+def packed(program: NativeProgram, state: dict[str, Any], block: Block) -> bool:
     """Put variables into their record; False for a value of another type than was foreseen."""
     try:
         sweep = -1
@@ -79,7 +75,8 @@ class CompiledLife(EngineStorage):
         self.block: Any = None
         self._inner: PythonEngine | None = None
         self._exit, self._flushed, self._recompiled = STAY, False, False
-        self._waiting_interpreted = self._lent = False
+        self._waiting_interpreted = False
+        self.host_variables: dict[str, Any] = {}
         self._waits = False
         self._surrender: str | None = None
         self._settled = (0, 0, 0, 0)
@@ -220,10 +217,12 @@ class CompiledLife(EngineStorage):
         program = self.host.plan.program
         assert program is not None
         block = self._new_block(program)
-        if not _packed(program, state, block):
+        if not packed(program, state, block):
             return False
         ring, out = take_over(self.host, block, self.consumer)
         self._settled = (0, 0, 0, 0)  # the counters of the new block
+        kept = program.host_variables
+        self.host_variables = {name: state[name] for name in kept if name in state}
         self._begin(block, ring, out)
         self.known_state = None  # from now on the block has it
         return True
@@ -232,58 +231,21 @@ class CompiledLife(EngineStorage):
 
     def _leave(self) -> dict[str, Any]:
         """End running bursts; returns the variables."""
-        block = self.block
-        assert block is not None
-        self.settle()
-        self._halt()
-        block.output.publish()
-        self.run_flags |= AWAY
-        state: dict[str, Any] = block.values()
+        state: dict[str, Any] = self.host_variables | self.block.values()
+        self._depart()
         return state
 
-    def _break(self) -> None:
-        """Compiled code has stopped before a message: the interpreter handles this one.
+    def _depart(self) -> None:
+        """End running bursts."""
+        self.settle()
+        self._halt()
+        self.block.output.publish()
+        self.run_flags |= AWAY
 
-        It finds state and queues as they were before the message.  If an exception has left the
-        loop, it raises it again.
-        """
-        block = self.block
-        assert block is not None
-        code = block.i4[words.CODE]
-        room = block.i4[words.STAGED] if code == QUEUE_FULL else None
-        if (where := block.program.broke(code, block.i4[words.LINE])) is not None:
-            self.host.broke(where)
-        replay = Replay(bool(block.u4[words.EVENT]), room)
-        state = self._leave()
-        self.block = None
-        self._interpret(state, 1, replay)
-
-    def _interpret(self, state: dict[str, Any], turns: int, replay: Replay = AT_LEISURE) -> None:
-        """Let the interpreter handle some messages."""
-        self.host.use_objects()
-        inner = self._inner = PythonEngine(self.host)
-        inner.lend(turns, lambda state: self._interpreted(state, turns))
-        self.pass_on(inner)
-        self._lent = True
-        inner.resume(state, replay)
-
-    def _interpreted(self, state: dict[str, Any], turns: int) -> None:
-        """The interpreter has handled some messages: go on as compiled code, if that can be."""
-        self._inner, self._lent = None, False
-        program = self.host.plan.program
-        assert program is not None
-        if not program.is_current():
-            self.host.hand_over(state, "a global that it was compiled with has changed")
-            return
-        try:
-            adopted = self._take_up(state)
-        except (LostIdentityError, UnrepresentableMessage):
-            adopted = False
-        except Exception as error:
-            self._could_not_begin(state, error)
-            return
-        if not adopted:
-            self._interpret(state, min(2 * turns, MOST_TURNS))
+    @property
+    def _lends(self) -> bool:
+        """Whether the interpreter has the actor, and gives it back."""
+        return False
 
     def _to_interpreter(self, reason: str) -> None:
         """The interpreter takes over for good."""
@@ -373,7 +335,7 @@ class CompiledLife(EngineStorage):
             self.hurry()
         elif self._inner is not None:
             empty = not self.host.inbox.port.depth()
-            takes = self._waiting_interpreted or self._lent
+            takes = self._waiting_interpreted or self._lends
             self._inner.begin_exit(drain=takes or empty)
         elif self.block is None:
             self.compiled()

@@ -123,6 +123,10 @@ class CudaBlock(Block):
         """The device has the state now."""
         self.record4[_LOAD] = 0
 
+    def reload(self) -> None:
+        """The next residency begins with the state that the host has."""
+        self.record4[_LOAD] = 1
+
     def release(self) -> None:
         """Give the memory back; neither host nor device may touch it any more."""
         self._mapped.release()

@@ -312,14 +312,19 @@ class CudaEngine(CompiledEngine):
         self.order(Leave.NOW)
         self.residents.rouse()
 
-    def _leave(self) -> dict[str, Any]:
+    def _depart(self) -> None:
         block = self.block
-        state = super()._leave()
+        super()._depart()
         self.residents.leave(self)
         self.host.request_gate = None
         if isinstance(block, CudaBlock):  # once the messages have been taken out of it
             self.host.loop.call_soon(block.release)
-        return state
+
+    def _reload(self) -> None:
+        block = self.block
+        assert block is not None
+        block.reload()
+        self._head = block.output.port[HEAD]
 
     async def kill(self) -> list[Any]:
         """Give up on the actor."""
@@ -356,6 +361,9 @@ class CudaEngine(CompiledEngine):
             "`pydotcompute doctor` says how to find the cause"
         )
         self.run_flags &= ~BUSY
+        if self._lends:
+            self._stay(reason)
+            return
         state = self._leave()
         self.block = None
         if not resident:

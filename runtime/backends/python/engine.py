@@ -53,16 +53,11 @@ class PythonEngine:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.meter, self.replies = host.meter, host.replies
-        inport, outport = host.inbox.port, host.outbox.port
-        assert isinstance(inport, ObjectPort)
-        assert isinstance(outport, ObjectPort)
-        self.inport, self.outport = inport, outport
+        self._connect()
         self._names = host.split.state_names
         self._silent = host.split.silent_timeout
         self._done: Callable[[Any], None] | None = None
         self._hand_back: Callable[[dict[str, Any]], None] | None = None
-        self._lent: Callable[[dict[str, Any]], None] | None = None
-        self._turns = 0
         self._reached = False
         self._coroutine: Coroutine[Any, Any, Any] | None = None
         self._frame: FrameType | None = None
@@ -84,6 +79,13 @@ class PythonEngine:
         self._given_up = False
         self._changed: asyncio.Future[None] | None = None
         self._resting: asyncio.Future[None] | None = None
+
+    def _connect(self) -> None:
+        """Work on the host's queues."""
+        inport, outport = self.host.inbox.port, self.host.outbox.port
+        assert isinstance(inport, ObjectPort)
+        assert isinstance(outport, ObjectPort)
+        self.inport, self.outport = inport, outport
 
     # --- the host's side -------------------------------------------------------------------
 
@@ -149,23 +151,6 @@ class PythonEngine:
         self._hand_back, self.usual = done, False
         self.host.inbox.interrupt()
 
-    def lend(self, turns: int, done: Callable[[dict[str, Any]], None]) -> None:
-        """Handle some messages only; before ``resume``.
-
-        Args:
-            turns: how many messages, or time-outs, at least one.
-            done: told the actor's variables after the last of them, unless the actor has been told
-                to end: then it goes on to its end.
-        """
-        self._lent, self._turns = done, turns
-        self.usual = self.usual and turns > 1
-
-    def _turn_over(self) -> None:
-        self._turns -= 1
-        if self._turns <= 0:
-            self._hand_back, self.usual = self._lent, False
-            self.credit = 0  # not by the short way
-
     async def _main(self, driver: Driver) -> None:
         error: BaseException | None = None
         completed = False
@@ -205,8 +190,11 @@ class PythonEngine:
             self.host.ended()
 
     def _fail(self, error: BaseException) -> None:
-        if self._given_up:
-            return
+        if not self._given_up:
+            self.host.failed(self._failure(error))
+
+    def _failure(self, error: BaseException) -> Failure:
+        """What is known of an error that left the actor's function."""
         message = self.message if self.holding else None
         left, not_kept = self._locals_of(error), {}
         if self.holding or self._late_turn:
@@ -217,7 +205,7 @@ class PythonEngine:
             state = snapshot(left, self._names)
         self.holding = False
         known = self.host.split.parts is not None and self._reached
-        self.host.failed(Failure(error, message, state, known, not_kept))
+        return Failure(error, message, state, known, not_kept)
 
     def _locals_of(self, error: BaseException) -> Mapping[str, Any]:
         """The actor's variables where the error left it."""
@@ -249,7 +237,7 @@ class PythonEngine:
     def unpause(self) -> None:
         """Go on."""
         self.paused = False
-        self.usual = self._exit == _STAY and self._hand_back is None and self._turns != 1
+        self.usual = self._exit == _STAY and self._hand_back is None
         if self._driver is not None:
             self._driver.thaw()
         self._notify()
@@ -346,17 +334,24 @@ class PythonEngine:
         if self.rationed:
             self._room, self.rationed = None, self.forced
         meter.interpreted += 1
-        if self._turns:
-            self._turn_over()
         if self.replies.pending:
             self.replies.handled(self.ordinal)
         if self.ordinal >= port.sample_at:
-            if port.sample_time:
-                meter.latencies.add(perf_counter() - port.sample_time)
-            port.sample_at = next_sample(max(port.sample_at, port.head - 1))
-            port.sample_time = 0.0
+            self._sampled()
         if perf_counter() >= self.until:
             self.credit = 0  # let others run before the next message
+
+    def _sampled(self) -> None:
+        """The message that is being timed has been handled."""
+        port = self.inport
+        if port.sample_time:
+            self.host.meter.latencies.add(perf_counter() - port.sample_time)
+        port.sample_at = next_sample(max(port.sample_at, port.head - 1))
+        port.sample_time = 0.0
+
+    def _next(self) -> Any:
+        """The next message, or ``EMPTY``."""
+        return self.host.inbox.get_nowait()
 
     def _locals(self) -> Mapping[str, Any]:
         frame = self._frame
@@ -378,8 +373,6 @@ class PythonEngine:
     async def receive(self, timeout: float | None) -> Any:
         """``ctx.receive`` whenever it cannot simply take a message."""
         self._reached = True
-        if self._late_turn and self._turns:
-            self._turn_over()
         overdue, self._overdue, self._late_turn = self._overdue, False, False
         if self.holding:
             try:
@@ -403,7 +396,7 @@ class PythonEngine:
                 await self.wait_active()
                 continue
             try:
-                message = self.host.inbox.get_nowait()
+                message = self._next()
                 if message is not EMPTY:
                     self.take(message)
                     return message

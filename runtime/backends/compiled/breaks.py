@@ -1,0 +1,300 @@
+"""Breaks: compiled code has stopped before a message, and the interpreter handles this one.
+
+Input: the report of a burst that was rolled back: an exception, a statement that cannot be
+compiled, a value without a compiled form.  Output: the message handled by the coroutine
+(``turn_engine``) from the same state, and compiled code going on with the next.
+
+As long as a variable has a value without a compiled form, the interpreter goes on.  While it runs,
+``run_flags`` has ``INTERPRETING``, so no burst runs; the memory and the rings stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+from pydotcompute.backends.base import Failure, Host, Replay
+from pydotcompute.backends.compiled import actor_words as words
+from pydotcompute.backends.compiled.break_balance import BreakBalance
+from pydotcompute.backends.compiled.lifecycle import NOW, PAUSED, CompiledLife, packed
+from pydotcompute.backends.compiled.turn_engine import TurnEngine
+from pydotcompute.compiler.ops.error_codes import BY_NAME
+from pydotcompute.compiler.types.identity import LostIdentityError
+from pydotcompute.messages.header import has_header
+from pydotcompute.messages.slots import UnrepresentableMessage
+from pydotcompute.queues.backpressure import BackpressureStrategy
+from pydotcompute.queues.channel import ROOM
+from pydotcompute.queues.port import EMPTY, ObjectPort
+from pydotcompute.queues.port_words import CLAIMED, HEAD, TAIL
+
+INTERPRETING = 32
+"""A bit of ``run_flags``: the interpreter has the actor, and gives it back."""
+QUEUE_FULL = BY_NAME["PDC_QUEUE_FULL"].code
+RARELY = 8
+"""After so many messages in a row whose state had no compiled form, that is tried more rarely."""
+
+
+class CompiledBreaks(CompiledLife):
+    """A compiled actor whose messages may be interpreted.
+
+    Args:
+        host: the actor.
+    """
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._turn_engine: TurnEngine | None = None
+        self._balance = BreakBalance()
+        self._unfit = self._untried = 0
+        self._turn_busy = self._broke_at = 0.0
+        self._room_awaited: Any = None
+
+    # --- what the running of bursts provides -----------------------------------------------
+
+    def _turn(self) -> None:
+        """Run a burst, if nothing keeps it from that."""
+        raise self._abstract()
+
+    def sampled(self) -> None:
+        """The message that is being timed has been handled."""
+        raise self._abstract()
+
+    def _reload(self) -> None:
+        """The interpreter has changed the state and the rings' counters."""
+
+    # --- there -----------------------------------------------------------------------------
+
+    def _break(self) -> None:
+        """The interpreter handles the next message; an exception is raised there again."""
+        self._broke_at = perf_counter()
+        block, inport = self.block, self.inport
+        code = block.i4[words.CODE]
+        if (where := block.program.broke(code, block.i4[words.LINE])) is not None:
+            self.host.broke(where)
+        replay = Replay(
+            bool(block.u4[words.EVENT]),
+            block.i4[words.STAGED] if code == QUEUE_FULL else None,
+        )
+        block.u4[words.EVENT] = 0
+        block.output.publish()
+        state = self.host_variables | block.values()
+        self.run_flags |= INTERPRETING
+        inport.wake, inport.wake_suppressed = self.host.inbox.notify, 1
+        if self._turn_engine is None:
+            self._turn_engine = TurnEngine(self.host, self)
+        self._inner = turns = self._turn_engine
+        self._unfit = self._untried = 0
+        turns.begin(
+            state, replay, paused=bool(self.run_flags & PAUSED), exit_=self._exit,
+            flushed=self._flushed,
+        )  # fmt: skip
+
+    def stand_ins(self) -> tuple[ObjectPort, ObjectPort]:
+        """As of ``turn_engine.Owner``."""
+        return self.host.object_ports()
+
+    def take_message(self, port: ObjectPort) -> Any:
+        """As of ``turn_engine.Owner``."""
+        ring, block = self.inport, self.block
+        tail = ring.consumed()
+        first = max(tail, ring.head - ring.bound) if ring.drop_oldest else tail
+        if first == ring.head:
+            if not (self.host.inbox.putters and self.host.inbox.admit()):
+                return EMPTY
+            ring = self.inport
+        (message,) = ring.read(first, 1)
+        block.q8[words.SKIPPED] += first - tail
+        ring.words[TAIL] = ring.words[CLAIMED] = ring.cached_remote_cursor = first + 1
+        port.tail, port.sample_at = first + 1, ring.sample_at
+        if self.host.inbox.putters:
+            self.host.inbox.admit()
+        return message
+
+    async def wait_for_room(self) -> None:
+        """As of ``turn_engine.Owner``."""
+        outbox, turns = self.host.outbox, self._turn_engine
+        assert turns is not None
+        while turns.on_rings and not turns.forced and not self._has_room():
+            if outbox.policy is BackpressureStrategy.REJECT:
+                raise outbox.full()
+            self._room_awaited = self.host.loop.create_future()
+            outbox.set_gate(get=ROOM)
+            outbox.on_room = self.stop_waiting_for_room
+            await turns.rest(self._room_awaited)
+
+    def _has_room(self) -> bool:
+        out = self.outport
+        return out.drop_oldest or out.depth() < out.bound
+
+    def stop_waiting_for_room(self) -> None:
+        """There is room, or none is needed any more."""
+        awaited, self._room_awaited = self._room_awaited, None
+        if awaited is not None:
+            self.host.outbox.on_room = None
+            self.host.outbox.clear_gate(get=ROOM)
+            if not awaited.done():
+                awaited.set_result(None)
+
+    def put_output(self, message: Any, ordinal: int) -> None:
+        """As of ``turn_engine.Owner``."""
+        out, block = self.outport, self.block
+        if self.host.routes is not None:  # then the ring is no queue
+            out.put_last(message)
+            return
+        ring, written = block.output.ring, block.output.written()
+        if written - ring.port[TAIL] > ring.mask and block.grow_output():
+            out.remap()
+        try:
+            if has_header(message):
+                raise UnrepresentableMessage
+            out.slots.pack(out.buffer, (written & ring.mask) * out.size, message)
+        except UnrepresentableMessage:  # it has a header, or is of a subclass
+            waiting = [*out.take_all(), message]
+            out.overflow.extend(waiting)
+            out.overflowed()
+        else:
+            ring.sources[written & ring.mask] = ordinal
+            block.q8[words.PRODUCED] = ring.port[HEAD] = written + 1
+        if out.drop_oldest:
+            self._drop_outputs()
+        out.note_peak()
+        if self.host.outbox.getters:
+            self.host.outbox.wake_getters()
+
+    def _drop_outputs(self) -> None:
+        out = self.outport
+        while out.overflow and out.depth() > out.bound:
+            out.overflow.popleft()
+            out.dropped += 1
+        out.skip()
+
+    # --- and back --------------------------------------------------------------------------
+
+    def goes_on(self, variables: Mapping[str, Any]) -> bool:
+        """As of ``turn_engine.Owner``."""
+        program, breaking, waited = self.block.program, *self._spent()
+        if not program.is_current():
+            self._stay("a global that it was compiled with has changed")
+            return True
+        if self._balance.moved:
+            if self._balance.stays():
+                return True
+            self.host.moved(None)
+        self._untried += 1
+        if self._unfit > RARELY and self._untried < self._unfit // RARELY:
+            return True
+        self._untried = 0
+        if not self._fits(dict(variables)):
+            self._unfit += 1
+            return True
+        self.host_variables = {
+            name: variables[name] for name in program.host_variables if name in variables
+        }
+        return not self._unfit and self._is_dear(breaking, waited)
+
+    def _spent(self) -> tuple[float, float]:
+        """Seconds for which the interpreter has had the actor since this was last asked, and for
+        which the actor has waited meanwhile, which do not count."""
+        turns, now = self._turn_engine, perf_counter()
+        assert turns is not None
+        waited = turns.take_waited()
+        breaking, self._broke_at = now - self._broke_at - waited, now
+        self._turn_busy += breaking
+        self.host.meter.busy += breaking
+        return breaking, waited
+
+    def _fits(self, variables: dict[str, Any]) -> bool:
+        """Put the variables into the record; False if one has no place there."""
+        try:
+            return packed(self.block.program, variables, self.block)
+        except LostIdentityError:
+            return False
+
+    def _is_dear(self, breaking: float, waited: float) -> bool:
+        """A break is over: whether the interpreter had better run the actor from now on."""
+        turns = self._turn_engine
+        assert turns is not None
+        if not self._balance.broke(breaking, turns.handled - turns.began - waited):
+            return False
+        self._count()
+        meter = self.host.meter
+        busy, handled = meter.busy - self._turn_busy, meter.processed - meter.interpreted
+        reason = self._balance.decide(busy, handled)
+        if reason is not None:
+            self.host.moved(reason)
+        return reason is not None
+
+    def turn_over(self, ended: bool) -> None:
+        """As of ``turn_engine.Owner``."""
+        turns, self._inner = self._turn_engine, None
+        assert turns is not None
+        if ended:
+            self._depart()
+            self.host.use_objects()
+            self.block = None
+            self.host.ended()
+            return
+        self.run_flags &= ~INTERPRETING
+        if turns.flushed:
+            self._flushed = True
+            self.block.u4[words.TERMINATING] = 1
+        self.inport.wake = self.wake
+        self._taken = self.inport.words[TAIL]
+        self._reload()
+        if self._exit == NOW:
+            self._finish()
+        else:
+            self._turn()
+
+    def turn_failed(self, failure: Failure, *, exact: bool) -> None:
+        """As of ``turn_engine.Owner``."""
+        self._inner = None
+        if exact:
+            failure.state, failure.state_after = self.block.values(), self.host_variables
+        self._depart()
+        self.host.use_objects()
+        self.block = None
+        if self._balance.moved:
+            self.host.moved(None)
+        self.host.failed(failure)
+
+    def _stay(self, reason: str) -> None:
+        """The interpreter that handles a message keeps the actor."""
+        turns, self._inner = self._turn_engine, None
+        assert turns is not None
+        self._depart()
+        self.host.keep(turns, reason)
+        self.block = None
+        turns.stay()
+        self.stop_waiting_for_room()
+
+    # --- while it interprets ---------------------------------------------------------------
+
+    @property
+    def _lends(self) -> bool:
+        """Whether the interpreter has the actor, and gives it back."""
+        return self._inner is not None and self._inner is self._turn_engine
+
+    async def surrender(self, reason: str) -> None:
+        """Let the interpreter take over."""
+        if self._lends:
+            self._stay(reason)
+        else:
+            await super().surrender(reason)
+
+    def hurry(self) -> None:
+        """End now, except for the message in hand."""
+        super().hurry()
+        self.stop_waiting_for_room()
+
+    def abandon(self, error: Exception) -> Failure:
+        """The engine has failed: run nothing any more."""
+        if not self._lends or self._inner is None:
+            return super().abandon(error)
+        inner, self._inner = self._inner, None
+        message = inner.abandon(error).message
+        failure = super().abandon(error)
+        failure.message, failure.state_after = message, self.host_variables
+        failure.state_known = failure.state_known and not self._unfit
+        return failure
