@@ -282,7 +282,7 @@ class Actor:
             )
         if plan.fell_back:
             self._tell(plan.reason or "")
-        if plan.program is not None:
+        if plan.program is not None and plan.lowering is not None:
             breaks = plan.lowering.breaks
             tell_breaks(self.kernel_id, breaks, self.options.fallback, self.spec.function)
         if plan.program is not None and plan.device is not None:

@@ -60,10 +60,9 @@ def test_intermediate_values_of_any_size(way: str) -> None:
                 expected.append(total)
             assert got == expected
             stats = kernel.statistics()
-            assert kernel.backend == "python"
-            assert stats.fallbacks == (0 if way == "python" else 1)
+            assert (kernel.backend, stats.fallbacks) == (way, 0)
+            assert way == "python" or 0 < stats.interpreted <= len(values)
             assert stats.processed == len(values)
-            assert kernel.reason
 
     go(probe)
 

@@ -49,6 +49,7 @@ class CompiledBreaks(CompiledLife):
         self._unfit = self._untried = 0
         self._turn_busy = self._broke_at = 0.0
         self._room_awaited: Any = None
+        self._reported = (0, 0)
 
     # --- what the running of bursts provides -----------------------------------------------
 
@@ -69,8 +70,8 @@ class CompiledBreaks(CompiledLife):
         """The interpreter handles the next message; an exception is raised there again."""
         self._broke_at = perf_counter()
         block, inport = self.block, self.inport
-        code = block.i4[words.CODE]
-        if (where := block.program.broke(code, block.i4[words.LINE])) is not None:
+        self._reported = code, line = block.i4[words.CODE], block.i4[words.LINE]
+        if (where := block.program.broke(code, line)) is not None:
             self.host.broke(where)
         replay = Replay(
             bool(block.u4[words.EVENT]),
@@ -89,6 +90,12 @@ class CompiledBreaks(CompiledLife):
             state, replay, paused=bool(self.run_flags & PAUSED), exit_=self._exit,
             flushed=self._flushed,
         )  # fmt: skip
+
+    def last_break(self) -> str:
+        """Why compiled code last stopped before a message, in words; there must have been one."""
+        program = self.host.plan.program
+        assert program is not None
+        return program.why(*self._reported)
 
     def stand_ins(self) -> tuple[ObjectPort, ObjectPort]:
         """As of ``turn_engine.Owner``."""
@@ -222,7 +229,7 @@ class CompiledBreaks(CompiledLife):
         busy, handled = meter.busy - self._turn_busy, meter.processed - meter.interpreted
         reason = self._balance.decide(busy, handled)
         if reason is not None:
-            self.host.moved(reason)
+            self.host.moved(f"{reason} (the last one: {self.last_break()})")
         return reason is not None
 
     def turn_over(self, ended: bool) -> None:

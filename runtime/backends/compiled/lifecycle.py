@@ -187,45 +187,32 @@ class CompiledLife(EngineStorage):
         self.host.recompile_later(state)
 
     def _adopt(self, state: dict[str, Any]) -> None:
-        """Begin as compiled code, or let the interpreter run the actor."""
-        try:
-            if not self._take_up(state):
-                self._recompile(state)
-        except LostIdentityError as error:
-            self.host.hand_over(state, str(error))
-        except UnrepresentableMessage:
-            self.host.hand_over(state, "a queued message has no compiled form")
-        except Exception as error:  # ours, or the device's: the actor has lost nothing
-            self._could_not_begin(state, error)
-
-    def _could_not_begin(self, state: dict[str, Any], error: Exception) -> None:
-        log.exception("kernel %r could not begin as compiled code", self.host.kernel_id)
-        reason = f"it could not begin ({type(error).__name__}: {error}); please report this"
-        self.host.hand_over(state, reason)
-
-    def _take_up(self, state: dict[str, Any]) -> bool:
-        """Put variables and queued messages into memory, and begin to run bursts.
-
-        Returns:
-            False, and nothing has happened, if a variable has a value of another type than was
-            compiled for.
-
-        Raises:
-            LostIdentityError: two variables share what they hold, in a way that a record misses.
-            UnrepresentableMessage: a queued message has no record.
-        """
+        """Put variables and queued messages into memory, and begin to run bursts."""
         program = self.host.plan.program
         assert program is not None
-        block = self._new_block(program)
-        if not packed(program, state, block):
-            return False
-        ring, out = take_over(self.host, block, self.consumer)
-        self._settled = (0, 0, 0, 0)  # the counters of the new block
+        try:
+            block = self._new_block(program)
+            fits = packed(program, state, block)
+            if fits:
+                ring, out = take_over(self.host, block, self.consumer)
+        except LostIdentityError as error:
+            self.host.hand_over(state, str(error))
+            return
+        except UnrepresentableMessage:
+            self.host.hand_over(state, "a queued message has no compiled form")
+            return
+        except Exception as error:  # ours, or the device's: the actor has lost nothing
+            log.exception("kernel %r could not begin as compiled code", self.host.kernel_id)
+            reason = f"it could not begin ({type(error).__name__}: {error}); please report this"
+            self.host.hand_over(state, reason)
+            return
+        if not fits:
+            self._recompile(state)
+            return
         kept = program.host_variables
         self.host_variables = {name: state[name] for name in kept if name in state}
         self._begin(block, ring, out)
         self.known_state = None  # from now on the block has it
-        return True
 
     # --- what compiled code cannot do ------------------------------------------------------
 

@@ -123,13 +123,10 @@ def test_deoptimising_goes_on_with_the_same_message(kit: Any, run: Any, backend:
                     await kernel.send(Task(DEOPTIMISE if n == 4 else SEND, n))
                 got = [(await kernel.receive()).total for _ in range(9)]
             assert got == [0, 1, 3, 6, 15, 21, 28, 36, 45]
-            assert kernel.backend == "python"
-            assert kernel.reason == "report 1000 in line 2"
-            assert kernel.statistics().fallbacks == 1
-            assert kernel.statistics().processed == 10
-            assert [str(w.message) for w in caught] == [
-                "kernel 'kit' runs on the python backend: report 1000 in line 2"
-            ]
+            assert (kernel.backend, kernel.reason) == (backend, None)
+            figures = kernel.statistics()
+            assert (figures.fallbacks, figures.processed, figures.interpreted) == (0, 10, 1)
+            assert caught == []
             await kernel.terminate()
             assert ended == [45]
 
