@@ -28,7 +28,7 @@ from pydotcompute.compiler.frontend.source import FunctionSource, read_source
 from pydotcompute.compiler.frontend.unsupported import scan
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.actor import build_kernel
-from pydotcompute.compiler.irbuild.core.breaks import ends_a_message
+from pydotcompute.compiler.irbuild.core.breaks import certain_problem, ends_a_message
 from pydotcompute.compiler.irbuild.core.unit import FIRST_USER_CODE
 from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.ops.error_codes import TABLE, describe
@@ -86,7 +86,8 @@ def shape_of(
 
     Args:
         function: the coroutine function.
-        scanned: syntax in the loop that never lowers is an error; else only in its condition.
+        scanned: syntax in the loop that never lowers is an error; else only where each turn comes
+            to it.
 
     Raises:
         DiagnosticError: there is no such loop, or syntax in it that never lowers.
@@ -94,6 +95,8 @@ def shape_of(
     source = read_source(function)
     shape = find_shape(source)
     problems = scan((shape.loop.test, *(shape.loop.body if scanned else ())), source)
+    if not problems and (found := certain_problem(source, shape.loop.body)) is not None:
+        problems = [found]
     if problems:
         raise DiagnosticError(*problems)
     return source, shape

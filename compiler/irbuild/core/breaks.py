@@ -17,9 +17,10 @@ from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, Location
 from pydotcompute.compiler.frontend.source import FunctionSource
 from pydotcompute.compiler.frontend.unsupported import scan
 from pydotcompute.compiler.ir import nodes as ir
-from pydotcompute.compiler.ir.control_flow import blocks
+from pydotcompute.compiler.ir.control_flow import blocks, ends
 from pydotcompute.compiler.ops.error_codes import raise_
 from pydotcompute.compiler.types.message_schema import is_message
+from pydotcompute.compiler.types.types import NEVER
 
 _BREAK = raise_("PDC_DEOPT_BREAK")
 
@@ -66,6 +67,16 @@ def _inside(node: ast.stmt) -> Iterator[ast.stmt]:
             yield from getattr(part, name, ())
 
 
+def certain_problem(source: FunctionSource, body: list[ast.stmt]) -> Diagnostic | None:
+    """The first syntax that never lowers, if each turn comes to it."""
+    for node in body:
+        if (problem := own_problem(source, node)) is not None:
+            return problem
+        if any(isinstance(part, (ast.Continue, ast.Break, ast.Return)) for part in ast.walk(node)):
+            break
+    return None
+
+
 def may_change(value: Any) -> bool:
     """Whether an interpreted message may change what is inside a Python object."""
     if isinstance(value, tuple):
@@ -88,10 +99,20 @@ def _ends(block: ir.Block, received: bool) -> tuple[bool, bool]:
         if received and isinstance(node, (ir.EndTurn, ir.Leave, ir.Return)):
             return True, True
         found = [_ends(inner, received) for inner in blocks(node)]
-        if any(ends for ends, _ in found):
+        if any(ended for ended, _ in found):
             return True, True
         received = received or any(had for _, had in found)
+        if ends(node) or _raises(node):
+            break
     return False, received
+
+
+def _raises(node: ir.Node) -> bool:
+    """Whether a value that a statement or an expression needs is never computed."""
+    needed = [part for part in ir.children(node) if isinstance(part, ir.Expr)]
+    if isinstance(node, (ir.And, ir.Or, ir.Cond)):
+        needed = needed[:1]
+    return any(part.type == NEVER or _raises(part) for part in needed)
 
 
 def breaks_in(
