@@ -90,6 +90,10 @@ class KernelSource:
                                    "dict or searches for them; begin with `math.nan`, or `None`")
         self.state.pack(values, np.frombuffer(record, self.state.dtype, 1))
 
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether ``unpack_state`` would give these very values after ``pack_state``."""
+        return self.state.holds(values)
+
     def unpack_state(self, record: memoryview) -> dict[str, Any]:
         """The state in a record's bytes; names that are not bound are left out."""
         return self.state.unpack(np.frombuffer(record, self.state.dtype, 1))

@@ -27,6 +27,7 @@ from pydotcompute.compiler.types.types import (
     BOOL,
     CONTAINERS,
     FLOAT,
+    INT,
     NEVER,
     NONE,
     STR,
@@ -51,6 +52,8 @@ _PLAIN: dict[type, Type] = {
     bool: BOOL, float: FLOAT, str: STR, type(None): NONE,
 }  # fmt: skip
 
+_EXACT = frozenset({BOOL, INT, FLOAT, STR, NONE})
+"""Types without parts."""
 
 _ADDED_TO = (r"\b(\w+)\s*(?:\[[^=]*\]\s*(?:[-+*/%&|^@]|//|\*\*|<<|>>)?=(?!=)|\+=|"
              r"\.(?:append|extend|insert|setdefault|update)\b)")  # fmt: skip
@@ -210,6 +213,14 @@ class StateLayout:
         view = record.reshape(()) if isinstance(record, np.ndarray) else record
         for name, type_ in self.variables:
             store(view, name, type_, values.get(name, MISSING))
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether ``unpack`` would give these very values after ``pack``: each is of its type,
+        exactly, which after a message that the interpreter has handled is not known."""
+        own = [(values.get(name, MISSING), type_) for name, type_ in self.variables]
+        return all(is_of(value, type_) for value, type_ in own) and not converted_fields(
+            [value for value, type_ in own if type_ not in _EXACT]
+        )
 
     def unpack(self, record: np.void | np.ndarray[Any, Any]) -> dict[str, Any]:
         """The Python values in a record; names that are not bound are left out."""

@@ -50,6 +50,8 @@ class NativeProgram:
         journal_size: bytes in which a turn notes what it changes in containers.
         lanes: what it has of a device.
         host_variables: variables that compiled code does not hold.
+        holds: ``(state)``: whether ``unpack_state`` would give these very values back, each of its
+            variable's type.
     """
 
     library: Path
@@ -74,6 +76,7 @@ class NativeProgram:
     resolve: Callable[[memoryview, Any], None] | None = None
     lanes: Lanes = IN_ORDER
     host_variables: tuple[str, ...] = ()
+    holds: Callable[[Mapping[str, Any]], bool] = lambda state: True
 
 
 def program_of(lowering: Any, split: SplitActor, device: Device | None = None) -> NativeProgram:
@@ -109,4 +112,11 @@ def program_of(lowering: Any, split: SplitActor, device: Device | None = None) -
         journal_size=kernel.state.journal_size, headers=kernel.ir.headers,
         resolve=kernel.resolve if kernel.makes_texts else None,
         lanes=kernel.lanes,
+        host_variables=_not_held(split, kernel), holds=kernel.holds,
     )  # fmt: skip
+
+
+def _not_held(split: SplitActor, kernel: Any) -> tuple[str, ...]:
+    """Variables that live from message to message, and only interpreted messages use."""
+    held = {name for name, _ in kernel.state.variables}
+    return tuple(name for name in split.state_names if name not in held)

@@ -213,8 +213,9 @@ class CompiledBreaks(CompiledLife):
 
     def _fits(self, variables: dict[str, Any]) -> bool:
         """Put the variables into the record; False if one has no place there."""
+        program = self.block.program
         try:
-            return packed(self.block.program, variables, self.block)
+            return program.holds(variables) and packed(program, variables, self.block)
         except LostIdentityError:
             return False
 
