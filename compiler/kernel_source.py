@@ -83,12 +83,12 @@ class KernelSource:
 
     def pack_state(self, values: Mapping[str, Any], record: memoryview) -> None:
         """Writes the state into its record's bytes; raises if a value has no place there."""
-        if why := self.shared(values):
+        if self.state.parted and (why := self.shared(values)):
             raise LostIdentityError(why)
         if self._asks_for_identity and holds_other_nan(list(values.values())):
             raise LostIdentityError("its state begins with a NaN, and it uses floats as keys of a "
                                    "dict or searches for them; begin with `math.nan`, or `None`")
-        self.state.pack(values, np.frombuffer(record, self.state.dtype, 1))
+        self.state.pack(values, record)
 
     def holds(self, values: Mapping[str, Any]) -> bool:
         """Whether ``unpack_state`` would give these very values after ``pack_state``."""
@@ -96,7 +96,7 @@ class KernelSource:
 
     def unpack_state(self, record: memoryview) -> dict[str, Any]:
         """The state in a record's bytes; names that are not bound are left out."""
-        return self.state.unpack(np.frombuffer(record, self.state.dtype, 1))
+        return self.state.unpack(record)
 
     @property
     def prints(self) -> tuple[Site, ...]:

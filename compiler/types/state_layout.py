@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from pydotcompute.compiler.types.atoms import BY_CLASS
 from pydotcompute.compiler.types.int_ranges import int_type
 from pydotcompute.compiler.types.limits import DICT_CAPACITY, STATE_LIST_CAPACITY, is_key
 from pydotcompute.compiler.types.missing import MISSING
+from pydotcompute.compiler.types.shared_nan import shared_nan
 from pydotcompute.compiler.types.storage import is_of, load, storage, store
 from pydotcompute.compiler.types.types import (
     BOOL,
@@ -52,8 +54,10 @@ _PLAIN: dict[type, Type] = {
     bool: BOOL, float: FLOAT, str: STR, type(None): NONE,
 }  # fmt: skip
 
-_EXACT = frozenset({BOOL, INT, FLOAT, STR, NONE})
-"""Types without parts."""
+_FORMATS: dict[Type, tuple[Struct, type]] = {
+    INT: (Struct("<q"), int), FLOAT: (Struct("<d"), float), BOOL: (Struct("?"), bool),
+}  # fmt: skip
+"""Types whose values ``struct`` reads and writes, and their classes."""
 
 _ADDED_TO = (r"\b(\w+)\s*(?:\[[^=]*\]\s*(?:[-+*/%&|^@]|//|\*\*|<<|>>)?=(?!=)|\+=|"
              r"\.(?:append|extend|insert|setdefault|update)\b)")  # fmt: skip
@@ -204,26 +208,55 @@ class StateLayout:
         room = t.capacity if isinstance(t, ListType) else DICT_CAPACITY
         return f"{name!r} has more than the {room:,} entries that compiled code has room for"
 
-    def pack(self, values: Mapping[str, Any], record: np.void | np.ndarray[Any, Any]) -> None:
-        """Writes Python values into a record (a 0-d or 1-element array of ``dtype``).
-
-        Raises:
-            TypeError: a value is not of its variable's type.
-        """
-        view = record.reshape(()) if isinstance(record, np.ndarray) else record
-        for name, type_ in self.variables:
-            store(view, name, type_, values.get(name, MISSING))
-
     def holds(self, values: Mapping[str, Any]) -> bool:
-        """Whether ``unpack`` would give these very values after ``pack``: each is of its type,
-        exactly, which after a message that the interpreter has handled is not known."""
-        own = [(values.get(name, MISSING), type_) for name, type_ in self.variables]
+        """Whether ``unpack`` would give these very values after ``pack``: each is of
+        its type, exactly, which after a message that the interpreter has handled is not known."""
+        for name, _, _, cls in self._plain:
+            if type(values.get(name, MISSING)) is not cls:
+                return False
+        if not self.parted:
+            return True
+        own = [(values.get(name, MISSING), type_) for name, type_ in self.parted]
         return all(is_of(value, type_) for value, type_ in own) and not converted_fields(
-            [value for value, type_ in own if type_ not in _EXACT]
+            [value for value, _ in own]
         )
 
-    def unpack(self, record: np.void | np.ndarray[Any, Any]) -> dict[str, Any]:
-        """The Python values in a record; names that are not bound are left out."""
-        view = record.reshape(()) if isinstance(record, np.ndarray) else record
-        values = {name: load(view[name], type_) for name, type_ in self.variables}
-        return {name: value for name, value in values.items() if value is not MISSING}
+    @cached_property
+    def _plain(self) -> tuple[tuple[str, Struct, int, type], ...]:
+        """Variables that ``struct`` reads and writes: name, format, offset, class."""
+        fields: Mapping[str, Any] = self.dtype.fields or {}
+        found = ((name, int(fields[name][1]), *_FORMATS[type_])
+                 for name, type_ in self.variables if type_ in _FORMATS)  # fmt: skip
+        return tuple((name, form, offset, cls) for name, offset, form, cls in found)
+
+    @cached_property
+    def parted(self) -> tuple[tuple[str, Type], ...]:
+        """The other variables, with their types."""
+        return tuple(each for each in self.variables if each[1] not in _FORMATS)
+
+    def pack(self, values: Mapping[str, Any], record: memoryview) -> None:
+        """Writes Python values into the bytes of a record.
+
+        Raises:
+            TypeError, struct.error: a value is not of its variable's type, or a name not bound.
+        """
+        for name, form, offset, _ in self._plain:
+            form.pack_into(record, offset, values.get(name, MISSING))
+        if self.parted:
+            view = np.frombuffer(record, self.dtype, 1).reshape(())
+            for name, type_ in self.parted:
+                store(view, name, type_, values.get(name, MISSING))
+
+    def unpack(self, record: memoryview) -> dict[str, Any]:
+        """The Python values in the bytes of a record; names that are not bound are left out."""
+        values: dict[str, Any] = {}
+        for name, form, offset, _ in self._plain:
+            (value,) = form.unpack_from(record, offset)
+            values[name] = value if value == value else shared_nan(value)
+        if self.parted:
+            view = np.frombuffer(record, self.dtype, 1).reshape(())
+            for name, type_ in self.parted:
+                value = load(view[name], type_)
+                if value is not MISSING:
+                    values[name] = value
+        return values

@@ -103,26 +103,25 @@ class CompiledBreaks(CompiledLife):
 
     def take_message(self, port: ObjectPort) -> Any:
         """As of ``turn_engine.Owner``."""
-        ring, block = self.inport, self.block
-        tail = ring.consumed()
-        first = max(tail, ring.head - ring.bound) if ring.drop_oldest else tail
-        if first == ring.head:
-            if not (self.host.inbox.putters and self.host.inbox.admit()):
-                return EMPTY
-            ring = self.inport
-        (message,) = ring.read(first, 1)
-        block.q8[words.SKIPPED] += first - tail
+        ring, inbox = self.inport, self.host.inbox
+        tail = first = ring.words[TAIL]
+        if first == ring.head and not (inbox.putters and inbox.admit()):
+            return EMPTY
+        if ring.drop_oldest and ring.head - first > ring.bound:
+            first = ring.head - ring.bound
+            self.block.q8[words.SKIPPED] += first - tail
+        message = ring.slots.unpack(ring.buffer, (first & ring.mask) * ring.size)
         ring.words[TAIL] = ring.words[CLAIMED] = ring.cached_remote_cursor = first + 1
         port.tail, port.sample_at = first + 1, ring.sample_at
-        if self.host.inbox.putters:
-            self.host.inbox.admit()
+        if inbox.putters:
+            inbox.admit()
         return message
 
     async def wait_for_room(self) -> None:
         """As of ``turn_engine.Owner``."""
         outbox, turns = self.host.outbox, self._turn_engine
         assert turns is not None
-        while turns.on_rings and not turns.forced and not self._has_room():
+        while turns.on_rings and not turns.forced and not self.has_room():
             if outbox.policy is BackpressureStrategy.REJECT:
                 raise outbox.full()
             self._room_awaited = self.host.loop.create_future()
@@ -130,7 +129,8 @@ class CompiledBreaks(CompiledLife):
             outbox.on_room = self.stop_waiting_for_room
             await turns.rest(self._room_awaited)
 
-    def _has_room(self) -> bool:
+    def has_room(self) -> bool:
+        """As of ``turn_engine.Owner``."""
         out = self.outport
         return out.drop_oldest or out.depth() < out.bound
 
@@ -149,13 +149,14 @@ class CompiledBreaks(CompiledLife):
         if self.host.routes is not None:  # then the ring is no queue
             out.put_last(message)
             return
-        ring, written = block.output.ring, block.output.written()
+        ring, written, slots = block.output.ring, block.output.written(), out.slots
         if written - ring.port[TAIL] > ring.mask and block.grow_output():
             out.remap()
         try:
             if has_header(message):
                 raise UnrepresentableMessage
-            out.slots.pack(out.buffer, (written & ring.mask) * out.size, message)
+            pack = slots.pack_into if type(message) is slots.cls else slots.pack
+            pack(out.buffer, (written & ring.mask) * out.size, message)
         except UnrepresentableMessage:  # it has a header, or is of a subclass
             waiting = [*out.take_all(), message]
             out.overflow.extend(waiting)
@@ -192,12 +193,13 @@ class CompiledBreaks(CompiledLife):
         if self._unfit > RARELY and self._untried < self._unfit // RARELY:
             return True
         self._untried = 0
-        if not self._fits(dict(variables)):
+        if not self._fits(variables):
             self._unfit += 1
             return True
-        self.host_variables = {
-            name: variables[name] for name in program.host_variables if name in variables
-        }
+        if program.host_variables:
+            self.host_variables = {
+                name: variables[name] for name in program.host_variables if name in variables
+            }
         return not self._unfit and self._is_dear(breaking, waited)
 
     def _spent(self) -> tuple[float, float]:
@@ -211,7 +213,7 @@ class CompiledBreaks(CompiledLife):
         self.host.meter.busy += breaking
         return breaking, waited
 
-    def _fits(self, variables: dict[str, Any]) -> bool:
+    def _fits(self, variables: Mapping[str, Any]) -> bool:
         """Put the variables into the record; False if one has no place there."""
         program = self.block.program
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from pydotcompute.accel.storage import EngineStorage
@@ -40,7 +41,7 @@ abandoned: list[Block] = []
 """Memory of actors that did not stop: a thread may still be writing to it."""
 
 
-def packed(program: NativeProgram, state: dict[str, Any], block: Block) -> bool:
+def packed(program: NativeProgram, state: Mapping[str, Any], block: Block) -> bool:
     """Put variables into their record; False for a value of another type than was foreseen."""
     try:
         sweep = -1

@@ -41,6 +41,10 @@ class Owner(Protocol):
         """The message that is being timed has been handled."""
         ...
 
+    def has_room(self) -> bool:
+        """Whether there is room for an output."""
+        ...
+
     async def wait_for_room(self) -> None:
         """Return when there is room for an output; the policy of the queue has its say.
 
@@ -205,7 +209,7 @@ class TurnEngine(PythonEngine):
             self._take_room()
         if routes is not None and await self._send_along(routes, message, accepted):
             return
-        if room is None and not self.forced:
+        if room is None and not self.forced and not self._owner.has_room():
             await self._owner.wait_for_room()
         if self.on_rings:
             self._owner.put_output(accepted, self.ordinal)
