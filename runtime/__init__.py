@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pydotcompute.kernels.kernel import RingKernel
     from pydotcompute.kernels.lifecycle import Termination
     from pydotcompute.kernels.runtime import RingKernelRuntime
+    from pydotcompute.messages.union_batch import UnionBatch
     from pydotcompute.support.metrics import Statistics
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "Statistics",
     "Termination",
     "TopologyError",
+    "UnionBatch",
     "message",
     "ring_kernel",
 ]
@@ -85,6 +87,7 @@ _LATER = {
     "RingKernelRuntime": "pydotcompute.kernels.runtime",
     "Statistics": "pydotcompute.support.metrics",
     "Termination": "pydotcompute.kernels.lifecycle",
+    "UnionBatch": "pydotcompute.messages.union_batch",
 }
 """Public names by the module that is imported when they are first used."""
 

@@ -363,8 +363,8 @@ class RingKernel(KernelStorage):
         """Put a whole batch into the input queue; one larger than the queue is fed through it.
 
         Args:
-            batch: a sequence of messages, or an array of the input type's dtype, which must not
-                be changed before the call is over.
+            batch: a sequence of messages, an array of the input type's dtype, or a
+                ``UnionBatch``; arrays must not be changed before the call is over.
             timeout: seconds for all of it; ``None`` waits for ever.
 
         Returns:
@@ -400,8 +400,7 @@ class RingKernel(KernelStorage):
             timeout: seconds to wait; ``None`` waits for ever.
 
         Returns:
-            An array of the output type's dtype; where several types are sent, of the first one's,
-            as far as it goes.
+            An array of the output type's dtype; where several types are sent, a ``UnionBatch``.
 
         Raises:
             As ``receive``.
@@ -418,7 +417,7 @@ class RingKernel(KernelStorage):
         """The caller of ``receive`` has gone: its message is received first again."""
         self._outbox.put_back([message])
 
-    def _undo_receive_many(self, batch: np.ndarray[Any, Any]) -> None:
+    def _undo_receive_many(self, batch: Any) -> None:
         """The same, of what ``receive_many`` returned."""
         self._outbox.put_back(self._outbox.port.messages_in(batch))
 

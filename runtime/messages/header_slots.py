@@ -119,6 +119,7 @@ class HeadedSlots(RecordSlots):
         self._unpack_record = self.unpack
         self.tokens, self._sites = tokens, sites
         self.dtype, self.size, self.cls = dtype, dtype.itemsize, None
+        self._record_at = _PREFIX.size
         self.unpack = self._unpack_headed
 
     def pack(self, buffer: memoryview, offset: int, message: Any) -> None:

@@ -6,6 +6,7 @@ codecs, so a message is refused by every backend alike, with the same words.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from pydotcompute.errors import MessageTypeError, SchemaError, describe
 from pydotcompute.messages.codec import FieldError, codec_of, copier_of, wrap_field_error
 from pydotcompute.messages.field_errors import defined_anew
 from pydotcompute.messages.string_batches import as_string_batch
+from pydotcompute.messages.union_batch import UnionBatch
 
 
 class UnrepresentableMessage(Exception):
@@ -98,13 +100,15 @@ class Values:
         """Check a whole batch: all of it, or an error.
 
         Args:
-            batch: an array of a message's dtype, or a sequence of messages.
+            batch: an array of a message's dtype, a ``UnionBatch``, or a sequence of messages.
 
         Returns:
             A checked array, or a list of checked copies.
         """
         if isinstance(batch, np.ndarray):
-            return check_array(self.kernel_id, self.verb, self._known(), batch)
+            return check_array(self.kernel_id, self.verb, self.known(), batch)
+        if isinstance(batch, UnionBatch):
+            batch = _checked(self.kernel_id, batch)
         accepted: list[Any] = []
         try:
             for message in batch:
@@ -120,18 +124,20 @@ class Values:
             return self.messages_in(batch[start:stop])
         return list(batch[start:stop])
 
-    def messages_in(self, batch: np.ndarray[Any, Any]) -> list[Any]:
+    def messages_in(self, batch: Any) -> list[Any]:
         """The messages of a batch that was made of such messages."""
+        if isinstance(batch, UnionBatch):
+            return list(batch)
         if batch.dtype == object:
             return list(batch)
         return list(self._class_of(batch).messages(batch))
 
-    def _known(self) -> tuple[type, ...]:
+    def known(self) -> tuple[type, ...]:
         """The classes whose arrays are understood: without declared ones, those that have come."""
         return self.classes or tuple(cls for cls in self._copiers if is_message(cls))
 
     def _class_of(self, batch: np.ndarray[Any, Any]) -> Any:
-        for cls in self._known():
+        for cls in self.known():
             if _has_dtype(cls, batch.dtype):
                 return cls
         raise wrong_type(self.kernel_id, self.verb, self.classes, batch)
@@ -141,24 +147,49 @@ def _same(message: Any) -> Any:
     return message
 
 
-def take_batch(items: deque[Any], limit: int) -> np.ndarray[Any, Any]:
-    """Take up to ``limit`` messages off ``items``: as long as they are of one class.
+def take_batch(items: deque[Any], limit: int, classes: Sequence[type] = ()) -> Any:
+    """Take up to ``limit`` messages off ``items``.
 
     They are converted first: if that fails, ``items`` still holds all of them.
 
+    Args:
+        items: what is taken from.
+        limit: most messages to take.
+        classes: those that the queue has; of several a ``UnionBatch`` is made.
+
     Returns:
-        An array of the class's dtype; for messages without one, an object array.
+        A ``UnionBatch``; an array of the class's dtype; or, for messages without one, an object
+        array.  The last two end where another class begins.
     """
     cls = type(items[0])
-    if len(items) <= limit and {cls}.issuperset(map(type, items)):
+    if len(classes) > 1 and _has_record(cls):
+        found = itertools.takewhile(lambda each: _has_record(type(each)), items)
+        batch = UnionBatch.from_messages(itertools.islice(found, limit), classes)
+    elif len(items) <= limit and {cls}.issuperset(map(type, items)):
         batch = as_batch(cls, list(items))
         items.clear()
         return batch
-    alike = itertools.takewhile(lambda each: type(each) is cls, items)
-    batch = as_batch(cls, list(itertools.islice(alike, limit)))
+    else:
+        alike = itertools.takewhile(lambda each: type(each) is cls, items)
+        batch = as_batch(cls, list(itertools.islice(alike, limit)))
     for _ in range(len(batch)):
         items.popleft()
     return batch
+
+
+@functools.lru_cache(1024)
+def _has_record(cls: type) -> bool:
+    try:
+        return is_message(cls) and codec_of(cls) is not None
+    except SchemaError:
+        return False
+
+
+def _checked(kernel_id: str, batch: UnionBatch) -> UnionBatch:
+    try:
+        return batch.checked()
+    except FieldError as error:
+        raise wrap_field_error(kernel_id, error) from None
 
 
 def as_batch(cls: Any, messages: list[Any]) -> np.ndarray[Any, Any]:
@@ -207,8 +238,8 @@ class RecordSlots:
     """
 
     __slots__ = (
-        "_declared", "_tags", "_value_at", "classes", "cls", "dtype", "kernel_id", "pack_into",
-        "size", "unpack", "verb",
+        "_declared", "_record_at", "_tags", "_value_at", "classes", "cls", "dtype", "kernel_id",
+        "pack_into", "size", "unpack", "verb",
     )  # fmt: skip
 
     def __init__(
@@ -223,6 +254,7 @@ class RecordSlots:
         self.kernel_id, self.classes, self.verb = kernel_id, tuple(classes), verb
         self.dtype, self.size, self._declared = dtype, dtype.itemsize, declared
         self._tags = {cls: tag for tag, cls in enumerate(self.classes)}
+        self._record_at = 0
         self._value_at = dtype.fields["value"][1] if len(classes) > 1 and dtype.fields else 0
         self.cls = self.classes[0] if len(self.classes) == 1 else None
         self.pack_into: Callable[[Any, int, Any], None] = self.pack
@@ -264,9 +296,16 @@ class RecordSlots:
             raise wrap_field_error(self.kernel_id, error) from None
 
     def accept_batch(self, batch: Any) -> Any:
-        """Check a whole batch: a checked array if all are of one class, else checked copies."""
+        """Check a whole batch: a checked array if all are of one class, a ``UnionBatch`` of a
+        ``UnionBatch``, else checked copies."""
         if isinstance(batch, np.ndarray):
             return check_array(self.kernel_id, self.verb, self.classes, batch)
+        if isinstance(batch, UnionBatch):
+            for cls in batch.classes:
+                if cls not in self._tags and len(batch.of(cls)):
+                    raise self._refuse(batch[int(batch.index(cls)[0])])
+            batch = _checked(self.kernel_id, batch)
+            return batch if self.cls is None else batch.of(self.cls)
         batch = list(batch)
         if self.cls is not None and all(type(message) is self.cls for message in batch):
             try:
@@ -279,6 +318,8 @@ class RecordSlots:
         """A part of an accepted batch as the bytes of slots."""
         if isinstance(batch, np.ndarray) and self.cls is not None:
             return batch[start:stop].view(np.uint8).data
+        if isinstance(batch, UnionBatch) and len(self.classes) > 1 and not self._record_at:
+            return self._tagged(batch[start:stop])
         messages = batch[start:stop]
         if isinstance(batch, np.ndarray):
             messages = self._class_of(batch).messages(messages)
@@ -288,19 +329,44 @@ class RecordSlots:
             self.pack(packed.data, number * self.size, message)
         return packed.data
 
+    def _tagged(self, batch: UnionBatch) -> memoryview:
+        """The rows of each class in the slots that are theirs, behind their tag."""
+        packed = np.zeros(self.size * len(batch), np.uint8)
+        STRINGS.track(packed)
+        table = packed.reshape(len(batch), self.size)
+        for cls in batch.classes:
+            rows, places = np.asarray(batch.of(cls)), batch.index(cls)
+            if len(rows):
+                size, at = rows.dtype.itemsize, self._value_at
+                table[places, at : at + size] = rows.view(np.uint8).reshape(len(rows), size)
+                table[places, :4] = np.frombuffer(self._tags[cls].to_bytes(4, "little"), np.uint8)
+        return packed.data
+
     def _class_of(self, batch: np.ndarray[Any, Any]) -> Any:
         return next(cls for cls in self.classes if _has_dtype(cls, batch.dtype))
 
-    def messages_in(self, batch: np.ndarray[Any, Any]) -> list[Any]:
+    def messages_in(self, batch: Any) -> list[Any]:
         """The messages of a batch that ``batch`` made."""
+        if isinstance(batch, UnionBatch):
+            return list(batch)
         return list(self._class_of(batch).messages(batch))
 
-    def batch(self, records: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """The messages in the bytes of slots, as long as they are of one class."""
+    def batch(self, records: np.ndarray[Any, Any]) -> Any:
+        """The messages in the bytes of slots: an array, or of several classes a ``UnionBatch``."""
         if self.cls is not None:
             return as_string_batch(self.cls, records.view(self.dtype))
-        buffer = records.data
-        messages = [self.unpack(buffer, offset) for offset in range(0, len(records), self.size)]
-        cls = type(messages[0])
-        alike = next((n for n, each in enumerate(messages) if type(each) is not cls), None)
-        return as_batch(cls, messages[:alike])
+        table, at = records.reshape(-1, self.size), self._record_at
+        if len(self.classes) == 1:
+            return self._rows(self.classes[0], table[:, at:])
+        tags = np.ascontiguousarray(table[:, at : at + 4]).view("<u4")[:, 0]
+        if tags.max(initial=0) >= len(self.classes):
+            raise IndexError("a record of compiled code holds a tag out of range")
+        at += self._value_at
+        rows = [self._rows(cls, table[tags == tag, at:]) for cls, tag in self._tags.items()]
+        return UnionBatch(self.classes, tags.astype(np.uint8), rows)
+
+    def _rows(self, cls: type, table: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The messages of one class, of bytes in rows that begin with their records."""
+        dtype = codec_of(cls).schema.dtype
+        held = np.ascontiguousarray(table[:, : dtype.itemsize])
+        return as_string_batch(cls, held.reshape(-1).view(dtype))

@@ -120,9 +120,9 @@ class HostConsumer(HostEnd):
             self.words[TAIL] = self.tail
 
     def get_batch(self, limit: int) -> Any:
-        """Take 1 to ``limit`` messages of one class; ``EMPTY`` if they cannot be read."""
+        """Take 1 to ``limit`` messages; ``EMPTY`` if they cannot be read."""
         if self.overflow:
-            batch = take_batch(self.overflow, limit)
+            batch = take_batch(self.overflow, limit, self.slots.classes)
             if not self.overflow:
                 self.overflowed()
             return batch

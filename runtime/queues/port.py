@@ -101,7 +101,7 @@ class Port(Protocol):
         ...
 
     def get_batch(self, limit: int) -> Any:
-        """Take 1 to ``limit`` messages as an array; the port must not be empty."""
+        """Take 1 to ``limit`` messages as a batch; the port must not be empty."""
         ...
 
     def messages_in(self, batch: Any) -> list[Any]:
@@ -278,10 +278,10 @@ class ObjectPort:
             self.sample_time = 0.0
 
     def get_batch(self, limit: int) -> Any:
-        """Take messages of one class as a batch."""
+        """Take messages as a batch."""
         items = self.items
         self.peak = max(self.peak, len(items))
-        taken = take_batch(items, limit)
+        taken = take_batch(items, limit, self.values.known())
         self.tail += len(taken)
         return taken
 

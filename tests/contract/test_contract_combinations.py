@@ -391,13 +391,14 @@ def test_several_kinds_in_and_out_in_batches(way: str) -> None:
         async with launched(way, either, queue_size=64) as kernel:
             await kernel.send_many([Job(1), Job(2), Big(3), Big(4, 1.5), Job(5)])
             await until(lambda: kernel.statistics().processed == 5)
-            batches = [await kernel.receive_many(10, timeout=10) for _ in range(3)]
-            assert [batch.dtype for batch in batches] == [Answer.dtype, Big.dtype, Answer.dtype]
-            assert [batch["value"].tolist() for batch in batches] == [[1, 2], [4, 5], [5]]
-            assert batches[1]["extra"].tolist() == [0.5, 1.5]
+            batch = await kernel.receive_many(10, timeout=10)
+            assert [type(each) for each in batch] == [Answer, Answer, Big, Big, Answer]
+            assert batch.of(Answer)["value"].tolist() == [1, 2, 5]
+            assert batch.of(Big)["value"].tolist() == [4, 5]
+            assert batch.of(Big)["extra"].tolist() == [0.5, 1.5]
             await kernel.send_many(Big.array(value=[7, 8]))
             assert await kernel.receive(timeout=10) == Big(8)
-            assert (await kernel.receive_many(1, timeout=10))["value"].tolist() == [9]
+            assert (await kernel.receive_many(1, timeout=10)).of(Big)["value"].tolist() == [9]
             with pytest.raises(MessageTypeError, match=r"Job \| Big"):
                 await kernel.send(Answer(1))
 

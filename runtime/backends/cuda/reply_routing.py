@@ -90,7 +90,7 @@ class LiveConsumer(HostConsumer):
         return super().try_get()
 
     def get_batch(self, limit: int) -> Any:
-        """Take 1 to ``limit`` messages of one class."""
+        """Take 1 to ``limit`` messages."""
         self.first()
         return super().get_batch(limit)
 

@@ -129,11 +129,11 @@ class Both:
         assert self.taken == ([expected.popleft()] if expected else [])
 
     def get_many(self, limit: int) -> None:
-        """An array of messages of one class."""
+        """An array of messages, or a batch of the messages of several classes."""
         if not self.consumer.depth():
             return
         expected, run = self.aside or self.held, []
-        while expected and len(run) < limit and type(expected[0]) is type((run or expected)[0]):
+        while expected and len(run) < limit:
             run.append(expected.popleft())
         self.taken = self.consumer.messages_in(self.consumer.get_batch(limit))
         assert self.taken == run

@@ -130,5 +130,5 @@ def test_a_batch_of_several_classes_is_looked_at_only_when_it_is_whole() -> None
     put(0, 2)
     batch = ring.get_batch(8)
     assert looks > 5
-    assert batch["value"].tolist() == [8, 9]
+    assert list(batch) == [Result(8, 8), Result(9, 9)]
     assert ring.dropped == 8
