@@ -27,11 +27,12 @@ from pydotcompute.kernels.actor import Actor
 from pydotcompute.kernels.lifecycle import Termination, check_loop
 from pydotcompute.kernels.sync import SyncKernel
 from pydotcompute.messages.slots import UnrepresentableMessage
+from pydotcompute.messages.string_batches import copy_into
 from pydotcompute.queues.backpressure import KernelState
 from pydotcompute.queues.channel import CLOSED, SPECIAL
 from pydotcompute.queues.port import EMPTY, nothing
 from pydotcompute.queues.replies import Request
-from pydotcompute.support.arguments import check_batch, count, seconds
+from pydotcompute.support.arguments import check_batch, check_out, count, seconds
 from pydotcompute.support.metrics import Statistics
 from pydotcompute.support.time_share import share_of
 
@@ -392,26 +393,44 @@ class RingKernel(KernelStorage):
             taken = await self._inbox.put_batch(self._accept(batch), timeout)
         return taken
 
-    async def receive_many(self, max_messages: int, *, timeout: float | None = None) -> Any:
+    async def receive_many(
+        self, max_messages: int, *, timeout: float | None = None, out: Any = None
+    ) -> Any:
         """Take messages from the output queue, as soon as there is at least one.
 
         Args:
             max_messages: most messages to take, at least 1.
             timeout: seconds to wait; ``None`` waits for ever.
+            out: an array of the output type's dtype that the messages are written into; no more
+                are taken than it has room for.
 
         Returns:
-            An array of the output type's dtype; where several types are sent, a ``UnionBatch``.
+            The part of ``out`` that was written; without it, an array of the output type's dtype,
+            or where several types are sent, a ``UnionBatch``.
 
         Raises:
-            As ``receive``.
+            As ``receive``; MessageTypeError, ValueError: nothing can be written into ``out``.
         """
         timeout = seconds(timeout)
         limit = count(max_messages, "max_messages")
         self._check()
+        if out is not None:
+            check_out(out, self._outbox.port.classes())
+            limit = min(limit, len(out))
         port = self._outbox.port
         if port.depth() or port.run_inline is not nothing:
             await asyncio.sleep(0)  # the actor ends the turns whose messages are there already
-        return await self._outbox.get_batch(limit, timeout)
+        batch = await self._outbox.get_batch(limit, timeout, out)
+        return batch if out is None else self._written(out, batch)
+
+    def _written(self, out: np.ndarray[Any, Any], batch: Any) -> Any:
+        """A batch in the array that was given for it."""
+        try:
+            check_out(out, self._outbox.port.classes())  # they may not have been known before
+        except Exception:
+            self._undo_receive_many(batch)
+            raise
+        return copy_into(out, batch)
 
     def _undo_receive(self, message: Any) -> None:
         """The caller of ``receive`` has gone: its message is received first again."""

@@ -377,10 +377,10 @@ class RingKernelRuntime(RuntimeStorage):
         return await self.get(kernel_id).send_many(batch, timeout=timeout)
 
     async def receive_many(
-        self, kernel_id: str, max_messages: int, *, timeout: float | None = None
+        self, kernel_id: str, max_messages: int, *, timeout: float | None = None, out: Any = None
     ) -> Any:
         """Receive a batch; see ``RingKernel.receive_many``."""
-        return await self.get(kernel_id).receive_many(max_messages, timeout=timeout)
+        return await self.get(kernel_id).receive_many(max_messages, timeout=timeout, out=out)
 
     def messages(self, kernel_id: str) -> AsyncIterator[Any]:
         """The messages of an actor until it ends; see ``RingKernel.messages``."""

@@ -115,7 +115,9 @@ class _Calls(Protocol):
     async def receive(self, *, timeout: float | None = None) -> Any: ...
     async def request(self, message: Any, *, timeout: float | None = None) -> Any: ...
     async def send_many(self, batch: Any, *, timeout: float | None = None) -> int: ...
-    async def receive_many(self, max_messages: int, *, timeout: float | None = None) -> Any: ...
+    async def receive_many(
+        self, max_messages: int, *, timeout: float | None = None, out: Any = None
+    ) -> Any: ...
     def _undo_receive(self, message: Any) -> None: ...
     def _undo_receive_many(self, batch: Any) -> None: ...
 
@@ -194,9 +196,11 @@ class SyncKernel:
         taken: int = self._wait(self._kernel.send_many(batch, timeout=timeout), "send_many")
         return taken
 
-    def receive_many(self, max_messages: int, *, timeout: float | None = None) -> Any:
+    def receive_many(
+        self, max_messages: int, *, timeout: float | None = None, out: Any = None
+    ) -> Any:
         """As ``RingKernel.receive_many``."""
-        call = self._kernel.receive_many(max_messages, timeout=timeout)
+        call = self._kernel.receive_many(max_messages, timeout=timeout, out=out)
         return self._wait(call, "receive_many", self._kernel._undo_receive_many)
 
     def messages(self) -> Iterator[Any]:

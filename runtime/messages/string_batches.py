@@ -49,6 +49,26 @@ def has_strings(cls: type) -> bool:
     return holds_strings(MessageType(cls))
 
 
+def copy_into(out: Array, batch: Array) -> Array:
+    """Write a batch to the beginning of another array of its dtype; returns the part written.
+
+    Args:
+        out: the array; what lies in it already is not copied.
+        batch: at most as long.
+    """
+    if np.may_share_memory(out, batch):
+        return batch
+    part = out[: len(batch)]
+    if isinstance(batch, StringBatch):
+        STRINGS.track(out)
+        part = part.view(StringBatch)
+    if part.flags.c_contiguous:  # in one piece, not field by field
+        np.asarray(part).view(np.uint8)[:] = np.asarray(batch).view(np.uint8)
+    else:
+        np.asarray(part)[:] = np.asarray(batch)
+    return part
+
+
 def as_string_batch(cls: type, records: Array) -> Array:
     """Records of a message class as users get them; those without strings come back as they are."""
     return records.view(StringBatch) if has_strings(cls) else records

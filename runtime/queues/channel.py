@@ -310,14 +310,21 @@ class Channel:
         return self._get(self.get_nowait, timeout)
 
     def get_batch(
-        self, limit: int, timeout: float | None = None
+        self, limit: int, timeout: float | None = None, out: Any = None
     ) -> Coroutine[Any, Any, Any]:
-        """Take 1 to ``limit`` messages at once, as an array; raises as ``get`` does."""
-        return self._get(lambda: self.get_batch_nowait(limit), timeout)
+        """Take 1 to ``limit`` messages at once, as a batch; raises as ``get`` does.
 
-    def get_batch_nowait(self, limit: int) -> Any:
+
+        Args:
+            limit: most messages to take.
+            timeout: as for ``get``.
+            out: an array with room for them, which the batch may be a part of.
+        """
+        return self._get(lambda: self.get_batch_nowait(limit, out), timeout)
+
+    def get_batch_nowait(self, limit: int, out: Any = None) -> Any:
         """Take up to ``limit`` messages that are promised to nobody, or ``EMPTY``."""
-        direct = self.port.pull_batch(limit)
+        direct = self.port.pull_batch(limit) if out is None else self.port.pull_batch(limit, out)
         if direct is not None:
             return direct
         if not self.port.depth() and not (self.putters and self.admit()):

@@ -46,7 +46,7 @@ class HostEnd(RingStorage):
         self.wake_suppressed = 0
         self.wake: Callable[[], object] = nothing
         self.run_inline: Callable[[], bool] = nothing
-        self.pull_batch: Callable[[int], Any] = no_batch
+        self.pull_batch: Callable[..., Any] = no_batch
         self.sample_time = 0.0
 
     def depth(self) -> int:
@@ -76,6 +76,10 @@ class HostEnd(RingStorage):
     def get_batch(self, limit: int) -> Any:
         """Take messages: only a ``HostConsumer`` can."""
         raise self._other_end()
+
+    def classes(self) -> tuple[type, ...]:
+        """The message classes that can be in the ring."""
+        return self.slots.classes
 
     def messages_in(self, batch: Any) -> list[Any]:
         """The messages of a batch of this ring's dtype."""

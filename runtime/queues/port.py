@@ -48,7 +48,7 @@ def nothing() -> bool:
     return False
 
 
-def no_batch(limit: int) -> Any:
+def no_batch(limit: int, out: Any = None) -> Any:
     """A ``pull_batch`` that has nothing to give."""
     return None
 
@@ -62,7 +62,7 @@ class Port(Protocol):
     wake_suppressed: int
     wake: Callable[[], object]
     run_inline: Callable[[], bool]
-    pull_batch: Callable[[int], Any]
+    pull_batch: Callable[..., Any]
     dropped: int
     peak: int
     head: int
@@ -106,6 +106,10 @@ class Port(Protocol):
 
     def messages_in(self, batch: Any) -> list[Any]:
         """The messages of a batch that ``get_batch`` or ``pull_batch`` returned."""
+        ...
+
+    def classes(self) -> tuple[type, ...]:
+        """The message classes that can be in it; empty while they are not known."""
         ...
 
     def put_back(self, messages: Sequence[Any]) -> None:
@@ -164,7 +168,7 @@ class ObjectPort:
         self.wake_suppressed = 1
         self.wake: Callable[[], object] = nothing
         self.run_inline: Callable[[], bool] = nothing
-        self.pull_batch: Callable[[int], Any] = no_batch
+        self.pull_batch: Callable[..., Any] = no_batch
         self.sample_time = 0.0
 
     def depth(self) -> int:
@@ -284,6 +288,10 @@ class ObjectPort:
         taken = take_batch(items, limit, self.values.known())
         self.tail += len(taken)
         return taken
+
+    def classes(self) -> tuple[type, ...]:
+        """The message classes that can be in it; empty while they are not known."""
+        return self.values.known()
 
     def messages_in(self, batch: Any) -> list[Any]:
         """The messages of a batch that ``get_batch`` returned."""

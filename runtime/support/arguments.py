@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler.types.message_schema import is_message
+from pydotcompute.compiler.types.message_schema import is_message, schema_of
 from pydotcompute.errors import MessageTypeError, describe, given
 
 
@@ -86,6 +86,33 @@ def count(value: Any, name: str) -> int:
     if number < 1:
         raise ValueError(f"{name} must be at least 1, not {number}")
     return number
+
+
+def check_out(out: Any, classes: Sequence[type]) -> None:
+    """Refuse what ``receive_many`` cannot write messages into.
+
+    Args:
+        out: what was passed.
+        classes: the message classes that are sent; empty if they are not known.
+
+    Raises:
+        MessageTypeError: it is no array of the dtype of the one class that is sent.
+        ValueError: it has not one axis, or no room, or is not to be written.
+    """
+    if len(classes) > 1:
+        names = " and ".join(each.__name__ for each in classes)
+        raise MessageTypeError(
+            f"out takes messages of one class, and this kernel sends {names}; leave it out"
+        )
+    wanted = schema_of(classes[0]).dtype if classes else None
+    if not isinstance(out, np.ndarray) or (wanted is not None and out.dtype != wanted):
+        expected = f"an array of {classes[0].__name__ if classes else 'the message class'}.dtype"
+        found = f"one of {out.dtype}" if isinstance(out, np.ndarray) else given(out)
+        raise MessageTypeError(f"out takes {expected}, not {found}", expected=expected, given=found)
+    if out.ndim != 1 or not len(out):
+        raise ValueError(f"out must have one axis and room for a message; its shape is {out.shape}")
+    if not out.flags.writeable:
+        raise ValueError("out must be writable")
 
 
 _NO_BATCH = (Mapping, str, bytes, bytearray, np.generic)

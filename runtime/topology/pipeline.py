@@ -37,7 +37,9 @@ class Kernel(Protocol):
         """Receive a message."""
         ...
 
-    async def receive_many(self, max_messages: int, *, timeout: float | None = None) -> Any:
+    async def receive_many(
+        self, max_messages: int, *, timeout: float | None = None, out: Any = None
+    ) -> Any:
         """Receive a batch."""
         ...
 
@@ -79,9 +81,11 @@ class Pipeline:
         """Receive a message of the last actor; see ``RingKernel.receive``."""
         return await self.kernels[-1].receive(timeout=timeout)
 
-    async def receive_many(self, max_messages: int, *, timeout: float | None = None) -> Any:
+    async def receive_many(
+        self, max_messages: int, *, timeout: float | None = None, out: Any = None
+    ) -> Any:
         """Receive a batch of the last actor; see ``RingKernel.receive_many``."""
-        return await self.kernels[-1].receive_many(max_messages, timeout=timeout)
+        return await self.kernels[-1].receive_many(max_messages, timeout=timeout, out=out)
 
     def messages(self) -> AsyncIterator[Any]:
         """The messages of the last actor until it ends; see ``RingKernel.messages``."""

