@@ -6,7 +6,6 @@ codecs, so a message is refused by every backend alike, with the same words.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -161,9 +160,10 @@ def take_batch(items: deque[Any], limit: int, classes: Sequence[type] = ()) -> A
         A ``UnionBatch``; an array of the class's dtype; or, for messages without one, an object
         array.  The last two end where another class begins.
     """
-    cls = type(items[0])
-    if len(classes) > 1 and _has_record(cls):
-        found = itertools.takewhile(lambda each: _has_record(type(each)), items)
+    cls: Any = type(items[0])
+    batch: Any
+    if len(classes) > 1 and _has_record(items[0]):
+        found = itertools.takewhile(_has_record, items)
         batch = UnionBatch.from_messages(itertools.islice(found, limit), classes)
     elif len(items) <= limit and {cls}.issuperset(map(type, items)):
         batch = as_batch(cls, list(items))
@@ -177,8 +177,8 @@ def take_batch(items: deque[Any], limit: int, classes: Sequence[type] = ()) -> A
     return batch
 
 
-@functools.lru_cache(1024)
-def _has_record(cls: type) -> bool:
+def _has_record(message: Any) -> bool:
+    cls = type(message)
     try:
         return is_message(cls) and codec_of(cls) is not None
     except SchemaError:
