@@ -144,7 +144,7 @@ def _lower(request: LoweringRequest, *, breaks: bool) -> KernelSource:
     most = max_sends(kernel)
     lanes = SIDE_BY_SIDE if schedule.independent else IN_ORDER
     made_for = signature(kernel.inputs, kernel.outputs, layout.variables)
-    text = render(request.kernel_id, origin, made_for, parts, layout.dtype.itemsize,
+    text = render(origin, made_for, parts, layout.dtype.itemsize,
                   publishes=publishes, most=most, lanes=lanes)  # fmt: skip
     changed = frozenset(local.name for local in kernel.state if local.name in schedule.written
                         and isinstance(local.type, CONTAINERS))  # fmt: skip

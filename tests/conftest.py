@@ -29,7 +29,7 @@ os.environ.setdefault("PYDOTCOMPUTE_VERIFY", "each")
 if os.environ.get("PYDOTCOMPUTE_DEVICE") == "ptx":
     os.environ["PYDOTCOMPUTE_DEVICE"] = PTX
 
-LIMIT = 30.0
+LIMIT = 180.0 if os.environ.get("PYDOTCOMPUTE_DEVICE") == PTX else 30.0
 """Seconds after which a test that hangs fails."""
 
 

@@ -54,12 +54,11 @@ def _layout_checks() -> list[dict[str, Any]]:
     return checks
 
 
-def render(kernel_id: str, origin: str, signature: str, parts: Emitted, state_size: int, *,
+def render(origin: str, signature: str, parts: Emitted, state_size: int, *,
            publishes: bool, most: int | None, lanes: abi.Lanes) -> str:  # fmt: skip
     """The text of a kernel.
 
     Args:
-        kernel_id: the actor's id, for the headline.
         origin: function, file and line, for the headline.
         signature: its messages and variables, for the headline.
         parts: what was emitted.
@@ -76,7 +75,6 @@ def render(kernel_id: str, origin: str, signature: str, parts: Emitted, state_si
     used = sorted(set(_HELPER.findall(text)) & helpers.table().keys())
     places = [v for v in state if v.in_place]
     return _environment().get_template("kernel.cu.j2").render(
-        title=comment(kernel_id),
         origin=comment(origin),
         mark=MARK,
         signature=signature,

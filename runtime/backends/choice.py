@@ -75,6 +75,25 @@ def choose(
     return _on_host(lowering, split, backend, fallback, found)
 
 
+def without_device(
+    plan: Plan, split: SplitActor, backend: str, fallback: str, reason: str
+) -> Plan:
+    """The plan for the host of an actor that a device cannot take after all.
+
+    Args:
+        plan: the one for the device.
+        split, backend, fallback: as for ``choose``.
+        reason: why not.
+
+    Raises:
+        LoweringError: ``cuda`` was asked for by name, and ``fallback`` is ``"error"``.
+        BuildError: as for ``choose``.
+    """
+    if backend == "cuda" and fallback == "error":
+        raise LoweringError(reason)
+    return _on_host(plan.lowering, split, backend, fallback, reason)
+
+
 def _on_device(
     lowering: Any, split: SplitActor, device: Device, backend: str, fallback: str
 ) -> Plan | str:

@@ -28,7 +28,9 @@ from pydotcompute.backends.base import (
     Interpreter,
     Replay,
 )
-from pydotcompute.backends.choice import choose
+from pydotcompute.backends.choice import choose, without_device
+from pydotcompute.backends.cuda.device_selection import callers_device
+from pydotcompute.backends.device import Device, DeviceFault
 from pydotcompute.backends.engines import engine_for, interpreter_for
 from pydotcompute.backends.plan import Plan
 from pydotcompute.backends.python.kept_state import snapshot
@@ -276,20 +278,31 @@ class Actor:
             residents.check_room(device.load(program.library, program.lanes.count), self.kernel_id)
 
     async def _choose(self, backend: str, state: dict[str, Any] | None) -> Plan:
-        with notices.held():
+        with notices.held(), callers_device():
             plan: Plan = await self.options.pool.call(
                 choose, self.spec, self.split, backend, state, self.options.fallback
             )
+            if plan.program is not None and plan.device is not None:
+                plan = await self._with_memory(plan, plan.device, backend)
         if plan.fell_back:
             self._tell(plan.reason or "")
         if plan.program is not None and plan.lowering is not None:
             breaks = plan.lowering.breaks
             tell_breaks(self.kernel_id, breaks, self.options.fallback, self.spec.function)
-        if plan.program is not None and plan.device is not None:
-            await self.options.residents(plan.device).stock(self.options.pool)
         edited = getattr(plan.lowering, "edited", None)
         if plan.program is not None and edited is not None:
             tell_edited(self.kernel_id, edited)
+        return plan
+
+    async def _with_memory(self, plan: Plan, device: Device, backend: str) -> Plan:
+        """A plan for a device, once there is memory for it; else one for the host."""
+        try:
+            await self.options.residents(device).stock(self.options.pool)
+        except DeviceFault as fault:
+            plan = await self.options.pool.call(
+                without_device, plan, self.split, backend, self.options.fallback,
+                f"{device.name} gave no memory for it ({fault})",
+            )  # fmt: skip
         return plan
 
     def _tell(self, reason: str) -> None:

@@ -162,7 +162,7 @@ def compile(
     Args:
         source: a whole translation unit.
         arch: ``"sm_90"`` and the like.
-        name: of the kernel, for messages.
+        name: of the kernel, for messages; actors of one text share the result.
         to: ``"cubin"`` (machine code) or ``"ptx"`` (text).
         options: for NVRTC, after the common ones.
         cache: where to look and to publish; by default the user's cache.
@@ -195,12 +195,11 @@ def compile_to_file(
     nvrtc = find_nvrtc()
     _check_supported(nvrtc, arch, int(found.group(1)))
     arguments = (f"--gpu-architecture={arch}", *FLAGS, *options)
-    key = key_of([source, name, to, "nvrtc", *map(str, nvrtc.version), *arguments])
+    key = key_of([source, to, "nvrtc", *map(str, nvrtc.version), *arguments])
     where = default_cache() if cache is None else cache
-    stem = re.sub(r"\W+", "_", name, flags=re.ASCII)[:64] or "kernel"
 
     def build(work: Path) -> Path:
-        text = work / f"{stem}.cu"
+        text = work / "kernel.cu"
         text.write_text(source, encoding="utf-8")
         result, log = nvrtc.compile(source.encode(), text.name, arguments, to)
         if result is None:
@@ -209,7 +208,7 @@ def compile_to_file(
                 log=log,
                 source_path=where.kept_path(key, text.name),
             )
-        made = work / f"{stem}.{to}"
+        made = work / f"kernel.{to}"
         made.write_bytes(result.rstrip(b"\0") if to == "ptx" else result)
         return made
 

@@ -16,6 +16,9 @@ from typing import Any
 from pydotcompute.backends.device import Chunk, DeviceFault, Kernel
 from pydotcompute.errors import BackendUnavailableError
 
+_SUCCESS, _NOT_READY = 0, 600
+_CAPTURING = range(900, 909)
+"""Codes of ``cudaStreamQuery`` while some thread captures a graph: no answer, and no fault."""
 _CONNECTIONS = "CUDA_DEVICE_MAX_CONNECTIONS"
 GET_CUPY = (
     'in the clone of pydotcompute, run `pip install ".[cuda13]"` '
@@ -34,13 +37,16 @@ def _faults() -> Iterator[None]:
 
 
 class CupyDevice:
-    """The current CUDA device.
+    """A CUDA device.
+
+    Args:
+        number: which, as CuPy counts them.
 
     Raises:
         BackendUnavailableError: no CuPy, no driver, or no GPU.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 0) -> None:
         try:
             self._cupy: Any = import_module("cupy")
         except ImportError as error:
@@ -59,8 +65,8 @@ class CupyDevice:
             raise BackendUnavailableError(
                 "The NVIDIA driver shows no GPU; check CUDA_VISIBLE_DEVICES and nvidia-smi."
             )
-        self._device = cuda.Device()
-        number, attribute = self._device.id, cuda.runtime.deviceGetAttribute
+        self._device = cuda.Device(number)
+        attribute = cuda.runtime.deviceGetAttribute
         self.arch = f"sm_{self._device.compute_capability}"
         self._processors = attribute(cuda.runtime.cudaDevAttrMultiProcessorCount, number)
         name = cuda.runtime.getDeviceProperties(number)["name"].decode()
@@ -118,7 +124,8 @@ class CupyDevice:
     def stream(self) -> CupyStream:
         """A stream that is not ordered with the legacy default stream."""
         with _faults(), self._device:
-            return CupyStream(self._cupy.cuda.Stream(non_blocking=True), self._device)
+            stream = self._cupy.cuda.Stream(non_blocking=True)
+        return CupyStream(stream, self._device, self._cupy.cuda.runtime)
 
 
 class CupyStream:
@@ -127,10 +134,11 @@ class CupyStream:
     Args:
         stream: CuPy's.
         device: whose stream it is.
+        runtime: ``cupy.cuda.runtime``.
     """
 
-    def __init__(self, stream: Any, device: Any) -> None:
-        self._stream, self._device = stream, device
+    def __init__(self, stream: Any, device: Any, runtime: Any) -> None:
+        self._stream, self._device, self._runtime = stream, device, runtime
 
     def launch(self, function: Any, records: int, count: int, limit: int) -> None:
         """Begin a grid, of one block at least."""
@@ -140,8 +148,11 @@ class CupyStream:
 
     def done(self) -> bool:
         """Whether everything launched has ended."""
-        with _faults():
-            return bool(self._stream.done)
+        # CuPy's Stream.done is False for a stream that has died: ask for the code itself.
+        status = self._runtime.streamQuery(self._stream.ptr)
+        if status in (_SUCCESS, _NOT_READY) or status in _CAPTURING:
+            return bool(status == _SUCCESS)
+        raise DeviceFault(str(self._runtime.CUDARuntimeError(status)))
 
     def close(self) -> None:
         """The stream goes with its object."""

@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter, sleep
@@ -22,6 +25,7 @@ ECHO_SECONDS = 0.05
 DRIVER = Path("/proc/driver/nvidia/version")
 """Where Linux shows that the driver's module is loaded."""
 _OSRELEASE = Path("/proc/sys/kernel/osrelease")
+_current: ContextVar[int] = ContextVar("pydotcompute_device", default=0)
 _opened: dict[str, Device | BackendUnavailableError] = {}
 _lock = threading.Lock()
 
@@ -50,19 +54,39 @@ def find(backend: str) -> Device | None:
         return None
 
 
+@contextmanager
+def callers_device() -> Iterator[None]:
+    """Look for a GPU, on whichever thread, as this thread would: its current device is the one.
+
+    Who has not imported CuPy has not chosen: it is the first.
+    """
+    cupy, number = sys.modules.get("cupy"), 0
+    if cupy is not None:
+        with suppress(AttributeError, RuntimeError):  # half imported; no driver
+            number = int(cupy.cuda.runtime.getDevice())
+    token = _current.set(number)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 def open_device(name: str) -> Device:
     """A device by the name of the setting, opened and tested once in a process.
+
+    ``"gpu"`` is the current device of the caller, by ``callers_device``.
 
     Raises:
         BackendUnavailableError: there is none, or it is not fit.
     """
+    key = f"gpu{_current.get() or ''}" if name == "gpu" else name
     with _lock:
-        if name not in _opened:
+        if key not in _opened:
             try:
-                _opened[name] = _open(name)
+                _opened[key] = _open(name)
             except BackendUnavailableError as error:
-                _opened[name] = error
-        found = _opened[name]
+                _opened[key] = error
+        found = _opened[key]
     if isinstance(found, BackendUnavailableError):
         raise found.with_traceback(None)
     return found
@@ -81,7 +105,7 @@ def _open(name: str) -> Device:
         refuse_platform()
         from pydotcompute.backends.cuda.cupy_device import CupyDevice
 
-        device = CupyDevice()
+        device = CupyDevice(_current.get())
     try:
         check_echo(device)
     except (BuildError, DeviceFault) as error:
@@ -143,7 +167,7 @@ def check_echo(device: Device) -> None:
 def _poison() -> None:
     """A forked process must not touch the device of its parent."""
     for name, device in _opened.items():
-        if not isinstance(device, BackendUnavailableError) and name == "gpu":
+        if not isinstance(device, BackendUnavailableError) and name.startswith("gpu"):
             _kept.append(device)
             _opened[name] = BackendUnavailableError(
                 "CUDA was in use before this process was forked and does not work in it; start "

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -160,6 +161,9 @@ class Residents:
 
     def ask(self, engine: Resident) -> None:
         """An actor has work: launch it soon, together with others."""
+        if self.fault is not None:  # launched before the device died, active after
+            self.loop.call_soon(partial(engine.died, self.fault, resident=False))
+            return
         self._waiting[engine] = None
         self._news = perf_counter()
         self._wake()
@@ -177,7 +181,8 @@ class Residents:
             for first in range(0, len(engines), most):
                 grid = self._place()
                 if grid is None:
-                    self._ask_for_room()
+                    if self.fault is None:
+                        self._ask_for_room()
                     return
                 self._launch(grid, kernel, engines[first : first + most])
 
@@ -186,7 +191,11 @@ class Residents:
             return self._spare.pop()
         if len(self._running) >= self.device.connections:
             return None
-        return _Grid(self.device.stream(), self.mapped.take(8 * _MOST_BLOCKS))
+        try:
+            return _Grid(self.device.stream(), self.mapped.take(8 * _MOST_BLOCKS))
+        except DeviceFault as fault:
+            self._died(fault)
+            return None
 
     def _launch(self, grid: _Grid, kernel: Kernel, engines: list[Resident]) -> None:
         addresses = grid.records.bytes.cast("Q")

@@ -1,7 +1,7 @@
 """The device interface: what the CuPy class asks of CuPy, and what is said where there is no GPU.
 
-CuPy itself is asked where it is installed, without a driver; the rest is asked of a stand-in that
-notes the calls.
+CuPy itself is asked where it is installed, without a driver; the rest is asked of a stand-in over
+the PTX device.
 """
 
 from __future__ import annotations
@@ -9,7 +9,11 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from contextvars import copy_context
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,111 +23,47 @@ from pydotcompute.backends.cuda import device_selection as devices
 from pydotcompute.backends.cuda.cupy_device import CupyDevice
 from pydotcompute.backends.cuda.emulated_device import Emulator
 from pydotcompute.backends.device import Arena, Chunk, DeviceFault
+from pydotcompute.compiler.codegen.render import render_echo
 from pydotcompute.errors import BackendUnavailableError, SettingsError
 from pydotcompute.settings import scope
+from pydotcompute.toolchain import nvrtc
 from tests.support.native_actor import kit as native_kit
+from tests.support.ptx.cupy_standin import PROCESSORS, Cupy
 
-
-class _Cupy:
-    """What the device class uses of CuPy."""
-
-    def __init__(self, count: int = 1) -> None:
-        self.calls: list[Any] = []
-        self.error: RuntimeError | None = None
-        self.RawModule = self._module
-        runtime = SimpleNamespace(
-            getDeviceCount=self._count(count), deviceGetAttribute=lambda which, number: 132,
-            cudaDevAttrMultiProcessorCount=16, hostAllocMapped=2, hostAllocPortable=1,
-            getDeviceProperties=lambda number: {"name": b"NVIDIA H200"},
-        )  # fmt: skip
-        self.cuda = SimpleNamespace(
-            runtime=runtime, Device=_Selected, PinnedMemory=self._pinned, Memory=self._memory,
-            PinnedMemoryPointer=lambda memory, offset: memory.data, Stream=self._stream,
-            driver=SimpleNamespace(
-                occupancyMaxActiveBlocksPerMultiprocessor=lambda f, lanes, shared: 16
-            ),
-        )  # fmt: skip
-
-    def _count(self, count: int) -> Any:
-        def ask() -> int:
-            if self.error is not None:
-                raise self.error
-            return count
-
-        return ask
-
-    def _module(self, *, path: str) -> Any:
-        self.calls.append(("load", path))
-        return SimpleNamespace(get_function=self._function)
-
-    def _function(self, name: str) -> Any:
-        def launch(grid: Any, block: Any, args: Any, *, stream: Any) -> None:
-            if self.error is not None:
-                raise self.error
-            self.calls.append((name, grid, block, args, stream.options))
-
-        launch.ptr = 7  # type: ignore[attr-defined]
-        return SimpleNamespace(kernel=launch)
-
-    def _pinned(self, size: int, flags: int) -> Any:
-        self.calls.append(("pinned", size, flags))
-        data = (ctypes.c_char * size)()
-        return SimpleNamespace(data=data, ptr=ctypes.addressof(data))
-
-    def _memory(self, size: int) -> Any:
-        self.calls.append(("memory", size))
-        return SimpleNamespace(ptr=0xD000)
-
-    def _stream(self, **options: Any) -> Any:
-        def done() -> bool:
-            if self.error is not None:
-                raise self.error
-            return True
-
-        return type("Stream", (), {"options": options, "done": property(lambda self: done())})()
-
-
-class _Selected:
-    id = 0
-    compute_capability = "90"
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        return None
+ECHO = render_echo()
 
 
 @pytest.fixture
-def cupy(monkeypatch: pytest.MonkeyPatch) -> _Cupy:
-    made = _Cupy()
+def cupy(monkeypatch: pytest.MonkeyPatch) -> Cupy:
+    """CuPy over a PTX device: what NVRTC makes is PTX here."""
+    made = Cupy()
     monkeypatch.setitem(sys.modules, "cupy", made)  # type: ignore[arg-type]
+    monkeypatch.setattr(nvrtc, "compile_to_file", partial(nvrtc.compile_to_file, to="ptx"))
     return made
 
 
-def test_what_cupy_is_asked_for(cupy: _Cupy, tmp_path: Path) -> None:
+needs_ptx = pytest.mark.skipif(
+    native_kit.library() is None or find_spec("cuda.bindings") is None,
+    reason="needs a C++ compiler and NVRTC",
+)
+
+
+@needs_ptx
+def test_the_device_of_cupy_passes_its_self_test(cupy: Cupy) -> None:
     device = CupyDevice()
-    assert (device.name, device.arch, device.connections) == ("NVIDIA H200 (sm_90)", "sm_90", 8)
-    kernel = device.load(tmp_path / "k.cubin", 32)
-    assert device.load(tmp_path / "k.cubin", 32) is kernel
-    assert kernel.capacity == 16 * 132
-    warm = ((1,), (32,), (0, 0, 0), {"non_blocking": True})
-    assert cupy.calls == [
-        ("load", str(tmp_path / "k.cubin")), ("pdc_resident", *warm), ("pdc_debug_step", *warm)
-    ]  # fmt: skip
-    cupy.calls.clear()
-    stream = device.stream()
-    stream.launch(kernel.resident, 4096, 3, 5_000_000)
-    assert stream.done()
-    assert cupy.calls == [
-        ("pdc_resident", (3,), (32,), (4096, 3, 5_000_000), {"non_blocking": True})
-    ]
+    assert (device.name, device.arch, device.connections) == ("PTX 0 (sm_90)", "sm_90", 8)
+    file = device.compile(ECHO, "echo")
+    kernel = device.load(file, 32)
+    assert device.load(file, 32) is kernel
+    assert cupy.device.calls == ["load"]
+    assert kernel.capacity == 16 * PROCESSORS
+    assert cupy.device.launches == 2
+    devices.check_echo(device)
 
 
-def test_mapped_memory_is_visible_and_zeroed(cupy: _Cupy) -> None:
+def test_mapped_memory_is_visible_and_zeroed(cupy: Cupy) -> None:
     device = CupyDevice()
     chunk = device.mapped(4096)
-    assert cupy.calls == [("pinned", 4096, 3)]
     assert chunk.bytes is not None
     assert bytes(chunk.bytes) == bytes(4096)
     chunk.bytes[8] = 5
@@ -131,25 +71,76 @@ def test_mapped_memory_is_visible_and_zeroed(cupy: _Cupy) -> None:
     assert device.memory(100).bytes is None
 
 
-def test_cubins_come_from_our_own_nvrtc(cupy: _Cupy) -> None:
+def test_cubins_come_from_our_own_nvrtc() -> None:
     pytest.importorskip("cuda.bindings.nvrtc")
-    path = CupyDevice().compile('extern "C" __global__ void pdc_resident() {}', "k")
+    path = nvrtc.compile_to_file(
+        'extern "C" __global__ void pdc_resident() {}', "sm_90", name="k"
+    )
     assert path.read_bytes().startswith(b"\x7fELF")
 
 
-def test_an_error_of_cupy_is_a_fault(cupy: _Cupy, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("code", "done"), [(0, True), (600, False), (900, False), (908, False)])
+def test_what_a_stream_answers(cupy: Cupy, code: int, done: bool) -> None:
+    cupy.answer = code
+    assert CupyDevice().stream().done() is done
+
+
+def test_a_stream_that_has_died_says_so(cupy: Cupy) -> None:
+    """CuPy's own ``Stream.done`` is False then, as for one that runs."""
+    stream = CupyDevice().stream()
+    cupy.device.fault()
+    assert cupy.streams[1].done is False
+    with pytest.raises(DeviceFault) as caught:
+        stream.done()
+    assert str(caught.value) == (
+        "cudaErrorIllegalAddress: an illegal memory access was encountered"
+    )
+
+
+@needs_ptx
+def test_an_error_of_cupy_is_a_fault(cupy: Cupy) -> None:
     device = CupyDevice()
-    kernel, stream = device.load(tmp_path / "k.cubin", 32), device.stream()
-    cupy.error = RuntimeError("cudaErrorIllegalAddress: an illegal memory access was encountered")
-    for call in (lambda: stream.launch(kernel.resident, 0, 1, 1), stream.done):
-        with pytest.raises(DeviceFault) as caught:
+    kernel, stream = device.load(device.compile(ECHO, "echo"), 32), device.stream()
+    cupy.device.fault()
+    for call in (lambda: stream.launch(kernel.resident, 0, 1, 1), device.stream):
+        with pytest.raises(DeviceFault, match="cudaErrorIllegalAddress"):
             call()
-        assert str(caught.value) == str(cupy.error)
 
 
-def test_connections_are_what_cuda_was_told(cupy: _Cupy, monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_ptx
+def test_a_kernel_that_reads_address_0_is_a_fault_of_the_load(cupy: Cupy) -> None:
+    device = CupyDevice()
+    wrong = ECHO.replace("|| blockIdx.x >= count", "")
+    with pytest.raises(DeviceFault, match="cudaErrorIllegalAddress"):
+        device.load(device.compile(wrong, "echo"), 32)
+        while not device.stream().done():
+            pass
+    assert "null access" in (cupy.device.reason or "")
+
+
+def test_connections_are_what_cuda_was_told(cupy: Cupy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32")
     assert CupyDevice().connections == 32
+
+
+def test_the_device_is_the_callers_current_one(
+    cupy: Cupy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Actors are launched by worker threads, whose current device is always 0."""
+    monkeypatch.setattr(devices, "_opened", {})
+    monkeypatch.setattr(devices, "check_echo", lambda device: None)
+    monkeypatch.setattr(devices, "refuse_platform", lambda: None)
+    names = []
+    with cupy.cuda.Device(3), devices.callers_device():
+        context = copy_context()
+    for _ in range(2):
+        worker = Thread(
+            target=context.run, args=(lambda: names.append(devices.open_device("gpu").name),)
+        )
+        worker.start()
+        worker.join()
+    assert names == ["PTX 3 (sm_90)"] * 2
+    assert devices.open_device("gpu").name == "PTX 0 (sm_90)"
 
 
 def refusal() -> str:
@@ -158,14 +149,17 @@ def refusal() -> str:
     return str(caught.value)
 
 
-def test_sentences_for_what_is_missing(cupy: _Cupy, monkeypatch: pytest.MonkeyPatch) -> None:
-    cupy.error = RuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
+def test_sentences_for_what_is_missing(cupy: Cupy, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_driver() -> int:
+        raise RuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
+
+    cupy.cuda.runtime.getDeviceCount = no_driver
     assert refusal() == (
         "The cuda backend needs an NVIDIA driver and none answers (cudaErrorInsufficientDriver: "
         "CUDA driver version is insufficient); install one from NVIDIA, or start the container "
         "with access to the GPU."
     )
-    monkeypatch.setitem(sys.modules, "cupy", _Cupy(0))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "cupy", Cupy(count=0))  # type: ignore[arg-type]
     assert refusal() == (
         "The NVIDIA driver shows no GPU; check CUDA_VISIBLE_DEVICES and nvidia-smi."
     )
@@ -193,7 +187,8 @@ def test_cupy_has_the_names_that_are_used() -> None:
     for owner, name in (
         (runtime, "deviceGetAttribute"), (runtime, "cudaDevAttrMultiProcessorCount"),
         (runtime, "getDeviceProperties"), (cupy.cuda, "PinnedMemoryPointer"),
-        (cupy.cuda, "Memory"), (cupy.cuda.Stream, "done"), (cupy.RawKernel, "kernel"),
+        (cupy.cuda, "Memory"), (cupy.RawKernel, "kernel"), (runtime, "streamQuery"),
+        (runtime, "CUDARuntimeError"), (runtime, "getDevice"),
         (cupy.cuda.driver, "occupancyMaxActiveBlocksPerMultiprocessor"),
     ):  # fmt: skip
         assert hasattr(owner, name), name

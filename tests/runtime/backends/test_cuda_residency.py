@@ -24,6 +24,7 @@ from pydotcompute import (
 from pydotcompute.backends.cuda import device_selection as devices
 from pydotcompute.backends.cuda.block import VISITS
 from pydotcompute.backends.cuda.emulated_device import Emulator
+from pydotcompute.backends.device import DeviceFault
 from pydotcompute.settings import scope
 from tests.support.contract import (
     ADD,
@@ -493,5 +494,65 @@ def test_a_request_to_a_busy_actor_keeps_to_its_time(
             figures = kernel.statistics()
             assert (figures.received, figures.timeouts) == (1, 1)
             await kernel.terminate(timeout=0.1, drain=False)
+
+    go(probe)
+
+
+def test_actors_of_one_function_share_a_kernel_whatever_their_ids(device: Emulator) -> None:
+    async def probe() -> None:
+        async with RingKernelRuntime(backend="cuda", fallback="error") as runtime:
+            kernels = [await runtime.launch(f"one_of_{n}", decorated(plain)) for n in range(3)]
+            for n, kernel in enumerate(kernels):
+                await kernel.activate()
+                assert await ask(kernel, n) == 2 * n
+            assert len({id(engine_of(kernel).kernel) for kernel in kernels}) == 1
+
+    go(probe)
+
+
+@pytest.mark.parametrize("backend", ["cuda", "auto"])
+def test_a_device_without_memory_leaves_the_actor_to_the_host(
+    device: Emulator, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    def full(size: int) -> Any:
+        raise DeviceFault("cudaErrorMemoryAllocation: out of memory")
+
+    monkeypatch.setattr(device, "memory", full)
+    monkeypatch.setattr(devices, "find", lambda backend: device)
+
+    async def probe() -> None:
+        async with RingKernelRuntime(backend=backend, fallback="allow") as runtime:
+            actor = decorated(plain)
+            kernel = await runtime.launch(actor.kernel_id, actor)
+            assert kernel.backend == "native"
+            assert kernel.reason == (
+                "emulated gave no memory for it (cudaErrorMemoryAllocation: out of memory)"
+            )
+            await kernel.activate()
+            assert await ask(kernel, 4) == 8
+        async with RingKernelRuntime(backend="cuda", fallback="error") as runtime:
+            with pytest.raises(LoweringError, match="out of memory"):
+                await runtime.launch(actor.kernel_id, actor)
+
+    go(probe)
+
+
+def test_a_device_that_dies_when_a_stream_is_made(
+    device: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was resident: the interpreter carries on, and no client sees the fault."""
+
+    def stream() -> Any:
+        raise DeviceFault("an illegal memory access was encountered")
+
+    async def probe() -> None:
+        async with RingKernelRuntime(backend="cuda", fallback="allow") as runtime:
+            kernels = [await runtime.launch(f"streamless_{n}", decorated(plain)) for n in range(2)]
+            monkeypatch.setattr(device, "stream", stream)
+            for kernel in kernels:
+                await kernel.activate()
+                assert await ask(kernel, 4) == 8
+                assert kernel.backend == "python"
+                assert "an illegal memory access" in (kernel.reason or "")
 
     go(probe)

@@ -137,10 +137,10 @@ class PtxDevice(Emulator):
 
     def execute(self, function: Any, records: int, count: int, limit: int) -> None:
         """Run a grid to its end, on this thread; remember what it died of."""
-        program, name, lanes = function
+        program, name, lanes, *grid = function
         died = program.run(
             name, [records, count, limit], list(self._memory), self.machine,
-            grid=max(1, count), lanes=lanes, barrier=self.barrier,
+            grid=grid[0] if grid else max(1, count), lanes=lanes, barrier=self.barrier,
         )  # fmt: skip
         if died is not None:
             self.reason = died
