@@ -16,7 +16,7 @@ from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import Site, Texts, resolve
 from pydotcompute.compiler.ir.host_calls import emit as emit_prints
-from pydotcompute.compiler.ops.error_codes import BREAK, describe
+from pydotcompute.compiler.ops.error_codes import FIRST_BREAK, describe
 from pydotcompute.compiler.passes.nan_identity import asks_for_identity
 from pydotcompute.compiler.types.identity import (
     LostIdentityError,
@@ -44,6 +44,8 @@ class KernelSource:
         codes: exception class of each code that the text may report.
         lanes: what it has of a device.
         changed: the variables whose container the loop changes.
+        host_variables: variables of the prologue that compiled code does not hold: they stay Python
+            objects, and no record has them.
     """
 
     kernel_id: str
@@ -57,6 +59,7 @@ class KernelSource:
     codes: Mapping[int, type[BaseException]]
     lanes: Lanes
     changed: frozenset[str]
+    host_variables: tuple[str, ...] = ()
 
     def is_current(self) -> bool:
         """Whether the constants it was compiled with still have the same values."""
@@ -130,25 +133,18 @@ class KernelSource:
         values = slots["value"] if self.ir.headers else slots
         resolve(self.output_types, values, Texts(self.ir.prints, log))
 
-    def _place(self, place: int) -> tuple[str, int]:
-        number, line = divmod(place, MAX_LINES)
-        return ir.files(self.ir)[number], line
-
-    def broke(self, code: int, place: int) -> str | None:
-        """``FILE:LINE`` of a statement that cannot be compiled, if that is what was reported.
-
-        Args:
-            code, place: as of ``why``.
-        """
-        if code != BREAK:
-            return None
-        file, line = self._place(place)
-        return f"{file}:{line}"
-
     @property
     def breaks(self) -> tuple[Diagnostic, ...]:
-        """The statements that cannot be compiled: a message that comes to one is interpreted."""
+        """The places where a message leaves compiled code, and why, in the order of the file."""
         return self.ir.breaks
+
+    def break_at(self, code: int) -> str | None:
+        """The place of a break, ``"actors.py:12"``, by the code that was reported; None for the
+        code of something else."""
+        if code < FIRST_BREAK:
+            return None
+        found = self.breaks[code - FIRST_BREAK]
+        return f"{found.file}:{found.line}"
 
     def why(self, code: int, place: int) -> str:
         """What a report of the compiled code means: ``an int beyond 64 bits (actors.py:12)``.
@@ -157,7 +153,10 @@ class KernelSource:
             code: of an exception, or of a reason to leave compiled code.
             place: the number of a file of the kernel, times ``MAX_LINES``, plus a line.
         """
-        file, line = self._place(place)
+        if code >= FIRST_BREAK:
+            return f"{self.breaks[code - FIRST_BREAK].message} ({self.break_at(code)})"
+        number, line = divmod(place, MAX_LINES)
+        file = ir.files(self.ir)[number]
         if code in self.codes:
             what = f"{self.codes[code].__name__}"
         else:

@@ -7,7 +7,8 @@
       --emit--> Emitted (C lines) --render--> KernelSource (one text)
 
 Each stage takes frozen data and makes frozen data.  A stage that cannot go on raises
-``DiagnosticError`` with everything it found; nothing is half lowered.
+``DiagnosticError`` with everything it found.  A statement that cannot be compiled ends a path, as
+long as others lead to the end of a message: see ``irbuild.core.breaks``.
 """
 
 from __future__ import annotations
@@ -22,13 +23,18 @@ from pydotcompute.compiler.codegen.kernel import emit
 from pydotcompute.compiler.codegen.render import render
 from pydotcompute.compiler.codegen.signature import signature
 from pydotcompute.compiler.consteval.prologue import binding_of, static_values
-from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, DiagnosticError, Diagnostics
+from pydotcompute.compiler.diagnostics.diagnostic import (
+    Diagnostic,
+    DiagnosticError,
+    Diagnostics,
+    diagnose,
+)
 from pydotcompute.compiler.frontend.actor_shape import ActorShape, find_shape
 from pydotcompute.compiler.frontend.source import FunctionSource, read_source
 from pydotcompute.compiler.frontend.unsupported import scan
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.actor import build_kernel
-from pydotcompute.compiler.irbuild.core.breaks import certain_problem, ends_a_message
+from pydotcompute.compiler.irbuild.core.breaks import OF_THE_WHOLE, Breaks
 from pydotcompute.compiler.irbuild.core.unit import FIRST_USER_CODE
 from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.ops.error_codes import TABLE, describe
@@ -79,60 +85,30 @@ class PendingError(DiagnosticError):
         self.awaits = awaits
 
 
-def shape_of(
-    function: Callable[..., Any], *, scanned: bool = True
-) -> tuple[FunctionSource, ActorShape]:
-    """The actor cut at its loop, its syntax scanned.
-
-    Args:
-        function: the coroutine function.
-        scanned: syntax in the loop that never lowers is an error; else only where each turn comes
-            to it.
-
-    Raises:
-        DiagnosticError: there is no such loop, or syntax in it that never lowers.
-    """
-    source = read_source(function)
-    shape = find_shape(source)
-    problems = scan((shape.loop.test, *(shape.loop.body if scanned else ())), source)
-    if not problems and (found := certain_problem(source, shape.loop.body)) is not None:
-        problems = [found]
-    if problems:
-        raise DiagnosticError(*problems)
-    return source, shape
-
-
 def lower(request: LoweringRequest) -> KernelSource:
-    """Lowers an actor: wholly, or else all but the statements that cannot be compiled.
+    """Lowers an actor.
 
     Raises:
         DiagnosticError: everything that keeps it from being lowered.
     """
-    try:
-        return _lower(request, breaks=False)
-    except PendingError:
-        raise
-    except DiagnosticError as problems:
-        try:
-            made = _lower(request, breaks=True)
-        except PendingError:
-            raise
-        except DiagnosticError:
-            raise problems from None
-        if not ends_a_message(made.ir.turn):
-            raise
-        return made
-
-
-def _lower(request: LoweringRequest, *, breaks: bool) -> KernelSource:
-    source, shape = shape_of(request.function, scanned=not breaks)
+    source = read_source(request.function)
+    shape = find_shape(source)
+    syntax = scan((shape.loop.test, *shape.loop.body), source)
+    if any(problem.code in OF_THE_WHOLE for problem in syntax):
+        raise DiagnosticError(*syntax)
+    breaks = Breaks([*syntax], refusal=tuple(syntax))
     if not request.inputs:
+        if breaks.meets_each(shape.loop, source):
+            raise DiagnosticError(*syntax)
         raise PendingError("its first message arrives", _no_input(source, shape))
     known = static_values(shape) if request.state is None else request.state
-    state = state_types(source, shape, known, launched=request.state is not None)
+    state, untyped = state_types(source, shape, known, launched=request.state is not None)
+    breaks.host.update((name, (_why(problem, name), problem.hint))
+                       for name, problem in untyped.items())  # fmt: skip
+    breaks.refusal = breaks.refusal or tuple(untyped.values())
     converted = converted_fields([known[name] for name in shape.state_names if name in known])
     kernel = build_kernel(request.kernel_id, shape, request.inputs, request.outputs, state,
-                          request.signals, converted, breaks=breaks)  # fmt: skip
+                          request.signals, converted, breaks)  # fmt: skip
     kernel = run_passes(kernel, verify_each=request.verify_each)
     codes = code_classes(kernel, request.signals)
     schedule = schedule_of(kernel)
@@ -149,15 +125,17 @@ def _lower(request: LoweringRequest, *, breaks: bool) -> KernelSource:
     changed = frozenset(local.name for local in kernel.state if local.name in schedule.written
                         and isinstance(local.type, CONTAINERS))  # fmt: skip
     made = KernelSource(request.kernel_id, text, kernel, layout, kernel.inputs, kernel.outputs,
-                        most, parts.strings, codes, lanes, changed)  # fmt: skip
+                        most, parts.strings, codes, lanes, changed,
+                        tuple(n for n in shape.state_names if n in breaks.host))  # fmt: skip
     if why := made.shared(known):
         raise DiagnosticError(Diagnostics(source).error("PDC108", shape.loop, why))
     return made
 
 
-def state_types(source: FunctionSource, shape: ActorShape, known: Mapping[str, Any], *,
-                launched: bool) -> dict[str, Type]:  # fmt: skip
-    """The types of the state, from its values before the loop.
+def state_types(
+    source: FunctionSource, shape: ActorShape, known: Mapping[str, Any], *, launched: bool
+) -> tuple[dict[str, Type], dict[str, Diagnostic]]:
+    """The types of the state, from its values before the loop; and the variables without one.
 
     Args:
         source, shape: the actor.
@@ -166,6 +144,7 @@ def state_types(source: FunctionSource, shape: ActorShape, known: Mapping[str, A
     """
     problems = Diagnostics(source)
     types: dict[str, Type] = {}
+    untyped: dict[str, Diagnostic] = {}
     for name in shape.state_names:
         if name in shape.loop_only_state:
             continue
@@ -173,8 +152,9 @@ def state_types(source: FunctionSource, shape: ActorShape, known: Mapping[str, A
             try:
                 types[name] = of_value(known[name])
             except UnsupportedTypeError as error:
-                problems.error("PDC108", binding_of(shape, name), f"the variable {name!r}: {error}",
-                               hint=instead_of(known[name]))  # fmt: skip
+                untyped[name] = diagnose(source, "PDC108", binding_of(shape, name),
+                                         f"{_variable(name)}{error}",
+                                         hint=instead_of(known[name]))  # fmt: skip
         elif not launched:
             problems.error(
                 "PDC100", shape.loop.test, f"the value of {name!r} before the loop is known only "
@@ -182,11 +162,18 @@ def state_types(source: FunctionSource, shape: ActorShape, known: Mapping[str, A
                 notes=["what stands before the loop is ordinary Python and runs at launch"],
                 hint="launch the actor to see it lowered, or begin with a constant",
             )  # fmt: skip
-    found = problems.found
-    if found and all(problem.code == "PDC100" for problem in found):
-        raise PendingError("it is launched", *found)
-    problems.raise_if_any()
-    return types
+    if problems:
+        raise PendingError("it is launched", *problems.found)
+    return types, untyped
+
+
+def _variable(name: str) -> str:
+    return f"the variable {name!r}: "
+
+
+def _why(problem: Diagnostic, name: str) -> str:
+    """What is said of a variable without a type, behind its name."""
+    return problem.message.removeprefix(_variable(name))
 
 
 def _no_input(source: FunctionSource, shape: ActorShape) -> Diagnostic:

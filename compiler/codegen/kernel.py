@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pydotcompute.compiler.codegen.c_types import CTypes, comment, declare, identifier
 from pydotcompute.compiler.codegen.statements import StatementEmitter
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.control_flow import falls_through
 from pydotcompute.compiler.ops.error_codes import TABLE, describe
@@ -85,10 +86,12 @@ def emit(
         output_slot = _with_header(c_types, output_slot, "pdc_headed_output")
     writers = _writers(c_types, kernel, output_slot)
     files = ir.files(kernel)
-    functions = [_function(c_types, strings, f, python, codes, files.index(f.loc.file))
+    functions = [_function(c_types, strings, f, python, codes, files.index(f.loc.file),
+                           kernel.breaks)
                  for f in kernel.functions]  # fmt: skip
     file = kernel.loc.file
     body = StatementEmitter(c_types, strings, lambda n: python(file, n), codes, file, kernel)
+    body.breaks = kernel.breaks
     state = tuple(Variable(c_types.spell(v.type), body.name(v),
                            in_place=isinstance(v.type, CONTAINERS), fixed=v.name not in written)
                   for v in kernel.state)  # fmt: skip
@@ -183,10 +186,12 @@ _FRAME = '#line 1 "pydotcompute/kernel.cu"'
 
 def _function(c_types: CTypes, strings: dict[str, int], function: ir.Function,
               python: Callable[[str, int], str],
-              codes: Mapping[int, type[BaseException]], file_number: int) -> str:  # fmt: skip
+              codes: Mapping[int, type[BaseException]], file_number: int,
+              breaks: Sequence[Diagnostic]) -> str:  # fmt: skip
     file = function.loc.file
     body = StatementEmitter(c_types, strings, lambda n: python(file, n), codes, file, None,
                             file_number)  # fmt: skip
+    body.breaks = breaks
     places = {p.name for p in function.parameters if isinstance(p.type, CONTAINERS)}
     places.update(function.changes)
     parameters = [

@@ -17,10 +17,11 @@ from pydotcompute.compiler.abi import MAX_LINES
 from pydotcompute.compiler.codegen.c_types import CTypes, comment, file_name, identifier
 from pydotcompute.compiler.codegen.expressions import ExpressionEmitter
 from pydotcompute.compiler.codegen.operation_text import operation_text
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.control_flow import falls_through
 from pydotcompute.compiler.ir.effects import may_fail, may_raise
-from pydotcompute.compiler.ops.error_codes import DEOPTIMISE
+from pydotcompute.compiler.ops.error_codes import DEOPTIMISE, FIRST_BREAK
 from pydotcompute.compiler.types.message_schema import schema_of
 from pydotcompute.compiler.types.types import CONTAINERS, MessageType, UnionType
 
@@ -46,6 +47,8 @@ class StatementEmitter(ExpressionEmitter):
         self.python = python
         self.file = file_name(file)
         self.kernel = kernel
+        self.breaks: Sequence[Diagnostic] = ()
+        """The kernel's, whose numbers tell which of them was met."""
         self.kept: Sequence[str] = ()
         """The variables that a turn may have bound anew, and hands over when it is whole."""
         self.handlers: list[str] = []
@@ -310,6 +313,13 @@ class StatementEmitter(ExpressionEmitter):
         self.at(node)
         code = self.caught[-1] if node.code is None else str(node.code)
         self.write(f"pdc_raise(&pdc_t->error, {code});")
+        self.check(node)
+
+    @stmt.register
+    def _interpret_stmt(self, node: ir.Interpret) -> None:
+        self.at(node)
+        site = self.breaks.index(node.problem)
+        self.write(f"pdc_raise(&pdc_t->error, {FIRST_BREAK + site}); // interpreted")
         self.check(node)
 
     @stmt.register

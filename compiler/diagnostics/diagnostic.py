@@ -252,13 +252,16 @@ _SHOWN_LINES = 4
 """A longer span is shown by its first and last line."""
 
 
-def render(diagnostic: Diagnostic, lines: Sequence[str] | None = None) -> str:
+def render(
+    diagnostic: Diagnostic, lines: Sequence[str] | None = None, *, kind: str = "error"
+) -> str:
     """The text of a diagnostic: headline, place, source with carets, notes, hint.
 
     Args:
         diagnostic: what to show.
         lines: the lines of the file from ``line`` to ``end_line``; the diagnostic's own if left
             out.
+        kind: the word that it begins with: an ``error``, or a ``break`` of an actor that runs.
 
     Returns:
         Several lines without a final newline.
@@ -266,7 +269,7 @@ def render(diagnostic: Diagnostic, lines: Sequence[str] | None = None) -> str:
     lines = diagnostic.text if lines is None else lines
     width = len(str(diagnostic.end_line))
     blank = " " * width
-    parts = [f"error[{diagnostic.code}]: {diagnostic.message}"]
+    parts = [f"{kind}[{diagnostic.code}]: {diagnostic.message}"]
     if diagnostic.file:
         parts.append(f'  File "{diagnostic.file}", line {diagnostic.line}')
     if lines:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.types.types import NEVER
 
-JUMPS = (ir.EndTurn, ir.Leave, ir.Return, ir.Raise, ir.Break, ir.Continue)
+JUMPS = (ir.EndTurn, ir.Leave, ir.Return, ir.Raise, ir.Interpret, ir.Break,
+         ir.Continue)  # fmt: skip
 """Statements behind which control never goes on."""
 
 

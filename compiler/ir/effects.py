@@ -31,7 +31,8 @@ def is_needless(node: ir.Evaluate) -> bool:
 
 def acts(node: ir.Node) -> bool:
     """Whether a node of the IR, taken by itself, does more than compute something."""
-    return isinstance(node, (ir.Mutate, ir.SetField, ir.Print, ir.Send, ir.Raise, ir.Call))
+    return isinstance(node, (ir.Mutate, ir.SetField, ir.Print, ir.Send, ir.Raise, ir.Interpret,
+                             ir.Call))  # fmt: skip
 
 
 def bound_by(node: ir.Node) -> ir.Local | None:

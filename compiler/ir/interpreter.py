@@ -295,6 +295,10 @@ class _Turn:
             raise self.caught[-1]
         raise self._exception(node.code)
 
+    @stmt.register
+    def _(self, node: ir.Interpret) -> None:
+        raise Deoptimise(node.problem.message)
+
     def _exception(self, code: int) -> BaseException:
         from pydotcompute.compiler.ops.error_codes import describe
 

@@ -8,7 +8,8 @@
               | If(test, body, orelse) | While(setup, test, body, orelse)
               | For(target, start, stop, step, body, orelse)
               | Break | Continue | EndTurn | Leave | Return(value)
-              | SetField(target, name, value) | Raise(code) | Try(body, handlers, orelse)
+              | SetField(target, name, value) | Raise(code) | Interpret(problem)
+              | Try(body, handlers, orelse)
               | Fresh(target) | Mutate(target, primitive, args) | Print(site, value)
               | Carry(target, place)
               | Evaluate(value)
@@ -306,6 +307,14 @@ class Raise(Stmt):
 
 
 @dataclass(frozen=True, slots=True)
+class Interpret(Stmt):
+    """Takes the turn back, and leaves its message to the interpreter: compiled code cannot do what
+    comes here.  No handler sees it."""
+
+    problem: Diagnostic
+
+
+@dataclass(frozen=True, slots=True)
 class Handler(Node):
     """``except``: runs for exceptions of the given classes; None: for all.
 
@@ -413,8 +422,8 @@ class Kernel(Node):
         default=(), compare=False, repr=False
     )
     """What the build read from modules and closures: how to read it again, and what it was."""
-    breaks: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
-    """Statements that cannot be compiled: a message that comes to one is interpreted."""
+    breaks: tuple[Diagnostic, ...] = ()
+    """The problems of its ``Interpret``, each once, in the order of the file."""
 
 
 _CHILD_FIELDS: dict[type[Node], tuple[str, ...]] = {}

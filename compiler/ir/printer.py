@@ -128,6 +128,11 @@ def _(node: ir.Raise) -> list[str]:
 
 
 @_stmt.register
+def _(node: ir.Interpret) -> list[str]:
+    return [f"interpret: {node.problem.code} {node.problem.message}"]
+
+
+@_stmt.register
 def _(node: ir.Try) -> list[str]:
     lines = ["try:", *_block(node.body)]
     for handler in node.handlers:

@@ -261,6 +261,11 @@ def _raise(node: ir.Raise, around: Around) -> Iterator[str]:
         yield "there is no exception to raise again"
 
 
+def _interpret(node: ir.Interpret, around: Around) -> Iterator[str]:
+    if node.problem not in around.kernel.breaks:
+        yield f"the kernel has no break for {node.problem.code} in line {node.problem.line}"
+
+
 def _handler(node: ir.Handler, around: Around) -> Iterator[str]:
     if node.name is not None and node.name.type != ERROR:
         yield f"an exception is bound to a {node.name.type}"
@@ -327,6 +332,7 @@ RULES: dict[type[ir.Node], Rule] = {
     ir.Assign: _assign, ir.Receive: _receive, ir.Send: _send, ir.If: _test, ir.While: _test,
     ir.For: _for, ir.Break: _in_loop, ir.Continue: _in_loop, ir.EndTurn: _of_the_turn,
     ir.Leave: _of_the_turn, ir.Return: _return, ir.Raise: _raise, ir.Handler: _handler,
+    ir.Interpret: _interpret,
     ir.Try: _try, ir.SetField: _set_field, ir.Fresh: _fresh, ir.Mutate: _mutate,
     ir.Print: _print, ir.Carry: _carry, ir.Evaluate: _evaluate,
     ir.Function: _function, ir.Kernel: _kernel,

@@ -8,17 +8,22 @@ those it began with: ``total = 0`` that becomes a float is an ``int | float`` fr
 from __future__ import annotations
 
 import ast
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from pydotcompute.compiler.diagnostics.diagnostic import Diagnostics
+import numpy as np
+
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, DiagnosticError, Diagnostics
 from pydotcompute.compiler.frontend.actor_shape import ActorShape
 from pydotcompute.compiler.frontend.container_mutation import shrinking_names
 from pydotcompute.compiler.frontend.escape import looked_at
+from pydotcompute.compiler.frontend.names import binds
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import contains_text
+from pydotcompute.compiler.ir.message_paths import paths_of
 from pydotcompute.compiler.irbuild.core.attempts import MAX_PASSES, build_until_stable
-from pydotcompute.compiler.irbuild.core.breaks import Place, breaks_in
+from pydotcompute.compiler.irbuild.core.breaks import Breaks, loop_statements, own_parts
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.facts import ActorFacts, Facts
@@ -31,7 +36,20 @@ from pydotcompute.compiler.irbuild.syntax.loops import end_turn
 from pydotcompute.compiler.irbuild.values.conditions import condition
 from pydotcompute.compiler.irbuild.values.operators import negate
 from pydotcompute.compiler.types.message_schema import is_message
-from pydotcompute.compiler.types.types import CONTAINERS, UNBOUND, Type, join
+from pydotcompute.compiler.types.types import (
+    CONTAINERS,
+    NEVER,
+    NONE,
+    UNBOUND,
+    DequeType,
+    DictType,
+    ListType,
+    Type,
+    join,
+)
+
+MAX_ROUNDS = 24
+"""Each finds statements that cannot be compiled behind those that earlier ones have found."""
 
 
 def build_kernel(
@@ -42,8 +60,7 @@ def build_kernel(
     state: Mapping[str, Type],
     signals: Mapping[str, type[BaseException]],
     converted: Mapping[tuple[type, str], bool] | None = None,
-    *,
-    breaks: bool = False,
+    breaks: Breaks | None = None,
 ) -> ir.Kernel:
     """Builds an actor.
 
@@ -56,21 +73,91 @@ def build_kernel(
         signals: exception classes of the runtime by code name.
         converted: fields that a message of the state fills with a value of another type, and
             whether that is an int which a float holds exactly.
-        breaks: compiled code stops where a statement cannot be compiled; else it is an error.
+        breaks: what is known to break; it is given the host variables that are found.
 
     Raises:
         DiagnosticError: everything that keeps the actor from being lowered.
     """
+    breaks = Breaks() if breaks is None else breaks
+    request = _Request(name, shape, inputs, outputs, state, signals, converted or {}, breaks)
+    first = DiagnosticError(*breaks.refusal) if breaks.refusal else None
+    sent: dict[type, None] = {}
+    for _ in range(MAX_ROUNDS):
+        try:
+            kernel = _build(request, sent)
+        except DiagnosticError as problems:
+            first = first or problems
+            if breaks.learn(problems.diagnostics):
+                continue
+            break
+        if not kernel.breaks:
+            return kernel
+        if breaks.learn(()):
+            continue
+        paths = paths_of(kernel)
+        if paths.ends_a_message and not paths.breaks_early:
+            return kernel
+        first = first or DiagnosticError(*kernel.breaks)
+        break
+    assert first is not None
+    raise first
+
+
+@dataclass(frozen=True)
+class _Request:
+    """The arguments of ``build_kernel``."""
+
+    name: str
+    shape: ActorShape
+    inputs: tuple[type, ...]
+    outputs: tuple[type, ...] | None
+    state: Mapping[str, Type]
+    signals: Mapping[str, type[BaseException]]
+    converted: Mapping[tuple[type, str], bool]
+    breaks: Breaks
+
+
+def _build(request: _Request, sent: dict[type, None]) -> ir.Kernel:
+    """One round: the actor, with the breaks that are known of.
+
+    Args:
+        request: what to build.
+        sent: the classes that it sends in any round: what breaks here may send them, too.
+    """
+    shape, breaks = request.shape, request.breaks
     diagnostics = Diagnostics(shape.source)
-    unit = Unit(diagnostics, inputs, outputs, signals, ActorFacts(),
-                state=frozenset(shape.state_names),
-                shrinking=shrinking_names(shape.loop.body), breaks={} if breaks else None)
+    names = [n for n in shape.state_names if n not in breaks.host]
+    unit = Unit(diagnostics, request.inputs, request.outputs, request.signals, ActorFacts(),
+                state=frozenset(names), shrinking=shrinking_names(shape.loop.body),
+                breaks=breaks, sent=sent)  # fmt: skip
     unit.converted.update({key: Conversion(False, exact)
-                           for key, exact in (converted or {}).items()})  # fmt: skip
-    shared = unit.facts.shared
-    shared.update(_shared_before(shape))
-    facts = Facts(union_names=set(shape.state_names))
-    types: dict[str, Type] = {n: state.get(n, UNBOUND) for n in shape.state_names}
+                           for key, exact in request.converted.items()})  # fmt: skip
+    unit.facts.shared.update(_shared_before(shape))
+    builder, types = _settled(shape, unit, {n: request.state.get(n, UNBOUND) for n in names})
+    _report(shape, unit, types)
+    diagnostics.raise_if_any()
+    loc = builder.loc(shape.loop)
+    variables = tuple(builder.local(n, t, loc) for n, t in types.items() if t != UNBOUND)
+    turn, outputs = tuple(builder.block), request.outputs
+    functions = unit.called(turn)
+    met = _breaks_in(turn, *(function.body for function in functions))
+    if met:
+        _note_untyped(shape, types, unit)
+        _check_constants(unit)
+        diagnostics.raise_if_any()
+    return ir.Kernel(
+        loc, request.name, variables, request.inputs, tuple(sent) if outputs is None else outputs,
+        turn, functions,
+        tuple((code, cls, text) for (cls, text), code in unit.raised.items()),
+        tuple(unit.prints), tuple(unit.headers), tuple(unit.constants.values()), met,
+    )  # fmt: skip
+
+
+def _settled(shape: ActorShape, unit: Unit,
+             types: dict[str, Type]) -> tuple[Builder, dict[str, Type]]:  # fmt: skip
+    """The turn, built until the types of the state at its end are those at its beginning."""
+    diagnostics, shared = unit.diagnostics, unit.facts.shared
+    facts = Facts(union_names={*types})
     for _ in range(MAX_PASSES):
         mark = diagnostics.mark()
         ends: list[Env] = []
@@ -97,18 +184,48 @@ def build_kernel(
         diagnostics.rewind(mark)
     else:
         diagnostics.error("PDC101", shape.loop.test, "the types of the state do not settle")
-    _report(shape, unit, types)
-    diagnostics.raise_if_any()
-    loc = builder.loc(shape.loop)
-    variables = tuple(builder.local(n, t, loc) for n, t in types.items() if t != UNBOUND)
-    turn = tuple(builder.block)
-    called = unit.called(turn)
-    return ir.Kernel(
-        loc, name, variables, inputs, outputs if outputs is not None else tuple(unit.sent),
-        turn, called, tuple((code, cls, text) for (cls, text), code in unit.raised.items()),
-        tuple(unit.prints), tuple(unit.headers), tuple(unit.constants.values()),
-        breaks=breaks_in((*turn, *called), unit.breaks or {}),
-    )  # fmt: skip
+    return builder, types
+
+
+def _breaks_in(*blocks: ir.Block) -> tuple[Diagnostic, ...]:
+    """The problems of all breaks, in the order of the file."""
+    found = {node.problem for block in blocks for node in ir.walk(*block)
+             if isinstance(node, ir.Interpret)}  # fmt: skip
+    return tuple(sorted(found, key=lambda d: (d.file, d.line, d.column, d.message)))
+
+
+def _note_untyped(shape: ActorShape, types: Mapping[str, Type], unit: Unit) -> None:
+    """Variables whose values come only from statements that break: no type is known of them."""
+    left = [each for each in loop_statements(shape.loop.body) if id(each) not in unit.built]
+    bound = {name for each in left if not _binds_none(each)
+             for part in own_parts(each) for name in binds(part)}  # fmt: skip
+    named = {part.id for each in left for part in own_parts(each) if isinstance(part, ast.Name)}
+    for name, type_ in types.items():
+        untyped = type_ in (NONE, UNBOUND) and name in bound
+        if untyped or (_is_never_filled(type_) and name in named):
+            unit.breaks.without_types[name] = "all that gives it a value cannot be compiled"
+
+
+def _binds_none(statement: ast.stmt) -> bool:
+    value = getattr(statement, "value", None)
+    return isinstance(value, ast.Constant) and value.value is None
+
+
+def _is_never_filled(type_: Type) -> bool:
+    if isinstance(type_, DictType):
+        return type_.value == NEVER
+    return isinstance(type_, (ListType, DequeType)) and type_.item == NEVER
+
+
+def _check_constants(unit: Unit) -> None:
+    """What compiled code has taken for constant must not be changed by what is interpreted."""
+    for (_, name), (_, value) in unit.constants.items():
+        if name in unit.breaks.changed and isinstance(value, (list, dict, set, deque, np.ndarray)):
+            unit.diagnostics.error(
+                "PDC111", unit.breaks.changed[name],
+                f"{name!r} is compiled as a constant, and may change here",
+                hint="make it a variable of the actor",
+            )  # fmt: skip
 
 
 def _report(shape: ActorShape, unit: Unit, types: Mapping[str, Type]) -> None:
@@ -116,6 +233,7 @@ def _report(shape: ActorShape, unit: Unit, types: Mapping[str, Type]) -> None:
     diagnostics = unit.diagnostics
     for name_, type_ in types.items():
         if contains_text(type_):
+            unit.breaks.without_types[name_] = "it keeps a string made in the loop"
             diagnostics.error(
                 "PDC108", shape.loop.test,
                 f"the variable {name_!r} keeps a string made in the loop",
@@ -165,6 +283,7 @@ def _turn(builder: Builder, shape: ActorShape, types: Mapping[str, Type],
             local = replace(local, origin=name)
         head[name] = Var(local, type_, name not in builder.unit.facts.shared)
     ends.clear()
+    builder.unit.built.clear()
     frame = TurnFrame(head, ends)
     builder.env = dict(head)
     builder.loops = [frame]
@@ -181,14 +300,10 @@ def _turn(builder: Builder, shape: ActorShape, types: Mapping[str, Type],
 def _end(builder: Builder, shape: ActorShape, frame: TurnFrame, *, leave: bool) -> None:
     jump = ir.Leave if leave else ir.EndTurn
     where = builder.loc(shape.loop.test if leave else shape.loop.body[-1])
-    unit, place = builder.unit, Place(builder)
     try:
         end_turn(builder, frame, jump(where))
     except OperandError as error:
-        why = unit.diagnostics.error("PDC101", where, f"a variable of the state: {error}")
-        if unit.breaks is not None:
-            place.restore(builder)
-            builder.stop_before(why)
+        builder.unit.diagnostics.error("PDC101", where, f"a variable of the state: {error}")
 
 
 assert build_expressions.EXPRESSIONS, "the rules of expressions are registered"

@@ -23,6 +23,10 @@ from pydotcompute.compiler.ops.primitive import Deoptimise, Primitive
 DEOPTIMISE = 1000
 """The first code that is no Python exception."""
 
+FIRST_BREAK = 4000
+"""Codes from here on are the places where an actor leaves compiled code, ``Kernel.breaks``, for one
+message: they deoptimise like those of the table."""
+
 
 @dataclass(frozen=True)
 class ErrorCode:
@@ -141,7 +145,6 @@ TABLE: tuple[ErrorCode, ...] = (
     _deopt(1007, "PDC_DEOPT_ERROR", "what an exception holds"),
     _deopt(1008, "PDC_DEOPT_CHANGED", "a container that changes while it is looped over"),
     _deopt(1009, "PDC_DEOPT_NAN", "a NaN where it matters which object it is"),
-    _deopt(1010, "PDC_DEOPT_BREAK", "a statement that cannot be compiled"),
     # No problem of the actor: the burst is to be called again, or not.
     _deopt(2000, "PDC_PREEMPT", "the burst used up its fuel"),
     _deopt(2001, "PDC_STOP", "the host asked to stop"),
@@ -152,9 +155,6 @@ TABLE: tuple[ErrorCode, ...] = (
 
 BY_CODE: dict[int, ErrorCode] = {row.code: row for row in TABLE}
 BY_NAME: dict[str, ErrorCode] = {row.name: row for row in TABLE}
-
-BREAK = BY_NAME["PDC_DEOPT_BREAK"].code
-"""Reported at a statement that cannot be compiled."""
 
 
 def enum_text() -> str:

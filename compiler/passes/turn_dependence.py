@@ -93,7 +93,7 @@ def _sends_of(node: ir.Stmt) -> _Sends:
     match node:
         case ir.Send():
             return _Sends(1, 1)
-        case ir.EndTurn() | ir.Leave() | ir.Return() | ir.Raise():
+        case ir.EndTurn() | ir.Leave() | ir.Return() | ir.Raise() | ir.Interpret():
             return _Sends(None, 0)
         case ir.If():
             return _either(_sends(node.body), _sends(node.orelse))

@@ -15,7 +15,7 @@ from itertools import zip_longest
 from pathlib import PurePath
 from typing import Any
 
-from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, DiagnosticError
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, DiagnosticError, render
 from pydotcompute.compiler.frontend.source import FunctionSource, read_source
 from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.report.html_style import STYLE, paint_c, paint_python
@@ -70,10 +70,8 @@ def fragment(kernel_id: str, kernel: KernelSource | None, diagnostics: Sequence[
     source = _source(function)
     parts = [_header(kernel_id, kernel, diagnostics, source, awaits)]
     if kernel is not None:
-        if kernel.breaks:
-            parts.append("<h2>Interpreted</h2>")
-            parts += map(_elsewhere, kernel.breaks)
         parts += [_section(kernel, section, source) for section in sections(kernel)]
+        parts += _breaks(kernel)
         parts.append(_legend(kernel))
     else:
         parts += _problems(diagnostics, source)
@@ -229,6 +227,15 @@ def _legend(kernel: KernelSource) -> str:
     )
 
 
+def _breaks(kernel: KernelSource) -> list[str]:
+    """The places where a message leaves compiled code."""
+    if not kernel.breaks:
+        return []
+    shown = [f"<pre class='problem'>{_text(render(found, kind='break'))}</pre>"
+             for found in kernel.breaks]  # fmt: skip
+    return ["<h2>Breaks: Python handles a message that comes here</h2>", *shown]
+
+
 # --- what keeps it from being compiled -----------------------------------------------------------
 
 
@@ -247,12 +254,8 @@ def _problems(diagnostics: Sequence[Diagnostic], source: FunctionSource | None) 
                      f"{''.join(_with_problems(source, inside))}</div>")  # fmt: skip
     if elsewhere:
         parts.append("<h2>Elsewhere</h2>")
-        parts += map(_elsewhere, elsewhere)
+        parts += [f"<pre class='problem'>{_text(found)}</pre>" for found in elsewhere]
     return parts
-
-
-def _elsewhere(found: Diagnostic) -> str:
-    return f"<pre class='problem'>{_text(found)}</pre>"
 
 
 def _with_problems(source: FunctionSource, inside: dict[int, list[Diagnostic]]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, render
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.passes.turn_dependence import schedule_of
@@ -34,18 +34,18 @@ def explain(kernel_id: str, kernel: KernelSource | None, diagnostics: Sequence[D
         problems = "\n\n".join(map(str, diagnostics))
         return f"{first}\n\n{problems}\n"
     lines = [f"{title:9} {text}" for title, text in facts(kernel, edited)]
-    broken = [f"{found}\n" for found in kernel.breaks]
-    return "\n".join([first, *lines, "", *broken, layout(kernel)])
+    lines += ["", *(f"{render(found, found.text, kind='break')}\n" for found in kernel.breaks)]
+    return "\n".join([first, *lines, layout(kernel)])
 
 
 def verdict(kernel: KernelSource | None, diagnostics: Sequence[Diagnostic], awaits: str) -> str:
     """What becomes of an actor, as the rest of a sentence that begins with its name."""
-    if kernel is not None and not kernel.breaks:
-        return "lowers: the native backend can run it."
     if kernel is not None:
+        if not kernel.breaks:
+            return "lowers: the native backend can run it."
         many = len(kernel.breaks)
-        what = "1 statement" if many == 1 else f"{many} statements"
-        return f"lowers but for {what}: a message that comes to one is interpreted."
+        places = "1 place" if many == 1 else f"{many} places"
+        return f"lowers: the native backend can run it, but for messages that come to {places}."
     if awaits:
         return f"is pending: it is compiled when {awaits}."
     many = len(diagnostics)

@@ -37,7 +37,7 @@ class NativeProgram:
         silent_timeout: a time-out of ``receive`` has no visible effect.
         max_sends: most messages sent for one message; None if not bounded.
         why: ``(code, line)``: what a report of the compiled code means, in words.
-        broke: ``(code, line)``: which statement that cannot be compiled was reported, if one was.
+        break_at: ``(code)``: the place of a break, ``"actors.py:12"``; None for another code.
         is_current: whether the constants it was compiled with still have the same values.
         emit: ``(log bytes)``: print what the actor printed; None if it never prints.
         log_size: bytes of the log to begin with.
@@ -65,7 +65,7 @@ class NativeProgram:
     silent_timeout: bool
     max_sends: int | None
     why: Callable[[int, int], str]
-    broke: Callable[[int, int], str | None] = lambda code, place: None
+    break_at: Callable[[int], str | None] = lambda code: None
     is_current: Callable[[], bool] = lambda: True
     emit: Callable[[memoryview], None] | None = None
     log_size: int = 1 << 12
@@ -106,7 +106,7 @@ def program_of(lowering: Any, split: SplitActor, device: Device | None = None) -
         state_size=kernel.state_dtype.itemsize,
         pack_state=kernel.pack_state, unpack_state=kernel.unpack_state,
         silent_timeout=split.silent_timeout, max_sends=kernel.max_sends,
-        why=kernel.why, broke=kernel.broke,
+        why=kernel.why, break_at=kernel.break_at,
         is_current=kernel.is_current, emit=kernel.emit if getattr(kernel, "prints", ()) else None,
         strings=kernel.strings, holds_strings=kernel.holds_strings,
         journal_size=kernel.state.journal_size, headers=kernel.ir.headers,

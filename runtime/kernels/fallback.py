@@ -30,7 +30,11 @@ def tell_breaks(
     """
     if fallback == "allow" or not breaks:
         return
-    places = "; ".join(f"{found.message} ({found.file}:{found.line})" for found in breaks)
+    places = "; ".join(
+        f"{found.code} {found.message} ({found.file}:{found.line})"
+        + (f", hint: {found.hint}" if found.hint else "")
+        for found in breaks
+    )
     text = f"kernel {kernel_id!r} interprets messages that reach what cannot be compiled: {places}"
     notices.warn_at(function, text, FallbackWarning, kernel_id=kernel_id, reason=places)
 

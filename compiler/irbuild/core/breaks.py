@@ -1,124 +1,193 @@
-"""Breaks: statements that cannot be compiled, in an actor that can.
+"""Statements that leave compiled code: which may, and how building one is taken back.
 
-A message that comes to one is rolled back, and interpreted.  So nothing of the statement is built,
-nothing behind it is reached, and the variables need no common type with it.
+A statement of the loop that cannot be compiled becomes an ``ir.Interpret``.  Which statements those
+are is learnt in rounds (``Breaks.learn``).  The first round builds everything and goes on behind
+each problem, as if the statement had been built, so that the types of all variables grow as far as
+they can: a problem that wider types would solve is gone at its end.  The next round begins anew;
+there, the statements with the problems that were left end their paths, and what only they lead to
+needs no types.
 """
 
 from __future__ import annotations
 
 import ast
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, Location
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, Location, diagnose
 from pydotcompute.compiler.frontend.source import FunctionSource
-from pydotcompute.compiler.frontend.unsupported import scan
-from pydotcompute.compiler.ir import nodes as ir
-from pydotcompute.compiler.ir.control_flow import blocks, ends
-from pydotcompute.compiler.ops.error_codes import raise_
-from pydotcompute.compiler.types.message_schema import is_message
-from pydotcompute.compiler.types.types import NEVER
 
-_BREAK = raise_("PDC_DEOPT_BREAK")
+OF_THE_WHOLE = frozenset({"PDC025"})
+"""Problems of no one statement: others may read what a `global` of this one changes."""
 
 
-class Place:
-    """Where a statement is being built: what its failure must not leave behind."""
+@dataclass
+class Breaks:
+    """What the rounds have taught.
+
+    Args:
+        forced: problems that building does not find: the innermost statement around each breaks.
+        host: variables that compiled code does not hold, and why, as the end of a message, with a
+            hint: each statement that names one breaks.
+        refusal: what is said of the actor if nothing of it can be compiled.
+    """
+
+    forced: list[Diagnostic] = field(default_factory=list)
+    host: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    refusal: tuple[Diagnostic, ...] = ()
+    places: set[Location] = field(default_factory=set)
+    """Where building has failed."""
+    changed: dict[str, Location] = field(default_factory=dict)
+    """Containers of modules and closures that statements may change, and where the function is."""
+    without_types: dict[str, str] = field(default_factory=dict)
+    """Variables found to have no type that lasts, and why: they are to become host variables."""
+
+    def __bool__(self) -> bool:
+        return bool(self.places or self.forced or self.host)
+
+    def allows(self, found: Iterable[Diagnostic]) -> bool:
+        """Whether a statement with these problems breaks; else it is a new one."""
+        return any(problem.location in self.places for problem in found)
+
+    def expect(self, found: Iterable[Diagnostic]) -> bool:
+        """Notes problems that building may not find; whether one of them is new."""
+        known = {problem.location for problem in self.forced}
+        new = {problem.location for problem in found} - known
+        self.places |= new
+        return bool(new)
+
+    def learn(self, found: Iterable[Diagnostic]) -> bool:
+        """Notes the problems of a round; False if it is no use to begin another."""
+        found = tuple(found)
+        if any(problem.code in OF_THE_WHOLE for problem in found):
+            return False
+        learnt = bool(self.without_types)
+        self.host |= {name: (why, None) for name, why in self.without_types.items()}
+        self.without_types.clear()
+        for problem in found:
+            if problem.location not in self.places:
+                self.places.add(problem.location)
+                learnt = True
+            elif problem.location not in {other.location for other in self.forced}:
+                self.forced.append(problem)  # it was not a statement's rule that found it
+                learnt = True
+        return learnt
+
+    def before(self, node: ast.stmt, source: FunctionSource, *,
+               in_actor: bool) -> Diagnostic | None:  # fmt: skip
+        """Why a statement breaks before it is built, or None.
+
+        Args:
+            node: the statement.
+            source: the function that it belongs to.
+            in_actor: whether that is the actor, whose variables are those of the state.
+        """
+        inside = [source.location(part) for part in _statements_in(node) if hasattr(part, "lineno")]
+        here = source.location(node)
+        for problem in self.forced:
+            at = problem.location
+            if _within(at, here) and not any(_within(at, span) for span in inside):
+                return problem
+        if in_actor and self.host:
+            for part in own_parts(node):
+                for name in _names_of(part):
+                    if name in self.host:
+                        return self.mention(source, part, name)
+        return None
+
+    def meets_each(self, loop: ast.While, source: FunctionSource) -> bool:
+        """Whether it shows without types that each message comes to a statement that breaks."""
+        for node in loop.body:
+            if self.before(node, source, in_actor=True) is not None:
+                return True
+            if any(isinstance(n, (ast.Continue, ast.Break, ast.Return)) for n in ast.walk(node)):
+                return False
+        return False
+
+    def mention(self, source: FunctionSource, node: ast.AST, name: str) -> Diagnostic:
+        """The problem of naming a host variable."""
+        why, hint = self.host[name]
+        return diagnose(source, "PDC108", node, f"the variable {name!r}: {why}", hint=hint)
+
+
+def _statements_in(node: ast.AST) -> Iterator[ast.stmt]:
+    """The statements directly inside a statement, a handler or a ``case``."""
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        inside = getattr(node, name, None)
+        for part in inside if isinstance(inside, list) else ():
+            if isinstance(part, ast.stmt):
+                yield part
+            elif isinstance(part, (ast.ExceptHandler, ast.match_case)):
+                yield from _statements_in(part)
+
+
+def own_parts(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a statement that belong to no statement inside it."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.stmt):
+            yield from own_parts(child)
+
+
+def _names_of(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Name(id=name) | ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
+            yield name
+
+
+def _within(inner: Location, outer: Location) -> bool:
+    return (
+        inner.file == outer.file
+        and (outer.line, outer.column) <= (inner.line, inner.column)
+        and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)
+    )
+
+
+def loop_statements(nodes: Iterable[ast.AST]) -> Iterator[ast.stmt]:
+    """All statements among ``nodes`` and inside them."""
+    for node in nodes:
+        if isinstance(node, ast.stmt):
+            yield node
+        yield from loop_statements(_statements_in(node))
+
+
+_LASTING = frozenset({"unit", "facts", "source", "nest", "stale", "looked", "_adopted"})
+"""What a builder keeps, whatever is taken back."""
+
+
+class Undo:
+    """All of a builder at one moment: to take back the statement that is built next.
+
+    Args:
+        builder: whose attributes are written down.  Collections keep their identity: others hold
+            them, too.
+    """
 
     def __init__(self, builder: Any) -> None:
-        self._block, self._length = builder.block, len(builder.block)
-        self._stacks = [(stack, len(stack)) for stack in _stacks(builder)]
-        self._looked, self._sending = builder.looked, builder.sending
-        self._mark = builder.unit.diagnostics.mark()
+        self._builder = builder
+        self._known: Mapping[str, Any] = {
+            name: (value, copy(value) if isinstance(value, (list, dict, set)) else None)
+            for name, value in vars(builder).items() if name not in _LASTING
+        }  # fmt: skip
+        self._ends = [(ends, len(ends)) for frame in builder.loops for ends in frame.lists()]
+        self._assigned = [(frame, {name: [*types] for name, types in frame.assigned.items()})
+                          for frame in builder.tries]  # fmt: skip
 
-    def restore(self, builder: Any) -> None:
-        """Forgets what was built of the statement."""
-        builder.block = self._block
-        del builder.block[self._length :]
-        for stack, length in self._stacks:
-            del stack[length:]
-        builder.looked, builder.sending = self._looked, self._sending
-        builder.unit.diagnostics.rewind(self._mark)
-
-
-def _stacks(builder: Any) -> tuple[list[Any], ...]:
-    return builder.loops, builder.tries, builder.watches, builder.cleanups, builder.unit.building
-
-
-def own_problem(source: FunctionSource, node: ast.stmt) -> Diagnostic | None:
-    """The first syntax of a statement itself, not of those inside it, that never lowers."""
-    inner = [source.location(part) for part in _inside(node)]
-    for problem in scan([node], source):
-        if not any((at.line, at.column) <= (problem.line, problem.column)
-                   < (at.end_line, at.end_column) for at in inner):  # fmt: skip
-            return problem
-    return None
+    def restore(self) -> None:
+        """Take the statement back."""
+        for name, (value, items) in self._known.items():
+            if isinstance(value, list):
+                value[:] = items
+            elif isinstance(value, (dict, set)):
+                value.clear()
+                value.update(items)
+            setattr(self._builder, name, value)
+        for ends, length in self._ends:
+            del ends[length:]
+        for frame, assigned in self._assigned:
+            frame.assigned = assigned
 
 
-def _inside(node: ast.stmt) -> Iterator[ast.stmt]:
-    """The statements in the blocks of a statement that compiled code has."""
-    if not isinstance(node, (ast.If, ast.For, ast.While, ast.Try, ast.Match)):
-        return
-    for part in (node, *getattr(node, "handlers", ()), *getattr(node, "cases", ())):
-        for name in ("body", "orelse", "finalbody"):
-            yield from getattr(part, name, ())
-
-
-def certain_problem(source: FunctionSource, body: list[ast.stmt]) -> Diagnostic | None:
-    """The first syntax that never lowers, if each turn comes to it."""
-    for node in body:
-        if (problem := own_problem(source, node)) is not None:
-            return problem
-        if any(isinstance(part, (ast.Continue, ast.Break, ast.Return)) for part in ast.walk(node)):
-            break
-    return None
-
-
-def may_change(value: Any) -> bool:
-    """Whether an interpreted message may change what is inside a Python object."""
-    if isinstance(value, tuple):
-        return any(map(may_change, value))
-    if isinstance(value, np.ndarray):
-        return bool(value.flags.writeable)
-    return isinstance(value, (list, dict, set, deque)) or is_message(type(value))
-
-
-def ends_a_message(block: ir.Block) -> bool:
-    """Whether a path that has received comes to the end of the turn."""
-    return _ends(block, False)[0]
-
-
-def _ends(block: ir.Block, received: bool) -> tuple[bool, bool]:
-    """Whether a path ends a message, and whether control that goes on has received."""
-    for node in block:
-        if isinstance(node, ir.Receive):
-            received = True
-        if received and isinstance(node, (ir.EndTurn, ir.Leave, ir.Return)):
-            return True, True
-        found = [_ends(inner, received) for inner in blocks(node)]
-        if any(ended for ended, _ in found):
-            return True, True
-        received = received or any(had for _, had in found)
-        if ends(node) or _raises(node):
-            break
-    return False, received
-
-
-def _raises(node: ir.Node) -> bool:
-    """Whether a value that a statement or an expression needs is never computed."""
-    needed = [part for part in ir.children(node) if isinstance(part, ir.Expr)]
-    if isinstance(node, (ir.And, ir.Or, ir.Cond)):
-        needed = needed[:1]
-    return any(part.type == NEVER or _raises(part) for part in needed)
-
-
-def breaks_in(
-    nodes: Iterable[ir.Node], known: Mapping[Location, Diagnostic]
-) -> tuple[Diagnostic, ...]:
-    """The breaks that code holds, in the order of the text."""
-    found = {known[node.loc] for node in ir.walk(*nodes)
-             if isinstance(node, ir.Op) and node.primitive == _BREAK}  # fmt: skip
-    return tuple(sorted(found, key=lambda d: (d.file, d.line, d.column)))
+__all__ = ["OF_THE_WHOLE", "Breaks", "Undo", "loop_statements", "own_parts"]

@@ -32,7 +32,7 @@ from pydotcompute.compiler.frontend.liveness import bound_names
 from pydotcompute.compiler.frontend.source import FunctionSource
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.core import enum_values as build_enums
-from pydotcompute.compiler.irbuild.core.breaks import Place, may_change, own_problem
+from pydotcompute.compiler.irbuild.core.breaks import Undo
 from pydotcompute.compiler.irbuild.core.convert import NoneOperandError, OperandError, raising
 from pydotcompute.compiler.irbuild.core.evaluation_order import Ordered
 from pydotcompute.compiler.irbuild.core.facts import Facts
@@ -122,6 +122,8 @@ class Builder(Ordered):
         self.looked = set(looked_at(source.node))
         self._adopted: list[ast.AST] = []
         self.changing = changing(source.node)
+        for name in self.changing - self.bound - frozenset(self.statics):
+            unit.breaks.changed.setdefault(name, source.location(source.node))
         self.lent: dict[str, ir.Local] = {}
         """Parameters that are messages: they are the caller's own, who may see them change."""
         self.changed: set[str] = set()
@@ -203,13 +205,7 @@ class Builder(Ordered):
         return result
 
     def constant(self, value: Any, loc: Location) -> ir.Expr | Static:
-        """A Python object met while compiling, as a value if compiled code has such values.
-
-        Raises:
-            OperandError: messages are interpreted now and then, which may change the object.
-        """
-        if self.unit.breaks is not None and may_change(value):
-            raise OperandError("messages that are interpreted may change it")
+        """A Python object met while compiling, as a value if compiled code has such values."""
         if value is None:
             return ir.none(loc)
         if isinstance(value, enum.Enum):
@@ -240,6 +236,8 @@ class Builder(Ordered):
         var = self.env.get(node.id)
         if var is POISONED:
             raise Poisoned
+        if node.id in self.unit.breaks.host and self.ctx is not None:
+            raise DiagnosticError(self.unit.breaks.mention(self.source, node, node.id))
         if var is None and node.id in self.statics:
             return self.constant(self.statics[node.id], self.loc(node))
         local = node.id in self.bound or node.id in self.synthetic
@@ -346,27 +344,27 @@ class Builder(Ordered):
     # --- statements ------------------------------------------------------------------------------
 
     def statements(self, nodes: Sequence[ast.stmt]) -> None:
-        """Builds ``nodes`` into the block; reports every statement that cannot be compiled."""
+        """Builds ``nodes`` into the block; a statement that cannot be compiled ends the path, or is
+        reported (see ``breaks``)."""
         for fused in self.FUSIONS:
             nodes = fused(self, nodes)
         for node in nodes:
             if self.env is None:  # unreachable
                 return
-            rule = self.STATEMENTS.get(type(node))
-            place = self.unit.breaks is not None and Place(self)
+            undo, breaks = None, self.unit.breaks
+            if breaks:
+                why = breaks.before(node, self.source, in_actor=self.ctx is not None)
+                if why is not None:
+                    self._break(node, why)
+                    return
+                undo = Undo(self)
             try:
-                if place:
-                    self.refuse_syntax(node)
-                if rule is None:
-                    self.fail("PDC021", node, f"`{self.spelled(node)}` cannot be compiled")
-                try:
-                    rule(self, node)
-                except OperandError as error:
-                    self.fail("PDC102", node, f"`{self.spelled(node)}`: {error}")
+                self._statement(node)
+                self.unit.built.add(id(node))
             except DiagnosticError as problem:
-                if place:
-                    place.restore(self)
-                    self.stop_before(problem.diagnostics[0])
+                if undo is not None and breaks.allows(problem.diagnostics):
+                    undo.restore()
+                    self._break(node, problem.diagnostics[0])
                     return
                 self.unit.diagnostics.extend(problem.diagnostics)
                 self._forget(node)
@@ -376,16 +374,19 @@ class Builder(Ordered):
                 self.stale = True
                 self._forget(node)
 
-    def refuse_syntax(self, node: ast.stmt) -> None:
-        """Where the actor's syntax was not scanned as a whole: a statement that never lowers."""
-        if (problem := own_problem(self.source, node)) is not None:
-            raise DiagnosticError(problem)
+    def _statement(self, node: ast.stmt) -> None:
+        rule = self.STATEMENTS.get(type(node))
+        if rule is None:
+            self.fail("PDC021", node, f"`{self.spelled(node)}` cannot be compiled")
+        try:
+            rule(self, node)
+        except OperandError as error:
+            self.fail("PDC102", node, f"`{self.spelled(node)}`: {error}")
 
-    def stop_before(self, problem: Diagnostic) -> None:
-        """The path ends here: a message that comes to it is interpreted, from its beginning."""
-        assert self.unit.breaks is not None
-        self.unit.breaks[problem.location] = problem
-        self.raise_here(raising(problem.location, NEVER, "PDC_DEOPT_BREAK"))
+    def _break(self, node: ast.stmt, problem: Diagnostic) -> None:
+        """The path leaves compiled code here."""
+        self.block.append(ir.Interpret(self.loc(node), problem))
+        self.env = None
 
     def _forget(self, node: ast.stmt) -> None:
         """After a problem: the names it binds are unknown, and no news when read."""

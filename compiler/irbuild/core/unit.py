@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, Diagnostics, Location
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostics
 from pydotcompute.compiler.frontend.source import FunctionSource
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import Site
+from pydotcompute.compiler.irbuild.core.breaks import Breaks
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.facts import ActorFacts, LoopKey
 from pydotcompute.compiler.irbuild.core.scope import Env
@@ -95,8 +96,7 @@ class Unit:
         waits: something cannot be lowered while a variable is ``None`` alone.
         state: names of the variables that live between turns.
         shrinking: names of the state's containers that the actor also makes shorter.
-        breaks: what keeps statements from being compiled, by place: compiled code stops before a
-            message that comes to one.  None: such a statement keeps the actor from being compiled.
+        breaks: which statements may leave compiled code.
     """
 
     diagnostics: Diagnostics
@@ -108,7 +108,9 @@ class Unit:
     waits: bool = False
     state: frozenset[str] = frozenset()
     shrinking: frozenset[str] = frozenset()
-    breaks: dict[Location, Diagnostic] | None = None
+    breaks: Breaks = field(default_factory=Breaks)
+    built: set[int] = field(default_factory=set)
+    """The ``id`` of each statement that this attempt has built, and reaches."""
     sent: dict[type, None] = field(default_factory=dict)
     functions: dict[tuple[Any, ...], Lowered] = field(default_factory=dict)
     by_name: dict[str, Lowered] = field(default_factory=dict)

@@ -190,9 +190,6 @@ def specialise(b: Builder, node: ast.Call, function: pytypes.FunctionType,
         b.fail("PDC103", node, f"`{name}` is no plain function")
     before = unit.diagnostics.mark()
     unit.building.append(function)
-    breaks = unit.breaks
-    if is_library(function):
-        unit.breaks = None
     try:
         lowered = _build_function(b, function, types, statics)
     except DiagnosticError as problem:
@@ -200,7 +197,6 @@ def specialise(b: Builder, node: ast.Call, function: pytypes.FunctionType,
         lowered = None
     finally:
         unit.building.pop()
-        unit.breaks = breaks
     if lowered is None or unit.diagnostics.mark() > before:
         inner = unit.diagnostics.since(before)
         if is_library(function):  # what stands in a library is not the user's to change
@@ -227,8 +223,8 @@ def _build_function(b: Builder, function: pytypes.FunctionType, types: tuple[Typ
                     statics: Mapping[str, Static]) -> Lowered:  # fmt: skip
     unit = b.unit
     source = read_source(function)
-    problems = () if unit.breaks is not None else scan(source.node.body, source)
-    if problems:
+    problems = scan(source.node.body, source)
+    if unit.breaks.expect(problems):
         raise DiagnosticError(*problems)
     facts = Facts()
     statics_of = {name: found.value for name, found in statics.items()}

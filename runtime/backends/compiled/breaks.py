@@ -71,7 +71,7 @@ class CompiledBreaks(CompiledLife):
         self._broke_at = perf_counter()
         block, inport = self.block, self.inport
         self._reported = code, line = block.i4[words.CODE], block.i4[words.LINE]
-        if (where := block.program.broke(code, line)) is not None:
+        if (where := block.program.break_at(code)) is not None:
             self.host.broke(where)
         replay = Replay(
             bool(block.u4[words.EVENT]),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.verifier import RULES, VerifyError, verify
 from pydotcompute.compiler.ops.containers import APPEND, LENGTH
@@ -45,6 +46,8 @@ PAIR = ir.Tuple(AT, TupleType((INT, FLOAT)), (N, HALF))
 XS = local("xs", ListType(INT, 4))
 ERR = local("err", ERROR)
 FAILS = op("//", number(1), N)
+
+PROBLEM = Diagnostic("PDC020", "`with` statement cannot be compiled", "small.py", 3, 1, 3, 5)
 
 
 def computed(value: ir.Expr) -> ir.Kernel:
@@ -87,6 +90,7 @@ MISTAKES: dict[type[ir.Node], tuple[ir.Kernel, str]] = {
     ir.EndTurn: (with_function((ir.EndTurn(AT),)), "it stands in a function"),
     ir.Leave: (with_function((ir.Leave(AT),)), "it stands in a function"),
     ir.Return: (with_function((ir.Return(AT, HALF),)), "the result is no int"),
+    ir.Interpret: (kernel(ir.Interpret(AT, PROBLEM)), "no break for PDC020 in line 3"),
     ir.Raise: (kernel(ir.Raise(AT, None)), "there is no exception to raise again"),
     ir.Handler: (handled(ir.Handler(AT, None, VALUE, ())), "an exception is bound to a int"),
     ir.Try: (handled(), "nothing handles what is raised"),
