@@ -70,7 +70,8 @@ class CompiledBreaks(CompiledLife):
         """The interpreter handles the next message; an exception is raised there again."""
         self._broke_at = perf_counter()
         block, inport = self.block, self.inport
-        self._reported = code, line = block.i4[words.CODE], block.i4[words.LINE]
+        code = block.i4[words.CODE]
+        self._reported = code, block.i4[words.LINE]
         if (where := block.program.break_at(code)) is not None:
             self.host.broke(where)
         replay = Replay(
