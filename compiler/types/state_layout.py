@@ -259,4 +259,5 @@ class StateLayout:
                 value = load(view[name], type_)
                 if value is not MISSING:
                     values[name] = value
+            values = {name: values[name] for name, _ in self.variables if name in values}
         return values

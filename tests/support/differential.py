@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import copy
 import random
+import struct
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -287,7 +288,7 @@ class Subject:
         record = bytearray(self.kernel.state_dtype.itemsize)
         try:
             self.kernel.pack_state(kept, memoryview(record))
-        except (TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError, OverflowError, struct.error):
             return None
         return kept
 
