@@ -37,6 +37,14 @@ class Sum:
     total: int = 0
 
 
+@message
+class Other:
+    """Of no declared class."""
+
+    n: int = 0
+    way: int = 0
+
+
 GATE: dict[str, asyncio.Event] = {}
 
 
@@ -261,5 +269,111 @@ def test_actors_whose_messages_all_break_move_to_the_interpreter_and_back(way: s
         before = kernel.statistics().interpreted
         assert (await kernel.request(Step(1))).total == total + 1
         assert kernel.statistics().interpreted == before
+
+    with_gate(way, probe)
+
+
+async def ticking(ctx: Any) -> None:
+    """The handler of a time-out breaks."""
+    late = 0
+    while not ctx.should_terminate:
+        try:
+            step = await ctx.receive(timeout=0.001)
+        except TimeoutError:
+            late += len({late})
+            await ctx.send(Sum(-late))
+            continue
+        await ctx.send(Sum(step.n))
+
+
+def test_a_break_in_the_handler_of_a_timeout_counts_no_message(way: str) -> None:
+    async def probe(kernel: Any) -> None:
+        assert [(await kernel.receive()).total for _ in range(3)] == [-1, -2, -3]
+        reply = await kernel.request(Step(5))
+        assert (reply.total, kernel.backend) == (5, way)
+        figures = kernel.statistics()
+        assert (figures.processed, figures.fallbacks) == (1, 0)
+        assert figures.timeouts >= 3
+        assert figures.interpreted == (way == "python")
+        if way != "python":
+            assert sum(kernel.breaks.values()) == figures.timeouts
+
+    with_gate(way, probe, ticking)
+
+
+async def labelled(ctx: Any) -> None:
+    """An interpreted message sets a header."""
+    total = 0
+    while not ctx.should_terminate:
+        step = await ctx.receive()
+        total += step.n
+        if step.way == 1:
+            await ctx.send(Sum(total, priority=7 + len({total})))
+        else:
+            await ctx.send(Sum(total))
+
+
+def test_outputs_with_a_header_keep_it_and_their_place(way: str) -> None:
+    async def probe(kernel: Any) -> None:
+        for n in range(12):
+            await kernel.send(Step(1, n % 3 == 1))
+        got = [await kernel.receive() for _ in range(12)]
+        assert [each.total for each in got] == list(range(1, 13))
+        assert [each.priority for each in got] == [8 if n % 3 == 1 else 128 for n in range(12)]
+        assert kernel.backend == way
+
+    with_gate(way, probe, labelled)
+
+
+def test_the_oldest_message_is_dropped_behind_an_interpreted_one(way: str) -> None:
+    async def probe(kernel: Any) -> None:
+        await kernel.send(Step(1, 1))
+        await GATE["entered"].wait()
+        for n in range(5):
+            await kernel.send(Step(10 * n))
+        assert kernel.statistics().dropped == 2
+        GATE["go"].set()
+        while kernel.statistics().processed < 4:
+            await asyncio.sleep(0)
+        assert [(await kernel.receive()).total for _ in range(3)] == [22, 52, 92]
+        assert kernel.backend == way
+
+    with_gate(way, probe, queue_size=3, backpressure=BackpressureStrategy.DROP_OLDEST)
+
+
+def test_a_message_without_a_record_moves_the_actor_while_one_is_interpreted(way: str) -> None:
+    if way == "python":
+        pytest.skip("it is there")
+
+    async def main() -> None:
+        GATE.update(entered=asyncio.Event(), go=asyncio.Event())
+        async with RingKernelRuntime(backend=way, fallback="allow") as runtime:
+            actor = ring_kernel(kernel_id="gated", auto_register=False)(gated)
+            kernel = await runtime.launch("gated", actor)
+            await kernel.activate()
+            assert (await kernel.request(Step(1))).total == 1
+            assert kernel.backend == way
+            await kernel.send(Step(2, 1))
+            await GATE["entered"].wait()
+            await kernel.send(Other(10))
+            assert (kernel.backend, kernel.statistics().fallbacks) == ("python", 1)
+            GATE["go"].set()
+            assert [(await kernel.receive()).total for _ in range(2)] == [4, 14]
+            assert (await kernel.request(Step(1, 1))).total == 16
+            assert (await kernel.terminate()).drained
+
+    go(main)
+
+
+def test_a_cancelled_request_leaves_an_interpreted_message_alone(way: str) -> None:
+    async def probe(kernel: Any) -> None:
+        call = asyncio.create_task(kernel.request(Step(1, 1)))
+        await GATE["entered"].wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        GATE["go"].set()
+        assert (await kernel.request(Step(3))).total == 5
+        assert kernel.statistics().output_depth == 0
 
     with_gate(way, probe)

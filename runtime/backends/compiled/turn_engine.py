@@ -21,6 +21,9 @@ from pydotcompute.compiler.host.coroutine import TurnOver
 from pydotcompute.queues.port import ObjectPort
 from pydotcompute.queues.routes import Routes
 
+NO_INPUT = (1 << 64) - 1
+"""In place of the ordinal of an input: the output answers none."""
+
 
 class Owner(Protocol):
     """The compiled engine, as it is seen here."""
@@ -58,7 +61,7 @@ class Owner(Protocol):
 
         Args:
             message: the output.
-            ordinal: of the input that it answers.
+            ordinal: of the input that it answers, or ``NO_INPUT``.
         """
         ...
 
@@ -212,7 +215,7 @@ class TurnEngine(PythonEngine):
         if room is None and not self.forced and not self._owner.has_room():
             await self._owner.wait_for_room()
         if self.on_rings:
-            self._owner.put_output(accepted, self.ordinal)
+            self._owner.put_output(accepted, self.ordinal if self.holding else NO_INPUT)
         else:  # meanwhile the queues have become objects
             await super().send(accepted)
         if self.paused:
