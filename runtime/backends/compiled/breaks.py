@@ -114,9 +114,13 @@ class CompiledBreaks(CompiledLife):
         message = ring.slots.unpack(ring.buffer, (first & ring.mask) * ring.size)
         ring.words[TAIL] = ring.words[CLAIMED] = ring.cached_remote_cursor = first + 1
         port.tail, port.sample_at = first + 1, ring.sample_at
-        if inbox.putters:
-            inbox.admit()
+        if inbox.putters:  # soon: the next burst may have made more room by then
+            self.host.loop.call_soon(self._admit)
         return message
+
+    def _admit(self) -> None:
+        if self.host.inbox.putters:
+            self.host.inbox.admit()
 
     async def wait_for_room(self) -> None:
         """As of ``turn_engine.Owner``."""
