@@ -80,6 +80,8 @@ class Routes:
         self.links.remove(link)
         self._by_class.clear()
         link.release()
+        if self.seat is not None and self.seat.link is link:
+            self.leave_seat()
         self.pump()
 
     def of(self, cls: type) -> tuple[Link, ...]:
