@@ -66,6 +66,23 @@ def test_example(
         assert not rest
 
 
+@pytest.mark.parametrize("backend", ["native", "python"])
+def test_the_exchange(
+    backend: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every order that makes sense is audited; the rest is the same on either backend."""
+    monkeypatch.setattr(registry, "_kernels", {})
+    monkeypatch.setenv("PYDOTCOMPUTE_BACKEND", backend)
+    module = importlib.reload(importlib.import_module("pydotcompute.examples.exchange"))
+    asyncio.run(module.main())
+    printed = capsys.readouterr().out
+    assert [line for line in printed.splitlines() if " runs on: " in line] == [
+        f"{name} runs on: {backend}" for name in ("gate", "risk", "book", "audit")
+    ]
+    good = sum(order.amount > 0 for order in module.some_orders(3000))
+    assert printed.endswith(f"3000 orders: {good} audited, 746 refused, 1138 trades\n")
+
+
 def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert anomaly_detector.main(["--output", str(tmp_path)]) == 0
     printed = capsys.readouterr().out

@@ -61,19 +61,65 @@ def test_every_block_of_python_is_run_by_a_test_here() -> None:
         "import asyncio",  # test_the_first_example_runs
         '@ring_kernel(kernel_id="archive")',  # test_the_diagnostic_is_what_the_compiler_says
         'await runtime.send("doubler", Request(21))                 # by the queue\'s backpressure',
+        'await runtime.connect("parse", "risk")                     # what parse sends is what '
+        "risk receives",  # test_the_lines_on_edges_run
         "lowering = doubler.lower()        # runs nothing, needs no GPU",
     ]
 
 
 def test_the_lines_on_messages_run(tmp_path: Path) -> None:
-    example, _, messages, _ = blocks("python")
+    example, _, messages, _, _ = blocks("python")
     block = textwrap.indent(messages, 8 * " ")
     printed = run(tmp_path / "messages.py", example + DRIVER.format(block=block))
     assert printed == f"Response(result=42) 1000000 {sum(range(0, 2_000_000, 2))}\n"
 
 
+EDGES = """
+import asyncio
+from dataclasses import dataclass
+from pydotcompute import KernelContext, RingKernelRuntime, message, ring_kernel
+
+@message
+@dataclass
+class Raw:
+    value: int
+
+async def pass_on(ctx: KernelContext[Raw, Raw]):
+    while not ctx.should_terminate:
+        raw = await ctx.receive()
+        await ctx.send(Raw(raw.value + 1))
+
+async def readme():
+    async with RingKernelRuntime(backend="python") as runtime:
+        for name in ("parse", "risk", "orders", "audit"):
+            actor = ring_kernel(kernel_id=name, auto_register=False)(pass_on)
+            await runtime.launch(name, actor)
+            await runtime.activate(name)
+        raw = Raw(1)
+{connect}
+        await runtime.send("parse", Raw(10))
+        print(reply, await runtime.receive("audit"), await runtime.receive("audit"))
+
+asyncio.run(readme())
+"""
+
+
+def test_the_lines_on_edges_run(tmp_path: Path) -> None:
+    """The pipeline needs an edge that the first line has made: it is another way to the same."""
+    first, *rest = blocks("python")[3].splitlines()
+    assert '"parse", "risk"' in first
+    script = tmp_path / "edges.py"
+    connect = textwrap.indent("\n".join(rest), 8 * " ")
+    script.write_text(EDGES.format(connect=connect), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout == "Raw(value=4) Raw(value=4) Raw(value=13)\n"
+
+
 def test_the_lines_on_looking_inside_run(tmp_path: Path) -> None:
-    example, _, _, inside = blocks("python")
+    example, _, _, _, inside = blocks("python")
     printed = run(tmp_path / "inside.py", f"{example}\n{inside}\nprint(len(lowering.html()))\n")
     for said in ("Actor 'doubler' lowers", "kernel doubler(Request) -> Response", "pdc_burst"):
         assert said in printed
