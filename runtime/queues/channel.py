@@ -168,7 +168,10 @@ class Channel:
             raise self._closed(0)
         total, done = len(batch), 0
         if not self.putters:
-            done = self.put_batch_now(batch)
+            tail = self.port.tail
+            done = self.port.put_batch(batch, 0)
+            if self.on_drop is not None:
+                self.on_drop(tail)
             if done < total and self._pulled_room():
                 done += self.port.put_batch(batch, done)
         if done >= total:
@@ -180,14 +183,6 @@ class Channel:
         putter = PutBatch(self.loop.create_future(), batch, done)
         await self.park(putter, timeout)
         return total
-
-    def put_batch_now(self, batch: Any) -> int:
-        """Put as much of an accepted batch as there is room for; returns how many messages."""
-        tail = self.port.tail
-        done = self.port.put_batch(batch, 0)
-        if self.on_drop is not None:
-            self.on_drop(tail)
-        return done
 
     def keep(self, message: Any) -> None:
         """Put a message whatever the bound: it is the producer's, and nobody else's any more."""

@@ -87,7 +87,19 @@ class HostProducer(HostEnd):
             skip = (count - self.bound) // slots * slots
         if count <= 0:
             return 0
-        records = self.slots.records(batch, start + skip, start + count)
+        self._put(self.slots.records(batch, start + skip, start + count), count, skip)
+        return count
+
+    def put_records(self, records: memoryview, count: int) -> None:
+        """Publish records of this ring's layout, for which there is room; as ``put_batch``.
+
+        Args:
+            records: the bytes of ``count`` records; they hold what the slots can.
+            count: how many, at most the bound.
+        """
+        self._put(records, count, 0)
+
+    def _put(self, records: memoryview, count: int, skip: int) -> None:
         if self.head >= self.sample_at and not self.sample_time:
             self.sample_at, self.sample_time = self.head, perf_counter()
         self.head += skip
@@ -100,7 +112,6 @@ class HostProducer(HostEnd):
             done += piece
         if not self.wake_suppressed:
             self.wake()
-        return count
 
     def withdraw(self, count: int) -> None:
         """Take back those of the last messages put that the actor has not come to; while it runs

@@ -12,9 +12,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
-from pydotcompute.messages.slots import UnrepresentableMessage
+import numpy as np
+
+from pydotcompute.messages.slots import RecordSlots, UnrepresentableMessage
+from pydotcompute.messages.string_batches import as_string_batch
 from pydotcompute.queues.backpressure import BackpressureStrategy
-from pydotcompute.queues.channel import SPECIAL, Channel
+from pydotcompute.queues.channel import CLOSED, SPECIAL, Channel
+from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.port import Port
 from pydotcompute.queues.putters import Put
 from pydotcompute.queues.replies import Replies, Request
@@ -138,6 +142,15 @@ class Link:
             return 0
         return inbox.port.room()
 
+    def free(self) -> int:
+        """Messages that can be put now; 0 where the target refuses any, or somebody waits."""
+        inbox = self.target.inbox
+        if inbox.putters or inbox.port.put_slow_path & CLOSED:
+            return 0
+        if inbox.policy is BackpressureStrategy.DROP_OLDEST:
+            return MANY
+        return inbox.port.room()
+
     def knows(self, cls: type) -> bool:
         """Whether the target surely takes messages of just this class, as what it is now."""
         return self.target.inbox.port.takes_records(cls)
@@ -157,10 +170,28 @@ class Link:
             self.target.specialise(message)
         return inbox.put_now(message, self._admitted(request))
 
-    def put_records(self, batch: Any) -> None:
-        """Put an array of records for which there is room."""
-        self.target.inbox.put_batch_now(batch)
-        self.delivered += len(batch)
+    def put_records(self, slots: RecordSlots, records: memoryview, count: int) -> None:
+        """Put records for which there is room.
+
+        Args:
+            slots: their layout, of one class.
+            records: their bytes.
+            count: how many.
+        """
+        inbox, cls = self.target.inbox, slots.cls
+        port, tail = inbox.port, inbox.port.tail
+        if (
+            isinstance(port, HostProducer)
+            and type(port.slots) is RecordSlots
+            and port.slots.cls is cls
+        ):
+            port.put_records(records, count)
+        else:
+            assert cls is not None
+            port.put_batch(as_string_batch(cls, np.frombuffer(records, slots.dtype)), 0)
+        if inbox.on_drop is not None:
+            inbox.on_drop(tail)
+        self.delivered += count
 
     def _admitted(self, request: Request | None) -> Callable[[int], None]:
         return partial(self._admit, request)

@@ -15,14 +15,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeAlias
 
-import numpy as np
-
 from pydotcompute.backends.base import Host
 from pydotcompute.backends.compiled import actor_words as words
 from pydotcompute.backends.compiled.block import Block
 from pydotcompute.compiler.abi import Policy
 from pydotcompute.messages.slots import RecordSlots
-from pydotcompute.messages.string_batches import as_string_batch
 from pydotcompute.queues.backpressure import BackpressureStrategy
 from pydotcompute.queues.channel import ROOM, SPECIAL, Channel
 from pydotcompute.queues.host_consumer import HostConsumer
@@ -70,6 +67,7 @@ class Edges:
         self._need = self._block.program.max_sends
         self._asking = False
         self._destinations: tuple[Destination, ...] = ()
+        self._only: Link | None = None
         self.refresh()
 
     def refresh(self) -> None:
@@ -79,6 +77,8 @@ class Edges:
         for cls in self._block.program.output_types:
             found.update(dict.fromkeys(self.routes.of(cls) or (own,)))
         self._destinations = tuple(found)
+        only = self._destinations[0] if len(found) == 1 else None
+        self._only = only if isinstance(only, Link) and only.policy is not _REJECT else None
 
     def end(self) -> None:
         """The actor has no edges any more: its ring is its output queue again."""
@@ -113,6 +113,12 @@ class Edges:
         need = self._need
         if need == 0:
             return limit
+        if self._only is not None and need is not None:  # the usual case
+            free: int = self._only.free()
+            if free >= need:
+                self._ring.show(min(free, self._ring.bound), Policy.BLOCK)
+                most: int = free // need
+                return min(limit, most)
         for link in self._links():
             error = link.error()
             if error is not None:
@@ -241,9 +247,8 @@ class Edges:
         while done < count:
             at = (first + done) & port.mask
             piece = min(count - done, port.mask + 1 - at)
-            records = np.frombuffer(port.buffer, slots.dtype, piece, at * port.size)
-            batch = as_string_batch(cls, records)
+            records = port.buffer[at * port.size : (at + piece) * port.size]
             for link in links:
-                link.put_records(batch)
+                link.put_records(slots, records, piece)
             done += piece
         return done

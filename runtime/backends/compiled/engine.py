@@ -188,8 +188,9 @@ class CompiledEngine(CompiledBreaks):
     def _deliver(self, edges: Edges) -> None:
         """Outputs to where they go."""
         edges.deliver()
-        self.host.replies.prune(self._taken)
-        self.note_drops()
+        if self.host.replies.pending:
+            self.host.replies.prune(self._taken)
+            self.note_drops()
 
     def _notify(self) -> None:
         """Tell those who wait for room, or for a message."""
