@@ -86,6 +86,7 @@ site:
 
 soak: $(READY) compiler
 	PYDOTCOMPUTE_SOAK=1666667 $(BIN)/python -m pytest -s tests/fuzz/test_soak.py --durations=6 $(ARGS)
+	PYDOTCOMPUTE_GRAPHS=300 $(BIN)/python -m pytest tests/contract/test_random_topologies.py $(ARGS)
 
 coverage: $(READY) compiler
 	$(BIN)/python -m coverage run -m pytest -m "not gpu" $(ARGS)
