@@ -523,6 +523,8 @@ class Actor:
             self._crashing = False
 
     def _set_over(self) -> None:
+        if self.routes is not None and not self.routes.backlog:
+            self.routes.leave_seat()
         if not self._over.done():
             self._over.set_result(None)
 

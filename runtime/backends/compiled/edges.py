@@ -105,7 +105,8 @@ class Edges:
         finally:
             self._asking = False
         if most:
-            self.routes.leave_seat()
+            if worker:  # which may take long: what finds no room then waits in the backlog
+                self.routes.leave_seat()
             self._block.u4[words.RECORD_ORIGIN] = worker or bool(self._engine.host.replies.pending)
         return most
 
@@ -209,6 +210,8 @@ class Edges:
             self._consume(first + 1)  # no output is given out twice, whatever is raised
             self._deliver(self._ring.sources[first & port.mask], message)
             first += 1
+        if not self.routes.backlog:
+            self.routes.leave_seat()
 
     def _consume(self, end: int) -> None:
         """The records before this one are out of the ring."""
@@ -240,7 +243,7 @@ class Edges:
                 return 0
             if not inbox.port.takes_records(cls):
                 return 0
-            count = min(count, link.room())
+            count = min(count, link.room(self.routes.seat))
         if not links:
             return 0
         done = 0
