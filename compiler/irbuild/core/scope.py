@@ -356,7 +356,10 @@ class Scope(Converter):
         held = ((n, var) for n, var in (self.env or {}).items() if isinstance(var, Var))
         others = [n for n, var in held if n != name and var.local.name == wanted.local.name
                   and n not in self.synthetic]  # fmt: skip
-        if others or isinstance(wanted.view, (DictType, DequeType)):
+        if others:
+            raise OperandError(f"{name!r} is bound to another container, and {others[0]!r} to the "
+                               f"one it had; copy the items: `{name}[:] = ...`")  # fmt: skip
+        if isinstance(wanted.view, (DictType, DequeType)):
             raise OperandError(f"{name!r} is bound to another container")
         if isinstance(wanted.view, ArrayType) and wanted.view != have.view:
             raise OperandError(f"{name!r} is no {wanted.view} here")
