@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -91,7 +92,7 @@ def divided(values: list[int]) -> list[int]:
 
 @pytest.fixture(autouse=True)
 def emulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYDOTCOMPUTE_DEVICE", "emulated")
+    monkeypatch.setenv("PYDOTCOMPUTE_DEVICE", os.environ.get("PYDOTCOMPUTE_DEVICE", "emulated"))
 
 
 @pytest.mark.parametrize("count", [63, 64, 65, 1000, 4000])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -41,6 +42,8 @@ from tests.support.contract import (
     until,
 )
 from tests.support.native_actor import kit as native_kit
+from tests.support.ptx import PTX
+from tests.support.ptx.device import PtxDevice
 
 RESIDENCY, IDLE = 5e-3, 200e-6
 """Seconds: what a runtime takes unless it is told otherwise."""
@@ -50,10 +53,11 @@ pytestmark = pytest.mark.skipif(native_kit.library() is None, reason="no C++ com
 
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """An emulated device of this test's own."""
-    made = Emulator()
-    monkeypatch.setenv("PYDOTCOMPUTE_DEVICE", "emulated")
-    monkeypatch.setitem(devices._opened, "emulated", made)
+    """A device of this test's own: emulated, or the PTX device where that is asked for."""
+    name = PTX if os.environ.get("PYDOTCOMPUTE_DEVICE") == PTX else "emulated"
+    made = PtxDevice() if name == PTX else Emulator()
+    monkeypatch.setenv("PYDOTCOMPUTE_DEVICE", name)
+    monkeypatch.setitem(devices._opened, name, made)
     return made
 
 
@@ -526,7 +530,7 @@ def test_a_device_without_memory_leaves_the_actor_to_the_host(
             kernel = await runtime.launch(actor.kernel_id, actor)
             assert kernel.backend == "native"
             assert kernel.reason == (
-                "emulated gave no memory for it (cudaErrorMemoryAllocation: out of memory)"
+                f"{device.name} gave no memory for it (cudaErrorMemoryAllocation: out of memory)"
             )
             await kernel.activate()
             assert await ask(kernel, 4) == 8

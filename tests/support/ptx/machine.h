@@ -237,8 +237,8 @@ static inline void watch(lane &l, const u8 *at, u32 size, u32 line, bool writes)
             fault(l, line, "a race in shared memory: lane %u %s byte %llu, which lane %u wrote since the last barrier",
                   l.id, writes ? "writes" : "reads", (unsigned long long)(s - b.shadows), s->writer);
         if (writes && s->read == epoch && s->reader != me)
-            fault(l, line, "a race in shared memory: lane %u writes byte %llu, which lane %u read since the last barrier",
-                  l.id, (unsigned long long)(s - b.shadows), s->reader);
+            fault(l, line, "a race in shared memory: lane %u writes byte %llu, which another lane read since the last barrier",
+                  l.id, (unsigned long long)(s - b.shadows));
         if (writes) s->written = epoch, s->writer = me;
         else if (s->read != epoch || s->reader == me) s->read = epoch, s->reader = me;
         else s->reader = 0xffff; /* several */
