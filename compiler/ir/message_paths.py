@@ -43,14 +43,6 @@ def paths_of(kernel: ir.Kernel) -> Paths:
     return Paths(Happened.RECEIVED in flow.ended, flow.early)
 
 
-def _is_never_done(node: ir.Node) -> bool:
-    """Whether a value that a statement or an expression needs is never computed."""
-    needed = [part for part in ir.children(node) if isinstance(part, ir.Expr)]
-    if isinstance(node, (ir.And, ir.Or, ir.Cond)):
-        needed = needed[:1]
-    return any(part.type == NEVER or _is_never_done(part) for part in needed)
-
-
 class _Flow:
     def __init__(self, kernel: ir.Kernel) -> None:
         self.ended = Happened.NOWHERE
@@ -59,14 +51,27 @@ class _Flow:
         """For each ``try`` around the place: the states from which an exception may come."""
         self._breaking: set[str] = set()
         """The functions in which a call may break."""
+        self._endless: set[str] = set()
+        """Those that never return."""
         for function in kernel.functions:  # each before its callers
             if any(map(self._breaks, ir.walk(*function.body))):
                 self._breaking.add(function.name)
+            if not any(isinstance(node, ir.Return) for node in ir.walk(*function.body)):
+                self._endless.add(function.name)
 
     def _breaks(self, node: ir.Node) -> bool:
         return isinstance(node, ir.Interpret) or (
             isinstance(node, ir.Call) and node.function in self._breaking
         )
+
+    def _is_never_done(self, node: ir.Node) -> bool:
+        """Whether a value that a statement or an expression needs is never computed."""
+        if isinstance(node, ir.Call) and node.function in self._endless:
+            return True
+        needed = [part for part in ir.children(node) if isinstance(part, ir.Expr)]
+        if isinstance(node, (ir.And, ir.Or, ir.Cond)):
+            needed = needed[:1]
+        return any(part.type == NEVER or self._is_never_done(part) for part in needed)
 
     def block(self, nodes: ir.Block, state: Happened) -> Happened:
         """The state behind statements; ``NOWHERE``: none is reached."""
@@ -91,7 +96,7 @@ class _Flow:
             case ir.EndTurn() | ir.Leave() | ir.Return():
                 self.ended |= state
                 return Happened.NOWHERE
-            case ir.If() if _is_never_done(node):
+            case ir.If() if self._is_never_done(node):
                 return Happened.NOWHERE
             case ir.If():
                 if Happened.NOTHING in state:
@@ -102,7 +107,7 @@ class _Flow:
                 self.block(node.orelse, state)
             case ir.Try():
                 return self._try(node, state)
-        return Happened.NOWHERE if ends(node) or _is_never_done(node) else state
+        return Happened.NOWHERE if ends(node) or self._is_never_done(node) else state
 
     def _try(self, node: ir.Try, state: Happened) -> Happened:
         self._seen.append(Happened.NOWHERE)

@@ -161,8 +161,8 @@ class Undo:
     """All of a builder at one moment: to take back the statement that is built next.
 
     Args:
-        builder: whose attributes are written down.  Collections keep their identity: others hold
-            them, too.
+        builder: whose attributes are written down, and what its unit has learnt.  Collections keep
+            their identity: others hold them, too.
     """
 
     def __init__(self, builder: Any) -> None:
@@ -174,6 +174,11 @@ class Undo:
         self._ends = [(ends, len(ends)) for frame in builder.loops for ends in frame.lists()]
         self._assigned = [(frame, {name: [*types] for name, types in frame.assigned.items()})
                           for frame in builder.tries]  # fmt: skip
+        unit = builder.unit
+        self._grown = [(part, len(part)) for part in (
+            unit.functions, unit.by_name, unit.constants, unit.raised, unit.prints, unit.headers,
+        )]  # fmt: skip
+        self._noted = [(part, dict(part)) for part in (unit.converted, unit.read, unit.compared)]
 
     def restore(self) -> None:
         """Take the statement back."""
@@ -188,6 +193,12 @@ class Undo:
             del ends[length:]
         for frame, assigned in self._assigned:
             frame.assigned = assigned
+        for part, length in self._grown:
+            while len(part) > length:
+                part.popitem() if isinstance(part, dict) else part.pop()
+        for part, before in self._noted:
+            part.clear()
+            part.update(before)
 
 
 __all__ = ["OF_THE_WHOLE", "Breaks", "Undo", "loop_statements", "own_parts"]

@@ -45,6 +45,10 @@ def counted(value):
     return value
 
 
+def endless(value):
+    return value + endless(value - 1)
+
+
 async def actor(ctx):
 {prologue}
     while not ctx.should_terminate:
@@ -234,6 +238,18 @@ total += m.value
     kernel = Actor(loop).lower().kernel
     assert kernel is not None
     assert [str(type_) for _, type_ in kernel.state.variables] == ["float"]
+
+
+def test_what_only_a_break_reads_is_no_constant_of_the_compiled_code() -> None:
+    loop = f"{RECEIVE}if m.kind == 2:\n    total += len({{*TABLE}})\ntotal += m.value{SEND}"
+    kernel = Actor(loop).lower().kernel
+    assert kernel is not None
+    assert not any(isinstance(value, dict) for _, value in kernel.ir.constants)
+
+
+def test_a_function_that_never_returns_ends_no_message() -> None:
+    loop = f"{RECEIVE}total += endless(m.kind)" + SEND
+    assert Actor(loop).refused() == ["PDC107", "PDC103"]
 
 
 # --- host variables ------------------------------------------------------------------------------
