@@ -377,8 +377,8 @@ def test_actors_that_stay_for_ever_are_counted(device: Emulator) -> None:
             with pytest.raises(BackendUnavailableError) as caught:
                 await runtime.launch("c", decorated(plain, kernel_id="c"))
             assert str(caught.value) == (
-                "kernel 'c' would be resident actor number 3 on emulated, which holds 2 of its "
-                "kind at the same time; terminate another, or give the runtime a residency in "
+                f"kernel 'c' would be resident actor number 3 on {device.name}, which holds 2 of "
+                "its kind at the same time; terminate another, or give the runtime a residency in "
                 "seconds, which lets them take turns"
             )
 
