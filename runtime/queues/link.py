@@ -69,10 +69,10 @@ class Seat:
         call: what is called, once, in the next turn of the event loop.
     """
 
-    __slots__ = ("_call", "_called", "future", "link", "need", "since")
+    __slots__ = ("_called", "call", "future", "link", "need", "since")
 
     def __init__(self, link: Link, need: int, call: Callable[[], None]) -> None:
-        self.link, self.need, self._call, self._called = link, need, call, False
+        self.link, self.need, self.call, self._called = link, need, call, False
         loop = link.source.loop
         self.since = loop.time()
         self.future: Future[Any] = loop.create_future()
@@ -89,7 +89,7 @@ class Seat:
     def _come(self, _: object) -> None:
         self._called = False
         if not self.future.cancelled():
-            self._call()
+            self.call()
 
     def leave(self) -> None:
         """Give up the place."""

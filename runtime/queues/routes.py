@@ -244,7 +244,8 @@ class Routes:
             call: called when there is.
         """
         if self.seat is not None:
-            if self.seat.link is link and self.seat.need == need and not self.seat.future.done():
+            if self.seat.link is link and not self.seat.future.done():
+                self.seat.need, self.seat.call = need, call  # the place stays
                 return
             self.leave_seat()
         self.seat = Seat(link, need, call)
