@@ -162,3 +162,76 @@ def test_what_the_user_is_told() -> None:
     assert _line("len({") in [found.line for found in lowering.breaks]
     for text in (lowering.explain(), lowering.html()):
         assert "set display cannot be compiled" in text
+
+
+@message
+class Point:
+    """A message that lives in the state."""
+
+    x: int = 0
+
+
+async def aliased(ctx: Any) -> None:
+    """Two names of one message, made by compiled code; one is changed where it breaks."""
+    p, q = Point(1), Point(2)
+    while not ctx.should_terminate:
+        step = await ctx.receive()
+        if step.way == 1:
+            q = p
+        elif step.way == 2:
+            p.x += len({step.n})
+        await ctx.send(Sum(p.x * 100 + q.x))
+
+
+async def renamed(ctx: Any) -> None:
+    """Two names of one message, made by a statement that breaks; one is changed elsewhere."""
+    p, q = Point(1), Point(2)
+    while not ctx.should_terminate:
+        step = await ctx.receive()
+        if step.way == 1:
+            q = [p, len({step.n})][0]
+        elif step.way == 2:
+            p.x += step.n
+        else:
+            p = Point(step.n)
+        await ctx.send(Sum(p.x * 100 + q.x))
+
+
+async def retyped(ctx: Any) -> None:
+    """A variable that gets a value of another type where it breaks, and keeps it."""
+    last = 0
+    while not ctx.should_terminate:
+        step = await ctx.receive()
+        if step.way == 1:
+            last = sorted({step.n, 0.75})[-1]
+        elif step.way == 2:
+            raise ValueError("two")
+        await ctx.send(Sum(int(last * 4)))
+
+
+@pytest.mark.parametrize("actor", [aliased, renamed])
+def test_messages_of_the_state_keep_their_names(way: str, actor: Any) -> None:
+    ways = [0, 2, 1, 2, 2, 0, 1, 2]
+
+    async def probe(backend: str) -> list[int]:
+        async with RingKernelRuntime(backend=backend, fallback="allow") as runtime:
+            kernel = await runtime.launch("actor", actor_of(actor))
+            await kernel.activate()
+            return [(await kernel.request(Step(n + 1, each))).total for n, each in enumerate(ways)]
+
+    assert go(lambda: probe(way)) == go(lambda: probe("python"))
+
+
+def test_a_restart_keeps_values_of_other_types(way: str) -> None:
+    async def probe() -> None:
+        async with RingKernelRuntime(backend=way, fallback="allow") as runtime:
+            kernel = await runtime.launch("retyped", actor_of(retyped))
+            await kernel.activate()
+            assert (await kernel.request(Step(-1, 1))).total == 3
+            await kernel.send(Step(0, 2))
+            with pytest.raises(ActorFailedError):
+                await kernel.receive()
+            await kernel.restart()
+            assert (await kernel.request(Step(0))).total == 3
+
+    go(probe)

@@ -76,6 +76,7 @@ class CompiledLife(EngineStorage):
         self.block: Any = None
         self._inner: PythonEngine | None = None
         self._exit, self._flushed, self._recompiled = STAY, False, False
+        self._resumed = False
         self._waiting_interpreted = False
         self.host_variables: dict[str, Any] = {}
         self._waits = False
@@ -130,7 +131,7 @@ class CompiledLife(EngineStorage):
     @guarded
     def resume(self, state: dict[str, Any]) -> None:
         """Run the loop from a state."""
-        self.known_state = state
+        self.known_state, self._resumed = state, True
         self.compiled()
 
     def _prologue_done(self, values: Any) -> None:
@@ -193,7 +194,9 @@ class CompiledLife(EngineStorage):
         assert program is not None
         try:
             block = self._new_block(program)
-            fits = packed(program, state, block)
+            # after a failure, the values are those of an interpreted message, perhaps
+            exact = not self._resumed or program.holds(state)
+            fits = exact and packed(program, state, block)
             if fits:
                 ring, out = take_over(self.host, block, self.consumer)
         except LostIdentityError as error:

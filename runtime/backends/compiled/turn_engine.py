@@ -132,7 +132,7 @@ class TurnEngine(PythonEngine):
         self._reached, self._overdue, self._late_turn = True, replay.overdue, False
         self._room, self.rationed = replay.room, self.forced or replay.room is not None
         self.paused, self._exit, self._flushed = paused, exit_, flushed
-        self.terminating = flushed or self.terminating
+        self.terminating = self.terminating or (flushed and not replay.overdue)
         self._fresh, self._kept = True, False
         self._done = self._episode_done
         self._keeper.waited = 0.0

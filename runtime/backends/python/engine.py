@@ -402,10 +402,13 @@ class PythonEngine:
                     return message
             except Exception as error:
                 await self.crash(error)
+            if overdue:
+                self.terminating = self.terminating or self._flushed
+                raise self._late(timeout)
             if self._exit == _DRAIN:
                 self._drained(timeout)
                 continue
-            if overdue or polling:
+            if polling:
                 raise self._late(timeout)
             inbox, loop, outcome = self.host.inbox, self.host.loop, None
             future, began = inbox.park_getter(), self._begin_rest()

@@ -1,0 +1,128 @@
+"""Messages of the state that breaks and compiled code would see differently.
+
+Compiled code has messages as values: ``prev = cur`` copies.  That cannot be told apart as long as
+nothing changes a message in place while it has two names, and compiled code changes only messages
+that it knows to have one.  A statement that breaks is interpreted: it may change a message that had
+another name in Python, or give a message of the state another name, which compiled code would then
+not know of.  An actor where either may happen is not compiled.
+"""
+
+from __future__ import annotations
+
+import ast
+import types as pytypes
+from collections.abc import Iterable, Iterator, Mapping
+
+from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, DiagnosticError
+from pydotcompute.compiler.frontend.actor_shape import ActorShape
+from pydotcompute.compiler.frontend.source import FunctionSource, read_source
+from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.irbuild.core.breaks import loop_statements, own_parts
+from pydotcompute.compiler.irbuild.core.unit import Unit
+from pydotcompute.compiler.types.types import (
+    DequeType,
+    DictType,
+    ListType,
+    MessageType,
+    TupleType,
+    Type,
+    members_of,
+)
+
+
+def check_messages(unit: Unit, shape: ActorShape, types: Mapping[str, Type],
+                   code: Iterable[ir.Node], met: Iterable[Diagnostic]) -> None:  # fmt: skip
+    """Report a statement that breaks, and may make two of one message, or change one of two.
+
+    Args:
+        unit: what was built; its diagnostics get the problem.
+        shape: the actor.
+        types: of the state.
+        code: the turn and the functions that it calls.
+        met: the breaks.
+    """
+    classes = {cls for type_ in types.values() for cls in _messages(type_)}
+    if not classes:
+        return
+    held = {name for name, type_ in types.items() if any(_messages(type_))}
+    left = [node for node in loop_statements(shape.loop.body) if id(node) not in unit.built]
+    parts = [part for node in left for part in own_parts(node)]
+    found = _changing(parts, shape.source, classes, set())
+    if found is None and any(isinstance(node, ir.SetField) for node in ir.walk(*code)):
+        found = _naming(parts, held)
+    if found is None:
+        found = _in_helpers(met, shape, classes)
+    if found is not None:
+        unit.diagnostics.within(shape.source).error(
+            "PDC108", found, "what is interpreted here may change a message of the state, or give "
+            "it another name",
+            notes=["compiled code keeps a copy where Python has two names of one message"],
+            hint="make a new message instead: `dataclasses.replace(...)`",
+        )  # fmt: skip
+
+
+def _messages(type_: Type) -> Iterator[type]:
+    """The message classes inside a type."""
+    for member in members_of(type_):
+        match member:
+            case MessageType(cls=cls):
+                yield cls
+            case ListType(item=item) | DequeType(item=item):
+                yield from _messages(item)
+            case DictType(value=value):
+                yield from _messages(value)
+            case TupleType(items=items):
+                for item in items:
+                    yield from _messages(item)
+
+
+def _changing(parts: Iterable[ast.AST], source: FunctionSource, classes: Iterable[type],
+              seen: set[object]) -> ast.AST | None:  # fmt: skip
+    """What sets an attribute, itself or in a function or method that it calls."""
+    for part in parts:
+        if isinstance(part, ast.Attribute) and not isinstance(part.ctx, ast.Load):
+            return part
+        if not isinstance(part, ast.Call):
+            continue
+        if isinstance(part.func, ast.Name):
+            if part.func.id in ("setattr", "delattr", "vars", "exec", "eval"):
+                return part
+            called = [source.lookup(part.func.id)]
+        elif isinstance(part.func, ast.Attribute):
+            called = [getattr(cls, part.func.attr, None) for cls in classes]
+        else:
+            continue
+        for function in called:
+            if isinstance(function, pytypes.FunctionType) and function not in seen:
+                seen.add(function)
+                if _changes(function, classes, seen):
+                    return part
+    return None
+
+
+def _changes(function: pytypes.FunctionType, classes: Iterable[type], seen: set[object]) -> bool:
+    try:
+        source = read_source(function)
+    except DiagnosticError:
+        return True
+    return _changing(ast.walk(source.node), source, classes, seen) is not None
+
+
+def _naming(parts: Iterable[ast.AST], held: set[str]) -> ast.AST | None:
+    """What names a variable that holds messages, other than to read an attribute or an item."""
+    parts = list(parts)
+    bases = {id(part.value) for part in parts if isinstance(part, ast.Attribute)}
+    return next((part for part in parts if isinstance(part, ast.Name) and part.id in held
+                 and id(part) not in bases), None)  # fmt: skip
+
+
+def _in_helpers(met: Iterable[Diagnostic], shape: ActorShape,
+                classes: Iterable[type]) -> ast.AST | None:  # fmt: skip
+    """A function that the loop calls, breaks, and sets attributes."""
+    own = shape.source
+    last = own.first_line + len(own.lines)
+    if all(d.file == own.filename and own.first_line <= d.line < last for d in met):
+        return None
+    called = [part for node in shape.loop.body for part in ast.walk(node)
+              if isinstance(part, ast.Call)]  # fmt: skip
+    return _changing(called, own, classes, set())
