@@ -235,3 +235,36 @@ def test_a_restart_keeps_values_of_other_types(way: str) -> None:
             assert (await kernel.request(Step(0))).total == 3
 
     go(probe)
+
+
+def told(n: int) -> None:
+    """A helper that breaks."""
+    print(str(n)[::-1])
+
+
+async def widening(ctx: Any) -> None:
+    """The helper is called at two places; two lists learn that they hold floats."""
+    xs, ys = [0], [0]
+    while not ctx.should_terminate:
+        step = await ctx.receive()
+        if step.way == 1:
+            xs[0] = step.n / 4
+            told(12)
+        elif step.way == 2:
+            ys[0] = step.n / 4
+            told(34)
+        await ctx.send(Sum(int((xs[0] + ys[0]) * 4)))
+
+
+def test_a_helper_that_breaks_at_two_places(way: str, capfd: Any) -> None:
+    async def probe() -> None:
+        async with RingKernelRuntime(backend=way, fallback="allow") as runtime:
+            kernel = await runtime.launch("widening", actor_of(widening))
+            await kernel.activate()
+            got = [(await kernel.request(Step(3, each))).total for each in (0, 1, 2, 0)]
+            assert got == [0, 3, 6, 6]
+            assert kernel.backend == way
+
+    go(probe)
+    assert capfd.readouterr().out.split() == ["21", "43"]
+    assert [found.line for found in actor_of(widening).lower().breaks]

@@ -367,6 +367,7 @@ class Builder(Ordered):
                     self._break(node, problem.diagnostics[0])
                     return
                 self.unit.diagnostics.extend(problem.diagnostics)
+                self.unit.left_out += 1
                 self._forget(node)
             except Poisoned:
                 self._forget(node)

@@ -116,6 +116,8 @@ class Unit:
     by_name: dict[str, Lowered] = field(default_factory=dict)
     """``functions`` by their names in the IR."""
     building: list[Any] = field(default_factory=list)
+    left_out: int = 0
+    """How often a statement with a problem was left out; its problem may be known already."""
     raised: dict[tuple[type[BaseException], str | None], int] = field(default_factory=dict)
     prints: list[Site] = field(default_factory=list)
     headers: list[ir.HeaderSite] = field(default_factory=list)

@@ -188,7 +188,7 @@ def specialise(b: Builder, node: ast.Call, function: pytypes.FunctionType,
                hint="write the recursion as a loop")  # fmt: skip
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         b.fail("PDC103", node, f"`{name}` is no plain function")
-    before = unit.diagnostics.mark()
+    before, left_out = unit.diagnostics.mark(), unit.left_out
     unit.building.append(function)
     try:
         lowered = _build_function(b, function, types, statics)
@@ -197,7 +197,7 @@ def specialise(b: Builder, node: ast.Call, function: pytypes.FunctionType,
         lowered = None
     finally:
         unit.building.pop()
-    if lowered is None or unit.diagnostics.mark() > before:
+    if lowered is None or unit.left_out > left_out or unit.diagnostics.mark() > before:
         inner = unit.diagnostics.since(before)
         if is_library(function):  # what stands in a library is not the user's to change
             unit.diagnostics.rewind(before)

@@ -37,7 +37,8 @@ def said(name: str, text: str, prelude: str) -> str:
     sys.modules[module.__name__] = module
     exec(compile(text, file, "exec", dont_inherit=True), module.__dict__)
     actor = [v for v in vars(module).values() if isinstance(v, RingKernelFunction)][-1]
-    found = lower_actor(actor.spec).diagnostics
+    lowering = lower_actor(actor.spec)
+    found = lowering.diagnostics or lowering.breaks
     assert found, f"{name} lowers"
     assert all(d.file == file for d in found), "a diagnostic points elsewhere"
     report = "\n".join(map(str, found)) + "\n"
