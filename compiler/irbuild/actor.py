@@ -27,8 +27,8 @@ from pydotcompute.compiler.irbuild.core.breaks import Breaks, loop_statements, o
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.facts import ActorFacts, Facts
+from pydotcompute.compiler.irbuild.core.interpreted_changes import check_constants, check_messages
 from pydotcompute.compiler.irbuild.core.scope import POISONED, Env, Var, view_of
-from pydotcompute.compiler.irbuild.core.shared_messages import check_messages
 from pydotcompute.compiler.irbuild.core.unit import Conversion, TurnFrame, Unit
 from pydotcompute.compiler.irbuild.objects.messages import read_back
 from pydotcompute.compiler.irbuild.syntax import expressions as build_expressions
@@ -145,6 +145,7 @@ def _build(request: _Request, sent: dict[type, None]) -> ir.Kernel:
     if met:
         _note_untyped(shape, types, unit)
         _check_constants(unit)
+        check_constants(unit, shape)
         check_messages(unit, shape, types, (*turn, *functions), met)
         diagnostics.raise_if_any()
     return ir.Kernel(

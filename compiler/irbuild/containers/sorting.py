@@ -84,7 +84,8 @@ def sort_list(b: Builder, node: ast.AST, out: str, key: ast.expr | None,
               reverse: ast.expr | None = None) -> None:  # fmt: skip
     """Sort the list with a made-up name where it is."""
     place = value_of(b, out, node)
-    assert isinstance(place.type, ListType)
+    if not isinstance(place.type, ListType):
+        raise OperandError("what is sorted here has no type in compiled code")
     if key is None and _is_number(place.type.item):
         order = ir.Const(b.loc(node), BOOL, False) if reverse is None else b.truth(
             b.expression(reverse))  # fmt: skip

@@ -1,17 +1,23 @@
-"""Messages of the state that breaks and compiled code would see differently.
+"""What a statement that breaks may change, of what compiled code keeps as it was.
 
-Compiled code has messages as values: ``prev = cur`` copies.  That cannot be told apart as long as
-nothing changes a message in place while it has two names, and compiled code changes only messages
-that it knows to have one.  A statement that breaks is interpreted: it may change a message that had
-another name in Python, or give a message of the state another name, which compiled code would then
-not know of.  An actor where either may happen is not compiled.
+*Messages of the state.*  Compiled code has messages as values: ``prev = cur`` copies.  That cannot be
+told apart as long as nothing changes a message in place while it has two names, and compiled code
+changes only messages that it knows to have one.  A statement that breaks is interpreted: it may
+change a message that had another name in Python, or give a message of the state another name, which
+compiled code would then not know of.  An actor where either may happen is not compiled.
+
+*Containers of modules and closures.*  Compiled code reads them as constants.  A function that a
+statement that breaks calls may change them.
 """
 
 from __future__ import annotations
 
 import ast
 import types as pytypes
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
 
 from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, DiagnosticError
 from pydotcompute.compiler.frontend.actor_shape import ActorShape
@@ -59,6 +65,39 @@ def check_messages(unit: Unit, shape: ActorShape, types: Mapping[str, Type],
             notes=["compiled code keeps a copy where Python has two names of one message"],
             hint="make a new message instead: `dataclasses.replace(...)`",
         )  # fmt: skip
+
+
+def check_constants(unit: Unit, shape: ActorShape) -> None:
+    """Report a call that breaks, of a function that may change what is compiled as a constant.
+
+    Args:
+        unit: what was built; its diagnostics get the problem.
+        shape: the actor.
+    """
+    held = {name for (_, name), (_, value) in unit.constants.items()
+            if isinstance(value, (list, dict, set, deque, np.ndarray))}  # fmt: skip
+    left = [node for node in loop_statements(shape.loop.body) if id(node) not in unit.built]
+    for part in [part for node in left for part in own_parts(node)] if held else ():
+        if isinstance(part, ast.Call) and (names := _named_by(part, shape.source, set()) & held):
+            unit.diagnostics.within(shape.source).error(
+                "PDC111", part, f"{min(names)!r} is compiled as a constant, and may change here",
+                hint="make it a variable of the actor",
+            )  # fmt: skip
+
+
+def _named_by(call: ast.Call, source: FunctionSource, seen: set[object]) -> set[str]:
+    """The names in a function that is called, and in those that it calls."""
+    function = source.lookup(call.func.id) if isinstance(call.func, ast.Name) else None
+    if not isinstance(function, pytypes.FunctionType) or function in seen:
+        return set()
+    seen.add(function)
+    try:
+        inner = read_source(function)
+    except DiagnosticError:
+        return set()
+    parts = [*ast.walk(inner.node)]
+    called = (_named_by(part, inner, seen) for part in parts if isinstance(part, ast.Call))
+    return {part.id for part in parts if isinstance(part, ast.Name)}.union(*called)
 
 
 def _messages(type_: Type) -> Iterator[type]:
