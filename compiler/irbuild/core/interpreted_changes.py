@@ -1,10 +1,10 @@
 """What a statement that breaks may change, of what compiled code keeps as it was.
 
 *Messages of the state.*  Compiled code has messages as values: ``prev = cur`` copies.  That cannot
-be told apart as long as nothing changes a message in place while it has two names, and compiled code
-changes only messages that it knows to have one.  A statement that breaks is interpreted: it may
-change a message that had another name in Python, or give a message of the state another name, which
-compiled code would then not know of.  An actor where either may happen is not compiled.
+be told apart as long as nothing changes a message in place while it has two names, and compiled
+code changes only messages that it knows to have one.  A statement that breaks is interpreted: it
+may change a message that had another name in Python, or give a message of the state another name,
+which compiled code would then not know of.  An actor where either may happen is not compiled.
 
 *Containers of modules and closures.*  Compiled code reads them as constants.  A function that a
 statement that breaks calls may change them.
