@@ -271,6 +271,8 @@ def test_what_waits_when_the_event_loop_ends_is_told_so(kit: Any) -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to threads")
 def test_ctrl_c_in_the_main_thread(kit: Any) -> None:
+    # a shell that runs the tests in the background has them ignore the signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
