@@ -115,7 +115,7 @@ class Bench:
             kernel = await self.start(runtime, "relaunch")
             times = []
             for n in range(max(5, self.count // 20)):
-                while kernel._actor.engine.gate or not kernel._actor.engine.block.parked:
+                while kernel._actor.engine.run_flags or not kernel._actor.engine.block.parked:
                     await asyncio.sleep(0)
                 began = perf_counter()
                 await kernel.send(Number(n))

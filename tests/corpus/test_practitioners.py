@@ -38,5 +38,9 @@ def test_backends_agree(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(INTERPRETED))
 def test_what_does_not_lower_says_so(name: str) -> None:
-    with pytest.raises((LoweringError, DiagnosticError)):
-        Subject(PRACTICE[name].actor)
+    """Some path of it cannot be compiled, or none."""
+    try:
+        lowering = Subject(PRACTICE[name].actor).lowering
+    except (LoweringError, DiagnosticError):
+        return
+    assert lowering.breaks

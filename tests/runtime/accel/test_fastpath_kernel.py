@@ -83,6 +83,7 @@ def test_handing_over(kit: Any, run: Any, path: str, operation: int) -> None:
     async def main() -> None:
         async with RingKernelRuntime(fallback="allow") as runtime:
             kernel = await kit(runtime)
+            launched = kernel.backend
             await kernel.send(Task(SEND, 1))
             await kernel.receive()
             await kernel.send(Task(operation, 1))
@@ -92,7 +93,7 @@ def test_handing_over(kit: Any, run: Any, path: str, operation: int) -> None:
                 return
             await kernel.send(Task(SEND, 2))
             assert (await kernel.receive()).total == 4
-            assert kernel.backend == "python"
+            assert (kernel.backend, kernel.statistics().fallbacks) == (launched, 0)
 
     run(main())
 

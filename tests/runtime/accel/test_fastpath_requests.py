@@ -134,12 +134,13 @@ def test_a_request_that_compiled_code_cannot_serve(kit: Any, run: Any, path: str
     async def main() -> None:
         async with RingKernelRuntime(fallback="allow") as runtime:
             kernel = await kit(runtime)
+            launched = kernel.backend
             waiting = asyncio.create_task(kernel.request(Task(DEOPTIMISE, 5)))
             for _ in range(5):
                 await asyncio.sleep(0)
             reply = await kernel.request(Task(SEND, 4))
             assert (reply.value, reply.total) == (8, 9)
-            assert kernel.backend == "python"
+            assert (kernel.backend, kernel.statistics().fallbacks) == (launched, 0)
             waiting.cancel()
 
     run(main())
