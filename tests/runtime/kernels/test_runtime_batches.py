@@ -160,6 +160,8 @@ def test_trouble_in_the_middle_of_a_batch(kit: Any, run: Any, op: int, size: int
             if op == DEOPTIMISE:
                 got = await collect(kernel, 1999, 600)
                 assert await sending == 2000
+                while kernel.statistics().processed < 2000:  # its last output was there before
+                    await asyncio.sleep(0)
                 assert kernel.statistics().processed == 2000
                 assert got["total"][-1] == sum(range(2000))
             else:
