@@ -8,11 +8,8 @@ those it began with: ``total = 0`` that becomes a float is an ``int | float`` fr
 from __future__ import annotations
 
 import ast
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, DiagnosticError, Diagnostics
 from pydotcompute.compiler.frontend.actor_shape import ActorShape
@@ -23,7 +20,7 @@ from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import contains_text
 from pydotcompute.compiler.ir.message_paths import paths_of
 from pydotcompute.compiler.irbuild.core.attempts import MAX_PASSES, build_until_stable
-from pydotcompute.compiler.irbuild.core.breaks import Breaks, loop_statements, own_parts
+from pydotcompute.compiler.irbuild.core.breaks import Breaks, own_parts
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.facts import ActorFacts, Facts
@@ -144,7 +141,6 @@ def _build(request: _Request, sent: dict[type, None]) -> ir.Kernel:
     met = _breaks_in(turn, *(function.body for function in functions))
     if met:
         _note_untyped(shape, types, unit)
-        _check_constants(unit)
         check_constants(unit, shape)
         check_messages(unit, shape, types, (*turn, *functions), met)
         diagnostics.raise_if_any()
@@ -199,7 +195,7 @@ def _breaks_in(*blocks: ir.Block) -> tuple[Diagnostic, ...]:
 
 def _note_untyped(shape: ActorShape, types: Mapping[str, Type], unit: Unit) -> None:
     """Variables whose values come only from statements that break: no type is known of them."""
-    left = [each for each in loop_statements(shape.loop.body) if id(each) not in unit.built]
+    left = unit.interpreted(shape.loop.body)
     bound = {name for each in left if not _binds_none(each)
              for part in own_parts(each) for name in binds(part)}  # fmt: skip
     named = {part.id for each in left for part in own_parts(each) if isinstance(part, ast.Name)}
@@ -218,17 +214,6 @@ def _is_never_filled(type_: Type) -> bool:
     if isinstance(type_, DictType):
         return type_.value == NEVER
     return isinstance(type_, (ListType, DequeType)) and type_.item == NEVER
-
-
-def _check_constants(unit: Unit) -> None:
-    """What compiled code has taken for constant must not be changed by what is interpreted."""
-    for (_, name), (_, value) in unit.constants.items():
-        if name in unit.breaks.changed and isinstance(value, (list, dict, set, deque, np.ndarray)):
-            unit.diagnostics.error(
-                "PDC111", unit.breaks.changed[name],
-                f"{name!r} is compiled as a constant, and may change here",
-                hint="make it a variable of the actor",
-            )  # fmt: skip
 
 
 def _report(shape: ActorShape, unit: Unit, types: Mapping[str, Type]) -> None:

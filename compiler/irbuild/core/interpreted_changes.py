@@ -19,11 +19,16 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, DiagnosticError
+from pydotcompute.compiler.diagnostics.diagnostic import (
+    Diagnostic,
+    DiagnosticError,
+    Diagnostics,
+    Location,
+)
 from pydotcompute.compiler.frontend.actor_shape import ActorShape
 from pydotcompute.compiler.frontend.source import FunctionSource, read_source
 from pydotcompute.compiler.ir import nodes as ir
-from pydotcompute.compiler.irbuild.core.breaks import loop_statements, own_parts
+from pydotcompute.compiler.irbuild.core.breaks import own_parts
 from pydotcompute.compiler.irbuild.core.unit import Unit
 from pydotcompute.compiler.types.types import (
     DequeType,
@@ -32,6 +37,7 @@ from pydotcompute.compiler.types.types import (
     MessageType,
     TupleType,
     Type,
+    holds_message,
     members_of,
 )
 
@@ -47,12 +53,11 @@ def check_messages(unit: Unit, shape: ActorShape, types: Mapping[str, Type],
         code: the turn and the functions that it calls.
         met: the breaks.
     """
-    classes = {cls for type_ in types.values() for cls in _messages(type_)}
-    if not classes:
+    held = {name for name, type_ in types.items() if holds_message(type_)}
+    if not held:
         return
-    held = {name for name, type_ in types.items() if any(_messages(type_))}
-    left = [node for node in loop_statements(shape.loop.body) if id(node) not in unit.built]
-    parts = [part for node in left for part in own_parts(node)]
+    classes = {cls for name in held for cls in _messages(types[name])}
+    parts = [part for node in unit.interpreted(shape.loop.body) for part in own_parts(node)]
     found = _changing(parts, shape.source, classes, set())
     if found is None and any(isinstance(node, ir.SetField) for node in ir.walk(*code)):
         found = _naming(parts, held)
@@ -68,21 +73,30 @@ def check_messages(unit: Unit, shape: ActorShape, types: Mapping[str, Type],
 
 
 def check_constants(unit: Unit, shape: ActorShape) -> None:
-    """Report a call that breaks, of a function that may change what is compiled as a constant.
+    """Report what may change a container that is compiled as a constant: a statement, or a function
+    that a call that breaks comes to.
 
     Args:
         unit: what was built; its diagnostics get the problem.
         shape: the actor.
     """
-    held = {name for (_, name), (_, value) in unit.constants.items()
-            if isinstance(value, (list, dict, set, deque, np.ndarray))}  # fmt: skip
-    left = [node for node in loop_statements(shape.loop.body) if id(node) not in unit.built]
-    for part in [part for node in left for part in own_parts(node)] if held else ():
-        if isinstance(part, ast.Call) and (names := _named_by(part, shape.source, set()) & held):
-            unit.diagnostics.within(shape.source).error(
-                "PDC111", part, f"{min(names)!r} is compiled as a constant, and may change here",
-                hint="make it a variable of the actor",
-            )  # fmt: skip
+    held = [name for (_, name), (_, value) in unit.constants.items()
+            if isinstance(value, (list, dict, set, deque, np.ndarray))]  # fmt: skip
+    if not held:
+        return
+    for name in held:
+        if name in unit.breaks.changed:
+            _report(unit.diagnostics, unit.breaks.changed[name], name)
+    for part in (part for node in unit.interpreted(shape.loop.body) for part in own_parts(node)):
+        if isinstance(part, ast.Call):
+            names = _named_by(part, shape.source, set()).intersection(held)
+            if names:
+                _report(unit.diagnostics.within(shape.source), part, min(names))
+
+
+def _report(diagnostics: Diagnostics, place: ast.AST | Location, name: str) -> None:
+    diagnostics.error("PDC111", place, f"{name!r} is compiled as a constant, and may change here",
+                      hint="make it a variable of the actor")  # fmt: skip
 
 
 def _named_by(call: ast.Call, source: FunctionSource, seen: set[object]) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from pydotcompute.compiler.diagnostics.diagnostic import Diagnostics
 from pydotcompute.compiler.frontend.source import FunctionSource
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import Site
-from pydotcompute.compiler.irbuild.core.breaks import Breaks
+from pydotcompute.compiler.irbuild.core.breaks import Breaks, loop_statements
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.facts import ActorFacts, LoopKey
 from pydotcompute.compiler.irbuild.core.scope import Env
@@ -131,6 +131,10 @@ class Unit:
     constants: dict[tuple[int, str], tuple[Callable[[], Any], Any]] = field(default_factory=dict)
     """What was read from modules and closures, by the ``id`` of the owner and the name: how to read
     it again, and what it was."""
+
+    def interpreted(self, body: Sequence[ast.stmt]) -> list[ast.stmt]:
+        """The statements of the actor's loop that this attempt has left to the interpreter."""
+        return [each for each in loop_statements(body) if id(each) not in self.built]
 
     def callee(self, name: str) -> Lowered:
         """A function that was built for this kernel, by its name in the IR."""
