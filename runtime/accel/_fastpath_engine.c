@@ -43,7 +43,7 @@ run_with(PyObject *object, PyObject *name, unsigned long long number, double sec
     return outcome;
 }
 
-/* As NativeEngine._sampled; the meter is told of many at once. */
+/* As metrics.take_sample; the meter is told of many at once. */
 static enum outcome
 sampled(Engine *engine)
 {

@@ -176,6 +176,27 @@ def next_sample(ordinal: int) -> int:
     return ordinal + 1 if ordinal < DENSE else ordinal + SPARSE
 
 
+class Timed(Protocol):
+    """The clock of a port: which message is timed, and since when."""
+
+    head: int
+    sample_at: int
+    sample_time: float
+
+
+def take_sample(port: Timed, meter: Meter) -> None:
+    """The message that is being timed has been handled: note how long it took, choose the next.
+
+    Args:
+        port: its queue.
+        meter: of the actor.
+    """
+    if port.sample_time:
+        meter.latencies.add(perf_counter() - port.sample_time)
+    port.sample_at = next_sample(max(port.sample_at, port.head - 1))
+    port.sample_time = 0.0
+
+
 class Counted(Protocol):
     """The counters that a port keeps."""
 

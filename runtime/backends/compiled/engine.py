@@ -11,7 +11,6 @@ they were before that message, and the interpreter handles it (``breaks``).
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import Any
 
 from pydotcompute.backends.barrier import guarded
@@ -38,7 +37,7 @@ from pydotcompute.queues.channel import ROOM
 from pydotcompute.queues.host_consumer import HostConsumer
 from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.port_words import BOUND, HEAD, TAIL
-from pydotcompute.support.metrics import next_sample
+from pydotcompute.support.metrics import take_sample
 
 _FULL = int(Status.FULL)
 
@@ -226,11 +225,7 @@ class CompiledEngine(CompiledBreaks):
 
     def sampled(self) -> None:
         """The message that is being timed has been handled."""
-        inport = self.inport
-        if inport.sample_time:
-            self.host.meter.latencies.add(perf_counter() - inport.sample_time)
-        inport.sample_at = next_sample(max(inport.sample_at, inport.head - 1))
-        inport.sample_time = 0.0
+        take_sample(self.inport, self.host.meter)
 
     def _room(self) -> None:
         """A client took a message while the actor waited for room."""

@@ -25,7 +25,7 @@ from pydotcompute.errors import ActorExit, QueueTimeoutError
 from pydotcompute.queues.port import EMPTY, ObjectPort
 from pydotcompute.queues.routes import Routes, carried_on
 from pydotcompute.queues.waiting import LATE, wait
-from pydotcompute.support.metrics import next_sample
+from pydotcompute.support.metrics import take_sample
 
 PATIENCE = 0.1
 """Seconds ``pause`` waits for the message in hand, before the actor is stopped in the middle."""
@@ -343,11 +343,7 @@ class PythonEngine:
 
     def _sampled(self) -> None:
         """The message that is being timed has been handled."""
-        port = self.inport
-        if port.sample_time:
-            self.host.meter.latencies.add(perf_counter() - port.sample_time)
-        port.sample_at = next_sample(max(port.sample_at, port.head - 1))
-        port.sample_time = 0.0
+        take_sample(self.inport, self.meter)
 
     def _next(self) -> Any:
         """The next message, or ``EMPTY``."""
