@@ -61,7 +61,7 @@ class Seat:
     """A place in the line of a full queue, for a source that has no message in hand.
 
     Whoever has it is called when it is first in line and there is room, and keeps the place until
-    it leaves: nobody overtakes it meanwhile.
+    it leaves: others wait behind it.
 
     Args:
         link: the edge to whose target it belongs.
@@ -143,13 +143,8 @@ class Link:
         return inbox.port.room()
 
     def free(self) -> int:
-        """Messages that can be put now; 0 where the target refuses any, or somebody waits."""
-        inbox = self.target.inbox
-        if inbox.putters or inbox.port.put_slow_path & CLOSED:
-            return 0
-        if inbox.policy is BackpressureStrategy.DROP_OLDEST:
-            return MANY
-        return inbox.port.room()
+        """Messages that can be put now; 0 where the target refuses any, or another waits."""
+        return 0 if self.target.inbox.port.put_slow_path & CLOSED else self.room()
 
     def knows(self, cls: type) -> bool:
         """Whether the target surely takes messages of just this class, as what it is now."""

@@ -238,7 +238,7 @@ class CompiledLife(EngineStorage):
         """Whether the interpreter has the actor, and gives it back."""
         return False
 
-    def _to_interpreter(self, reason: str) -> None:
+    def _give_up(self, reason: str) -> None:
         """The interpreter takes over for good."""
         replay = Replay(bool(self.block.u4[words.EVENT]))
         state = self._leave()
@@ -261,9 +261,6 @@ class CompiledLife(EngineStorage):
         await self._at_rest(PATIENCE)
         if self.block is not None:
             self._give_up(reason)
-
-    def _give_up(self, reason: str) -> None:
-        self._to_interpreter(reason)
 
     @guarded_wait
     async def hold(self) -> None:
