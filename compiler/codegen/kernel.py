@@ -90,8 +90,8 @@ def emit(
                            kernel.breaks)
                  for f in kernel.functions]  # fmt: skip
     file = kernel.loc.file
-    body = StatementEmitter(c_types, strings, lambda n: python(file, n), codes, file, kernel)
-    body.breaks = kernel.breaks
+    body = StatementEmitter(c_types, strings, lambda n: python(file, n), codes, file, kernel,
+                            kernel.breaks)  # fmt: skip
     state = tuple(Variable(c_types.spell(v.type), body.name(v),
                            in_place=isinstance(v.type, CONTAINERS), fixed=v.name not in written)
                   for v in kernel.state)  # fmt: skip
@@ -190,8 +190,7 @@ def _function(c_types: CTypes, strings: dict[str, int], function: ir.Function,
               breaks: Sequence[Diagnostic]) -> str:  # fmt: skip
     file = function.loc.file
     body = StatementEmitter(c_types, strings, lambda n: python(file, n), codes, file, None,
-                            file_number)  # fmt: skip
-    body.breaks = breaks
+                            breaks, file_number)  # fmt: skip
     places = {p.name for p in function.parameters if isinstance(p.type, CONTAINERS)}
     places.update(function.changes)
     parameters = [

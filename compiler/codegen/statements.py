@@ -36,19 +36,20 @@ class StatementEmitter(ExpressionEmitter):
         codes: exception class of every code of the kernel.
         file: the Python file, as ``#line`` names it.
         kernel: of the actor's own turn; None in a function that it calls.
+        breaks: the kernel's, whose numbers tell which of them was met.
         file_number: which of the kernel's files it is, in the lines that are reported.
     """
 
     def __init__(self, c_types: CTypes, strings: dict[str, int], python: Lines,
                  codes: Mapping[int, type[BaseException]], file: str,
-                 kernel: ir.Kernel | None, file_number: int = 0) -> None:  # fmt: skip
+                 kernel: ir.Kernel | None, breaks: Sequence[Diagnostic],
+                 file_number: int = 0) -> None:  # fmt: skip
         super().__init__(c_types, strings, codes)
         self._first_line = file_number * MAX_LINES
         self.python = python
         self.file = file_name(file)
         self.kernel = kernel
-        self.breaks: Sequence[Diagnostic] = ()
-        """The kernel's, whose numbers tell which of them was met."""
+        self.breaks = breaks
         self.kept: Sequence[str] = ()
         """The variables that a turn may have bound anew, and hands over when it is whole."""
         self.handlers: list[str] = []
