@@ -21,21 +21,7 @@ from pydotcompute import (
 )
 from pydotcompute.kernels.fallback import FallbackWarning
 from tests.support.contract import go
-
-
-@message
-class Step:
-    """A number, and what to do with it."""
-
-    n: int = 0
-    way: int = 0
-
-
-@message
-class Sum:
-    """What came of it."""
-
-    total: int = 0
+from tests.support.steps import Step, Sum
 
 
 async def steps(ctx: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fuzz.breaking import SPRINKLES, breaking
 from tests.fuzz.programs import write
-from tests.fuzz.test_programs import FIRST, check
+from tests.fuzz.test_programs import FIRST, agree
 from tests.support.differential import Subject
 from tests.support.profiles import examples
 
@@ -22,14 +22,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + examples(4)))
 def test_programs_with_breaks_agree(seed: int) -> None:
-    program = breaking(write(seed), seed)
-    try:
-        check(program, seed)
-    except Exception as problem:
-        problem.add_note(program.text)
-        raise
-    finally:
-        program.unload()
+    agree(breaking(write(seed), seed), seed)
 
 
 def test_most_programs_have_breaks_and_are_compiled() -> None:

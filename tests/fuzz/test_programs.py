@@ -44,9 +44,8 @@ def check(program: Program, seed: int) -> None:
             assert_backends_agree(actor, [item for item in items if item is not TIMEOUT])
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + PROGRAMS))
-def test_programs_agree(seed: int) -> None:
-    program = write(seed)
+def agree(program: Program, seed: int) -> None:
+    """Compares a program, shows its text if the ways differ, and unloads it."""
     try:
         check(program, seed)
     except Exception as problem:
@@ -54,6 +53,11 @@ def test_programs_agree(seed: int) -> None:
         raise
     finally:
         program.unload()
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + PROGRAMS))
+def test_programs_agree(seed: int) -> None:
+    agree(write(seed), seed)
 
 
 def test_a_seed_is_always_the_same_program() -> None:
@@ -65,8 +69,4 @@ def test_a_seed_is_always_the_same_program() -> None:
 def test_programs_that_broke_the_compiler(seed: int) -> None:
     """A check that is proved needless leaves nothing to evaluate; an ``else`` that never ends;
     names made up from made-up names."""
-    program = write(seed)
-    try:
-        check(program, seed)
-    finally:
-        program.unload()
+    agree(write(seed), seed)
