@@ -5,7 +5,7 @@ One definition, used twice: as numpy record dtypes here, as C structs in
 (size and every offset).
 
 A *port* is one direction of one actor: a ring of message slots and its two counters.
-A *record* is what a resident kernel knows of one actor beyond that.
+A *residency record* is what a resident kernel knows of one actor beyond that.
 An *actor block* names the two ports, the state record, and the words through which the host
 steers the compiled code and hears from it.  Every word has one writer.
 """

@@ -32,7 +32,7 @@ class UnionBatch:
         rows: for each class, an array of its dtype: its messages, in order.
 
     Attributes:
-        classes: the message classes: all that the queue has, also those of which there are none.
+        classes: the message classes: all that the queue has, also those without a message here.
         tags: for each message, which of ``classes`` it is of; ``uint8``.
 
     Two classes with the same fields stay two classes.

@@ -25,7 +25,7 @@ class Request:
     Attributes:
         path: the edges of a pipeline that it still has to go along, before it is answered.
         home: the replies of the actor that has it now.
-        given_up: nobody waits for the answer any more.
+        given_up: its caller does not wait any more.
     """
 
     __slots__ = (

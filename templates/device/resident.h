@@ -1,4 +1,4 @@
-/* resident.h: the persistent kernel.  A block is an actor in its record; its lanes move messages
+/* resident.h: the persistent kernel.  A block runs one actor, by its record; its lanes move messages
    between the host's rings and memory of the device, and one of them runs pdc_burst there.
    With PDC_EMULATE the same text runs on the host, lanes as loops and blocks in turn; with
    PDC_THREADED as well, lanes as threads, for ThreadSanitizer to watch. */

@@ -54,7 +54,7 @@ def take_over(
     make = slots_for(host.kernel_id, program, block.input.ring.bound)
     slots = make(program.input_types, program.input_slot, "takes", declared=host.declares_input)
     ring = HostProducer(block.input.ring, slots, fenced)
-    ring.wake_suppressed = 1  # nobody is to be woken yet
+    ring.wake_suppressed = 1  # no bursts run yet
     for message in inport.items:
         ring.try_put(message)
     ring.sample_at, ring.sample_time = inport.sample_at, inport.sample_time

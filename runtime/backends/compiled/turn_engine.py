@@ -52,7 +52,7 @@ class Owner(Protocol):
         """Return when there is room for an output; the policy of the queue has its say.
 
         Raises:
-            QueueFullError: there is none, under REJECT.
+            QueueFullError: the queue is full, under REJECT.
         """
         ...
 

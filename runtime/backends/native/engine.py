@@ -81,18 +81,18 @@ class NativeEngine(CompiledEngine):
     def _step(self) -> None:
         block = self.block
         assert block is not None
-        pace = self.sizing
-        if pace.long and self.inport.head != self._taken:
+        sizing = self.sizing
+        if sizing.long and self.inport.head != self._taken:
             self._offload()
             return
-        argument = pace.argument
+        argument = sizing.argument
         if self._edges is not None:
-            most = self._edges.allowed(pace.limit)
+            most = self._edges.allowed(sizing.limit)
             if most <= 0:
                 return
             argument = count(most)
         elif self._routing.on or self.outport.get_slow_path & SPECIAL:
-            argument = count(self._routing.open(pace.limit))
+            argument = count(self._routing.open(sizing.limit))
         block.i8[words.FUEL] = FUEL
         began = perf_counter()
         status = block.burst(self._argument, argument)
