@@ -17,7 +17,8 @@ from pydotcompute.kernels.lifecycle import Termination
 from pydotcompute.support.metrics import Statistics
 
 _LOOK = 0.5
-"""Seconds between two looks whether the event loop still runs, while an interrupted call ends."""
+"""Seconds between two looks: for a signal while a call waits, and whether the event loop still runs
+while an interrupted one ends."""
 
 
 def _nothing(result: Any) -> None:
@@ -164,7 +165,8 @@ class SyncKernel:
         waited = _Waited(self._loop, coroutine, undo)
         try:
             waited.start()
-            waited.ended.wait()
+            while not waited.ended.wait(_LOOK):
+                pass  # a signal that comes just before the thread blocks does not wake it
         except BaseException:  # Ctrl-C, or whatever else a signal handler raises
             waited.give_up()
             raise

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -269,8 +271,22 @@ def test_what_waits_when_the_event_loop_ends_is_told_so(kit: Any) -> None:
     del runtime
 
 
+def _kill_main() -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGINT)
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to threads")
-def test_ctrl_c_in_the_main_thread(kit: Any) -> None:
+@pytest.mark.parametrize(
+    "interrupt",
+    [
+        _kill_main,
+        # as if the signal had come just before the thread blocked: nothing wakes it
+        _thread.interrupt_main,
+    ],
+)
+def test_ctrl_c_in_the_main_thread(kit: Any, interrupt: Callable[[], None]) -> None:
     # a shell that runs the tests in the background has them ignore the signal
     signal.signal(signal.SIGINT, signal.default_int_handler)
     loop = asyncio.new_event_loop()
@@ -284,9 +300,7 @@ def test_ctrl_c_in_the_main_thread(kit: Any) -> None:
     async def ctrl_c(kernel: Any) -> None:
         while not kernel._actor.outbox.getters:
             await asyncio.sleep(0)
-        main = threading.main_thread().ident
-        assert main is not None
-        signal.pthread_kill(main, signal.SIGINT)
+        interrupt()
 
     runtime, kernel = asyncio.run_coroutine_threadsafe(begin(), loop).result()
     asyncio.run_coroutine_threadsafe(ctrl_c(kernel), loop)
