@@ -463,6 +463,7 @@ def test_only_classes_with_fields_are_messages(given: Any, shown: str) -> None:
     )
 
 
+@pytest.mark.alone
 def test_building_a_message_costs_little_more_than_the_dataclass() -> None:
     @dataclass
     class Bare:
