@@ -15,6 +15,7 @@ from pydotcompute.errors import (
     ActorFailedError,
     BackendUnavailableError,
     BuildError,
+    DurabilityError,
     InternalError,
     KernelAlreadyExistsError,
     KernelClosedError,
@@ -28,6 +29,7 @@ from pydotcompute.errors import (
     QueueTimeoutError,
     SchemaError,
     SettingsError,
+    SnapshotError,
     TopologyError,
 )
 
@@ -50,6 +52,7 @@ __all__ = [
     "BackendUnavailableError",
     "BackpressureStrategy",
     "BuildError",
+    "DurabilityError",
     "FallbackWarning",
     "InternalError",
     "KernelAlreadyExistsError",
@@ -71,6 +74,7 @@ __all__ = [
     "SchemaError",
     "SettingsError",
     "Shape",
+    "SnapshotError",
     "Statistics",
     "Termination",
     "TopologyError",

@@ -34,6 +34,17 @@ class TopologyError(PyDotComputeError):
     a cycle waits for room."""
 
 
+class DurabilityError(PyDotComputeError):
+    """A message cannot be kept on disk, or what was kept cannot be used: the disk refuses it, the
+    folder is damaged or in use, or the actor would not do the same again.  The text names the
+    file, or the statement."""
+
+
+class SnapshotError(PyDotComputeError):
+    """A snapshot cannot be taken, read or restored.  The text names the file, or the variable and
+    its type."""
+
+
 class KernelClosedError(PyDotComputeError):
     """The kernel has ended, or is ending: nothing more can be sent, or there is no more to read.
 

@@ -49,7 +49,8 @@ def _python(text: str) -> str:
 def test_names() -> None:
     for name in (
         "ring_kernel message RingKernelRuntime KernelContext BackpressureStrategy KernelState "
-        "RingKernel Lowering Shape FallbackWarning SettingsError SchemaError Termination Statistics"
+        "RingKernel Lowering Shape FallbackWarning SettingsError SchemaError Termination "
+        "Statistics DurabilityError SnapshotError"
     ).split():
         assert hasattr(pydotcompute, name)
         assert name in pydotcompute.__all__
