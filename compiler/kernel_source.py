@@ -18,6 +18,7 @@ from pydotcompute.compiler.ir.host_calls import Site, Texts, resolve
 from pydotcompute.compiler.ir.host_calls import emit as emit_prints
 from pydotcompute.compiler.ops.error_codes import FIRST_BREAK, describe
 from pydotcompute.compiler.passes.nan_identity import asks_for_identity
+from pydotcompute.compiler.types.atoms import ATOMS
 from pydotcompute.compiler.types.identity import (
     LostIdentityError,
     holds_other_nan,
@@ -26,7 +27,7 @@ from pydotcompute.compiler.types.identity import (
 from pydotcompute.compiler.types.message_schema import schema_of
 from pydotcompute.compiler.types.state_layout import StateLayout
 from pydotcompute.compiler.types.storage import holds_strings
-from pydotcompute.compiler.types.types import MessageType
+from pydotcompute.compiler.types.types import UUID, MessageType
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class KernelSource:
             log: what the actor wrote.
             slots: output slots that can be written, one axis.
         """
-        values = slots["value"] if self.ir.headers else slots
+        values = slots["value"] if self.ir.is_headed else slots
         resolve(self.output_types, values, Texts(self.ir.prints, log))
 
     @property
@@ -169,24 +170,29 @@ class KernelSource:
     @property
     def input_slot(self) -> np.dtype[Any]:
         """The record of a slot of the input ring."""
-        return slot_dtype(self.input_types, headed=bool(self.ir.headers))
+        return slot_dtype(self.input_types, headed=self.ir.is_headed, reads=self.ir.header_reads)
 
     @property
     def output_slot(self) -> np.dtype[Any]:
         """The record of a slot of the output ring."""
-        return slot_dtype(self.output_types, headed=bool(self.ir.headers))
+        return slot_dtype(self.output_types, headed=self.ir.is_headed)
 
 
-def slot_dtype(classes: tuple[type, ...], *, headed: bool = False) -> np.dtype[Any]:
+def slot_dtype(classes: tuple[type, ...], *, headed: bool = False,
+               reads: tuple[str, ...] = ()) -> np.dtype[Any]:  # fmt: skip
     """A message's record, or ``{"tag", "value"}`` with room for the largest of several.
 
     Args:
         classes: the message classes of the port.
-        headed: the slot begins with the host's token of the message and a header's number.
+        headed: the slot begins with the host's token of the message, a header's number and
+            what is small in the message's header.
+        reads: what compiled code reads of the message's header.
     """
     if headed:
         inner = slot_dtype(classes)
-        fields = [("token", "<u8"), ("header", "<u4"), ("unused", "<u4"), ("value", inner)]
+        ids = [(part, ATOMS[UUID].dtype) for part in reads if part != "priority"]
+        fields = [("token", "<u8"), ("header", "<u4"), ("priority", "u1"), ("correlated", "u1"),
+                  ("unused", "<u2"), *ids, ("value", inner)]  # fmt: skip
         return np.dtype(fields, align=True)
     dtypes = [schema_of(cls).dtype for cls in classes]
     if len(dtypes) == 1:

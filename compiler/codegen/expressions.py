@@ -222,6 +222,11 @@ class ExpressionEmitter:
         # The last time-out, which lets flushing handlers run, comes before the actor is told.
         return "(pdc_t->actor->terminating != 0 && pdc_t->actor->event == 0)"
 
+    @expr.register
+    def _(self, node: ir.InHand) -> str:
+        held = {"correlated": "(pdc_in->correlated != 0)", "priority": "(i64)pdc_in->priority"}
+        return held.get(node.part, f"pdc_in->{node.part}")
+
 
 _BARE = {"plus_i64": 2, "minus_i64": 2, "times_i64": 2, "shift_right": 1}
 """Operators of C on ints, and how many of their operands decide in how many bits C computes."""

@@ -18,7 +18,7 @@ from pydotcompute.compiler.ir.control_flow import falls_through
 from pydotcompute.compiler.ops.error_codes import TABLE, describe
 from pydotcompute.compiler.ops.primitive import Primitive
 from pydotcompute.compiler.ops.texts import ERROR_NAME, ERROR_TEXT
-from pydotcompute.compiler.types.types import CONTAINERS, MessageType
+from pydotcompute.compiler.types.types import CONTAINERS, UUID, MessageType
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def emit(
     c_types, strings = CTypes(), dict[str, int]()
     input_slot = _slot(c_types, kernel.inputs, "pdc_any_input")
     output_slot = _slot(c_types, kernel.outputs, "pdc_any_output")
-    if kernel.headers:
-        input_slot = _with_header(c_types, input_slot, "pdc_headed_input")
+    if kernel.is_headed:
+        input_slot = _with_header(c_types, input_slot, "pdc_headed_input", kernel.header_reads)
         output_slot = _with_header(c_types, output_slot, "pdc_headed_output")
     writers = _writers(c_types, kernel, output_slot)
     files = ir.files(kernel)
@@ -131,11 +131,12 @@ def _slot(c_types: CTypes, classes: tuple[type, ...], name: str) -> str:
     return name
 
 
-def _with_header(c_types: CTypes, slot: str, name: str) -> str:
-    """A slot behind the host's token of the message, and the number of a header."""
-    c_types.definitions.append(
-        f"struct {name} {{ u64 token; u32 header; u32 unused; {slot} value; }};"
-    )
+def _with_header(c_types: CTypes, slot: str, name: str, reads: tuple[str, ...] = ()) -> str:
+    """A slot behind the host's token of the message, the number of a header, and what the actor
+    reads of the message's."""
+    ids = "".join(f"{c_types.spell(UUID)} {part}; " for part in reads if part != "priority")
+    c_types.definitions.append(f"struct {name} {{ u64 token; u32 header; u8 priority; "
+                               f"u8 correlated; u16 unused; {ids}{slot} value; }};")  # fmt: skip
     return name
 
 
@@ -144,12 +145,12 @@ def _writers(c_types: CTypes, kernel: ir.Kernel, slot: str) -> tuple[str, ...]:
     many, made = len(kernel.outputs) > 1, []
     for tag, cls in enumerate(kernel.outputs):
         struct = c_types.spell(MessageType(cls))
-        place = "slot.value" if kernel.headers else "slot"
+        place = "slot.value" if kernel.is_headed else "slot"
         body = [f"{place}.tag = {tag};"] if many else []
         body.append(f"{place}.value.{struct}_{tag} = m;" if many else f"{place} = m;")
-        if kernel.headers:
+        if kernel.is_headed:
             body += ["slot.token = token;", "slot.header = header;"]
-        named = ("u64 token", "u32 header") if kernel.headers else ("u64", "u32")
+        named = ("u64 token", "u32 header") if kernel.is_headed else ("u64", "u32")
         head = f"PDC_FN void pdc_write({slot} &slot, const {struct} &m, {', '.join(named)})"
         made.append(f"{head} {{ {' '.join(body)} }}")
     return tuple(made)

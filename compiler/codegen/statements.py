@@ -369,7 +369,7 @@ class StatementEmitter(ExpressionEmitter):
                        f"if (pdc_waits(pdc_t, {limit}, {self.place(node)})) return PDC_IDLE;",
                        self.handle(), "}")  # fmt: skip
         name, message = self.name(node.target), "pdc_in->"
-        if self.kernel.headers:
+        if self.kernel.is_headed:
             self.write("pdc_out.token = pdc_in->token;")
             message += "value."
         if isinstance(node.target.type, UnionType):
@@ -381,7 +381,7 @@ class StatementEmitter(ExpressionEmitter):
                 self.write(f"if ({message}tag == {tag}) "
                            f"{name} = {wide}_{n}({message}value.{struct}_{tag});")  # fmt: skip
         else:
-            self.write(f"{name} = {'pdc_in->value' if self.kernel.headers else '*pdc_in'};")
+            self.write(f"{name} = {'pdc_in->value' if self.kernel.is_headed else '*pdc_in'};")
 
     @stmt.register
     def _send_stmt(self, node: ir.Send) -> None:
@@ -389,7 +389,7 @@ class StatementEmitter(ExpressionEmitter):
         assert self.kernel is not None
         assert isinstance(node.value.type, MessageType)
         text = self.forced(node.value, may_fail(node.value))
-        header = f", {node.header}" if self.kernel.headers else ""
+        header = f", {node.header}" if self.kernel.is_headed else ""
         self.write(f"if (!pdc_send(pdc_out, pdc_t, {text}, {self.place(node)}{header})) "
                    f"{self.handle()}")  # fmt: skip
 

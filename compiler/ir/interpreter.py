@@ -426,5 +426,12 @@ class _Turn:
     def _(self, node: ir.Context) -> Any:
         return self.terminating and not self.messages and not self.timeout_left
 
+    @expr.register
+    def _(self, node: ir.InHand) -> Any:
+        message = self.messages[0]
+        if node.part == "correlated":
+            return message.correlation_id is not None
+        return getattr(message, node.part)
+
 
 __all__ = ["Outcome", "evaluate"]

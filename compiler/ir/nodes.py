@@ -16,7 +16,7 @@
     expr      = Const(value) | Local(name) | Field(base, name) | Op(primitive, args)
               | Call(function, args) | And(left, right) | Or(left, right)
               | Cond(test, then, orelse) | New(fields) | Tuple(items) | Item(base, index)
-              | Is(base, member) | As(base) | Wrap(value) | Context(what)
+              | Is(base, member) | As(base) | Wrap(value) | Context(what) | InHand(part)
     handler   = Handler(classes, name, body)
 
 Every node has a ``loc`` (where in the Python file) and every expression a ``type``.
@@ -203,6 +203,14 @@ class Context(Expr):
     """A property of ``ctx``: ``should_terminate``."""
 
     what: str
+
+
+@dataclass(frozen=True, slots=True)
+class InHand(Expr):
+    """Of the header of the message that the turn has received: ``priority``, ``message_id``,
+    ``correlation_id``, or ``correlated``, whether it has that."""
+
+    part: str
 
 
 # --- statements ----------------------------------------------------------------------------
@@ -418,12 +426,19 @@ class Kernel(Node):
     prints: tuple[Site, ...] = field(default=(), compare=False, repr=False)
     headers: tuple[HeaderSite, ...] = ()
     """What the actor puts into the headers of what it sends."""
+    header_reads: tuple[str, ...] = ()
+    """What it reads of the headers of what it receives."""
     constants: tuple[tuple[Callable[[], Any], Any], ...] = field(
         default=(), compare=False, repr=False
     )
     """What the build read from modules and closures: how to read it again, and what it was."""
     breaks: tuple[Diagnostic, ...] = ()
     """The problems of its ``Interpret``, each once, in the order of the file."""
+
+    @property
+    def is_headed(self) -> bool:
+        """Whether it has to do with headers, so that slots have them."""
+        return bool(self.headers or self.header_reads)
 
 
 _CHILD_FIELDS: dict[type[Node], tuple[str, ...]] = {}

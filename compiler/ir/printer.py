@@ -238,5 +238,10 @@ def _(node: ir.Context) -> str:
     return node.what
 
 
+@expr_text.register
+def _(node: ir.InHand) -> str:
+    return f"(header).{node.part}"
+
+
 def _list(nodes: Iterable[ir.Expr]) -> str:
     return ", ".join(map(expr_text, nodes))

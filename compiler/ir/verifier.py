@@ -25,6 +25,7 @@ from pydotcompute.compiler.types.types import (
     INT,
     NONE,
     STR,
+    UUID,
     MessageType,
     ScalarType,
     TupleType,
@@ -202,6 +203,14 @@ def _context(node: ir.Context, around: Around) -> Iterator[str]:
         yield f"the turn has no {node.what}"
 
 
+def _in_hand(node: ir.InHand, around: Around) -> Iterator[str]:
+    known = {"priority": INT, "correlated": BOOL, "message_id": UUID, "correlation_id": UUID}
+    if known.get(node.part) != node.type or around.function is not None:
+        yield f"the turn has no {node.part}"
+    elif node.part.replace("correlated", "correlation_id") not in around.kernel.header_reads:
+        yield f"slots have no {node.part}"
+
+
 # --- statements --------------------------------------------------------------------------------
 
 
@@ -328,7 +337,7 @@ RULES: dict[type[ir.Node], Rule] = {
     ir.Const: _const, ir.Local: _local, ir.Field: _field, ir.Op: _op, ir.Table: _table,
     ir.IsError: _is_error, ir.Call: _call, ir.And: _bools, ir.Or: _bools, ir.Cond: _cond,
     ir.New: _new, ir.Tuple: _tuple, ir.Item: _item, ir.Is: _member, ir.As: _member,
-    ir.Wrap: _wrap, ir.Context: _context,
+    ir.Wrap: _wrap, ir.Context: _context, ir.InHand: _in_hand,
     ir.Assign: _assign, ir.Receive: _receive, ir.Send: _send, ir.If: _test, ir.While: _test,
     ir.For: _for, ir.Break: _in_loop, ir.Continue: _in_loop, ir.EndTurn: _of_the_turn,
     ir.Leave: _of_the_turn, ir.Return: _return, ir.Raise: _raise, ir.Handler: _handler,

@@ -148,7 +148,8 @@ def _build(request: _Request, sent: dict[type, None]) -> ir.Kernel:
         loc, request.name, variables, request.inputs, tuple(sent) if outputs is None else outputs,
         turn, functions,
         tuple((code, cls, text) for (cls, text), code in unit.raised.items()),
-        tuple(unit.prints), tuple(unit.headers), tuple(unit.constants.values()), met,
+        tuple(unit.prints), tuple(unit.headers), tuple(sorted(unit.header_reads)),
+        tuple(unit.constants.values()), met,
     )  # fmt: skip
 
 

@@ -73,10 +73,16 @@ class NativeProgram:
     holds_strings: bool = True
     journal_size: int = 0
     headers: tuple[HeaderSite, ...] = ()
+    header_reads: tuple[str, ...] = ()
     resolve: Callable[[memoryview, Any], None] | None = None
     lanes: Lanes = IN_ORDER
     host_variables: tuple[str, ...] = ()
     holds: Callable[[Mapping[str, Any]], bool] = lambda state: True
+
+    @property
+    def is_headed(self) -> bool:
+        """Whether slots have a part of the messages' headers."""
+        return bool(self.headers or self.header_reads)
 
 
 def program_of(lowering: Any, split: SplitActor, device: Device | None = None) -> NativeProgram:
@@ -110,6 +116,7 @@ def program_of(lowering: Any, split: SplitActor, device: Device | None = None) -
         is_current=kernel.is_current, emit=kernel.emit if getattr(kernel, "prints", ()) else None,
         strings=kernel.strings, holds_strings=kernel.holds_strings,
         journal_size=kernel.state.journal_size, headers=kernel.ir.headers,
+        header_reads=kernel.ir.header_reads,
         resolve=kernel.resolve if kernel.makes_texts else None,
         lanes=kernel.lanes,
         host_variables=_not_held(split, kernel), holds=kernel.holds,

@@ -32,7 +32,8 @@ from pydotcompute.messages.header import (
 )
 from pydotcompute.messages.slots import RecordSlots
 
-_PREFIX = struct.Struct("<QIxxxx")
+_PREFIX = struct.Struct("<QIBBxx")
+_ID = struct.Struct("<QQ")
 _FEW = 64
 """Headers of which it is not worth asking whether they are still needed."""
 
@@ -43,6 +44,11 @@ class Headed(Protocol):
     @property
     def headers(self) -> tuple[HeaderSite, ...]:
         """What it puts into the headers of what it sends."""
+        ...
+
+    @property
+    def header_reads(self) -> tuple[str, ...]:
+        """What it reads of the headers of what it receives."""
         ...
 
 
@@ -94,7 +100,7 @@ class Tokens:
 
 
 class HeadedSlots(RecordSlots):
-    """``RecordSlots`` behind a token and the number of a header.
+    """``RecordSlots`` behind a token, the number of a header, and what is read of the message's.
 
     Args:
         kernel_id, classes, dtype, verb, declared: as for ``RecordSlots``.
@@ -102,7 +108,7 @@ class HeadedSlots(RecordSlots):
         sites: the actor's headers, counted from 1; number 0 means no header.
     """
 
-    __slots__ = ("_sites", "_unpack_record", "tokens")
+    __slots__ = ("_ids", "_sites", "_unpack_record", "tokens")
 
     def __init__(
         self,
@@ -119,14 +125,24 @@ class HeadedSlots(RecordSlots):
         self._unpack_record = self.unpack
         self.tokens, self._sites = tokens, sites
         self.dtype, self.size, self.cls = dtype, dtype.itemsize, None
-        self._record_at = _PREFIX.size
+        fields: Any = dtype.fields
+        self._ids = [(part, fields[part][1]) for part in _IDS if part in fields]
+        self._record_at: int = fields["value"][1]
         self.unpack = self._unpack_headed
 
     def pack(self, buffer: memoryview, offset: int, message: Any) -> None:
         """Check a message, keep its header behind a token, and write it into a slot."""
         self.tokens.release()
-        super().pack(buffer, offset + _PREFIX.size, message)
-        _PREFIX.pack_into(buffer, offset, self.tokens.keep(message), 0)
+        super().pack(buffer, offset + self._record_at, message)
+        token = self.tokens.keep(message)
+        header = self.tokens.find(token)
+        assert header is not None
+        correlated = isinstance(header, Header) and header.correlation_id is not None
+        _PREFIX.pack_into(buffer, offset, token, 0, priority_of(header), correlated)
+        for part, place in self._ids:
+            value = _PARTS[part](header)
+            if value is not None:
+                _ID.pack_into(buffer, offset + place, value.int >> 64, value.int & _LOW)
 
     def records(self, batch: Any, start: int, stop: int) -> memoryview:
         """A part of an accepted batch as the bytes of slots."""
@@ -138,8 +154,8 @@ class HeadedSlots(RecordSlots):
             self.tokens.batching = False
 
     def _unpack_headed(self, buffer: memoryview, offset: int) -> Any:
-        token, number = _PREFIX.unpack_from(buffer, offset)
-        message = self._unpack_record(buffer, offset + _PREFIX.size)
+        token, number, _, _ = _PREFIX.unpack_from(buffer, offset)
+        message = self._unpack_record(buffer, offset + self._record_at)
         header = self.tokens.find(token)
         if number:
             self._head(message, header, self._sites[number - 1])
@@ -162,7 +178,11 @@ class HeadedSlots(RecordSlots):
             set_header(message, parts)
 
 
-_PARTS = {"message_id": id_of, "priority": priority_of, "correlation_id": correlation_of}
+_LOW = (1 << 64) - 1
+_IDS = ("message_id", "correlation_id")
+_PARTS: dict[str, Callable[[Header | Identity], Any]] = {
+    "message_id": id_of, "priority": priority_of, "correlation_id": correlation_of,
+}  # fmt: skip
 
 
 def token_at(buffer: memoryview, offset: int) -> int:
@@ -179,7 +199,7 @@ def slots_for(kernel_id: str, program: Headed, bound: int) -> Callable[..., Reco
         program: the compiled actor.
         bound: messages each of its queues holds.
     """
-    if not program.headers:
+    if not (program.headers or program.header_reads):
         return partial(RecordSlots, kernel_id)
     tokens = Tokens(4 * bound + 4096)
     return partial(HeadedSlots, kernel_id, tokens=tokens, sites=program.headers)

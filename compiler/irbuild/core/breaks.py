@@ -177,6 +177,7 @@ class Undo:
         unit = builder.unit
         self._grown = [(part, len(part)) for part in (
             unit.functions, unit.by_name, unit.constants, unit.raised, unit.prints, unit.headers,
+            unit.header_reads,
         )]  # fmt: skip
         self._noted = [(part, dict(part)) for part in (unit.converted, unit.read, unit.compared)]
 

@@ -5,6 +5,7 @@ be told apart as long as nothing changes a message in place while it has two nam
 code changes only messages that it knows to have one.  A statement that breaks is interpreted: it
 may change a message that had another name in Python, or give a message of the state another name,
 which compiled code would then not know of.  An actor where either may happen is not compiled.
+Nor is one where it may read the header of such a message: records have none.
 
 *Containers of modules and closures.*  Compiled code reads them as constants.  A function that a
 statement that breaks calls may change them.
@@ -30,6 +31,7 @@ from pydotcompute.compiler.frontend.source import FunctionSource, read_source
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.core.breaks import own_parts
 from pydotcompute.compiler.irbuild.core.unit import Unit
+from pydotcompute.compiler.types.message_schema import header_parts
 from pydotcompute.compiler.types.types import (
     DequeType,
     DictType,
@@ -63,6 +65,13 @@ def check_messages(unit: Unit, shape: ActorShape, types: Mapping[str, Type],
         found = _naming(parts, held)
     if found is None:
         found = _in_helpers(met, shape, classes)
+    if found is None and (read := _reading(parts, shape, held, classes)) is not None:
+        unit.diagnostics.within(shape.source).error(
+            "PDC109", read, "what is interpreted here may read the header of a message of the "
+            "state",
+            notes=["compiled code keeps the fields of messages, not their headers"],
+            hint="keep what you need of the header in a variable",
+        )  # fmt: skip
     if found is not None:
         unit.diagnostics.within(shape.source).error(
             "PDC108", found, "what is interpreted here may change a message of the state, or give "
@@ -167,6 +176,25 @@ def _naming(parts: Iterable[ast.AST], held: set[str]) -> ast.AST | None:
     bases = {id(part.value) for part in parts if isinstance(part, ast.Attribute)}
     return next((part for part in parts if isinstance(part, ast.Name) and part.id in held
                  and id(part) not in bases), None)  # fmt: skip
+
+
+def _reading(parts: Iterable[ast.AST], shape: ActorShape, held: set[str],
+             classes: Iterable[type]) -> ast.AST | None:  # fmt: skip
+    """What reads a part of the header of a message that may be one of the state."""
+    names = {name for cls in classes for name in header_parts(cls)}
+    received = {name for node in shape.loop.body for part in ast.walk(node)
+                for name in _bound_to(part, shape.receives)} - held  # fmt: skip
+    return next((part for part in parts if isinstance(part, ast.Attribute) and part.attr in names
+                 and not (isinstance(part.value, ast.Name) and part.value.id in received)),
+                None)  # fmt: skip
+
+
+def _bound_to(part: ast.AST, values: tuple[ast.Await, ...]) -> Iterator[str]:
+    """The names that a statement or expression binds to one of these values."""
+    if isinstance(part, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and part.value in values:
+        for target in part.targets if isinstance(part, ast.Assign) else [part.target]:
+            if isinstance(target, ast.Name):
+                yield target.id
 
 
 def _in_helpers(met: Iterable[Diagnostic], shape: ActorShape,

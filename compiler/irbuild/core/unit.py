@@ -121,6 +121,7 @@ class Unit:
     raised: dict[tuple[type[BaseException], str | None], int] = field(default_factory=dict)
     prints: list[Site] = field(default_factory=list)
     headers: list[ir.HeaderSite] = field(default_factory=list)
+    header_reads: list[str] = field(default_factory=list)
     converted: dict[tuple[type, str], Conversion] = field(default_factory=dict)
     """Message fields that were given a value of another type than theirs."""
     read: dict[int | tuple[int, str], Read] = field(default_factory=dict)

@@ -39,8 +39,10 @@ from pydotcompute.compiler.types.types import (
     FLOAT,
     INT,
     NEVER,
+    NONE,
     STR,
     TEXT,
+    UUID,
     ListType,
     MessageType,
     ScalarType,
@@ -242,6 +244,21 @@ def is_in_hand(b: Builder, value: ir.Expr) -> bool:
         isinstance(var, Var) and var.in_hand and var.local == value
         for var in (b.env or {}).values()
     )
+
+
+def header_part(b: Builder, node: ast.Attribute) -> ir.Expr:
+    """``request.priority`` of the message that this turn received."""
+    loc, part = b.loc(node), node.attr
+    if part not in b.unit.header_reads:
+        b.unit.header_reads.append(part)
+    if part == "priority":
+        return ir.InHand(loc, INT, part)
+    value = ir.InHand(loc, UUID, part)
+    if part == "message_id":
+        return value
+    either = UnionType((UUID, NONE))
+    return ir.Cond(loc, either, ir.InHand(loc, BOOL, "correlated"), b.convert(value, either),
+                   b.convert(ir.Const(loc, NONE, None), either))  # fmt: skip
 
 
 def construct(b: Builder, node: ast.Call, cls: type) -> ir.Expr:

@@ -34,6 +34,8 @@ from pydotcompute.compiler.irbuild.core.unit import Static, describe_static
 from pydotcompute.compiler.irbuild.objects.actor_context import context_call
 from pydotcompute.compiler.irbuild.objects.messages import (
     carried_only,
+    header_part,
+    is_in_hand,
     note_read,
     read_as_floats,
 )
@@ -145,11 +147,13 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
                 note_read(b, base, base.type, node.attr, node)
                 return ir.Field(b.loc(node), in_body(field.type), base, node.attr)
         if node.attr in header_parts(base.type.cls):
-            b.fail("PDC109", node, f"the header's `{node.attr}` is read in the loop",
-                   notes=["compiled code has no headers; it copies that of the message in hand "
-                          "into one that it makes"],
-                   hint="give the message a field of its own for it, or write "
-                        "`Reply(..., correlation_id=request.message_id)`")  # fmt: skip
+            if is_in_hand(b, base):
+                return header_part(b, node)
+            b.fail("PDC109", node, f"the header's `{node.attr}` is read of a message that this "
+                   "turn has not received",
+                   notes=["compiled code has the header of the received message only"],
+                   hint="read it in the loop itself, as soon as the message is received, or give "
+                        "the message a field of its own for it")  # fmt: skip
         if (found := attribute(b, node, base)) is not None:
             return found
         if isinstance(base, ir.As) and not hasattr(base.type.cls, node.attr):

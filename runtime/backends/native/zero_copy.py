@@ -73,7 +73,7 @@ class ZeroCopyBatches:
         self.usable = (
             self._sends > 0
             and len(program.output_types) == 1
-            and not program.headers
+            and not program.is_headed
             and engine.block.output.ring.policy is Policy.BLOCK
         )
 

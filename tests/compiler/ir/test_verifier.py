@@ -79,6 +79,7 @@ MISTAKES: dict[type[ir.Node], tuple[ir.Kernel, str]] = {
             ir.As(AT, FLOAT, MAYBE))), "float is no member"),
     ir.Wrap: (computed(ir.Wrap(AT, EITHER, HALF)), "float is no member"),
     ir.Context: (computed(ir.Context(AT, BOOL, "is_active")), "the turn has no is_active"),
+    ir.InHand: (computed(ir.InHand(AT, INT, "priority")), "slots have no priority"),
     ir.Assign: (kernel(assign(VALUE, HALF)), "float is bound to a int"),
     ir.Receive: (kernel(ir.Receive(AT, local("late", MessageType(Ask)), number(1))), "no float"),
     ir.Send: (kernel(ir.Send(AT, local("ask", MessageType(Ask)))), "Ask is no output"),
