@@ -15,6 +15,7 @@ from pydotcompute.errors import (
     ActorFailedError,
     BackendUnavailableError,
     BuildError,
+    CapacityError,
     DurabilityError,
     InternalError,
     KernelAlreadyExistsError,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from pydotcompute.kernels.fallback import FallbackWarning
     from pydotcompute.kernels.kernel import RingKernel
     from pydotcompute.kernels.lifecycle import Termination
+    from pydotcompute.kernels.population import Population
     from pydotcompute.kernels.runtime import RingKernelRuntime
     from pydotcompute.messages.union_batch import UnionBatch
     from pydotcompute.support.metrics import Statistics
@@ -52,6 +54,7 @@ __all__ = [
     "BackendUnavailableError",
     "BackpressureStrategy",
     "BuildError",
+    "CapacityError",
     "DurabilityError",
     "FallbackWarning",
     "InternalError",
@@ -65,6 +68,7 @@ __all__ = [
     "LoweringError",
     "MessageTypeError",
     "MessageValueError",
+    "Population",
     "PyDotComputeError",
     "QueueFullError",
     "QueueTimeoutError",
@@ -87,6 +91,7 @@ _LATER = {
     "FallbackWarning": "pydotcompute.kernels.fallback",
     "KernelContext": "pydotcompute.actors.context",
     "Lowering": "pydotcompute.actors.lowering",
+    "Population": "pydotcompute.kernels.population",
     "RingKernel": "pydotcompute.kernels.kernel",
     "RingKernelRuntime": "pydotcompute.kernels.runtime",
     "Statistics": "pydotcompute.support.metrics",

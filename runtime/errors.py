@@ -45,17 +45,32 @@ class SnapshotError(PyDotComputeError):
     its type."""
 
 
+class CapacityError(PyDotComputeError):
+    """A population has as many instances as it may have: a message of one more key was refused.
+
+    Args:
+        message: the sentence.
+        key: the first key for which there is no room.
+    """
+
+    def __init__(self, message: str = "", key: Any = None) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 class KernelClosedError(PyDotComputeError):
     """The kernel has ended, or is ending: nothing more can be sent, or there is no more to read.
 
     Args:
         message: the sentence.
         count: of a batch, the messages that were taken before.
+        key: of a population, the instance that has ended; None: all of it.
     """
 
-    def __init__(self, message: str = "", count: int = 0) -> None:
+    def __init__(self, message: str = "", count: int = 0, key: Any = None) -> None:
         super().__init__(message)
         self.count = count
+        self.key = key
 
 
 class ActorFailedError(PyDotComputeError):
@@ -68,6 +83,7 @@ class ActorFailedError(PyDotComputeError):
         state: the actor's variables before that message, without those in ``state_after``.
         state_after: variables that were too dear to copy before each message: the objects
             themselves, as that message left them.
+        key: of a population, the instance that has failed; None: all of it.
     """
 
     def __init__(
@@ -77,9 +93,11 @@ class ActorFailedError(PyDotComputeError):
         message_in: Any = None,
         state: dict[str, Any] | None = None,
         state_after: dict[str, Any] | None = None,
+        key: Any = None,
     ) -> None:
         super().__init__(message)
         self.kernel_id = kernel_id
+        self.key = key
         self.message_in = message_in
         self.state: dict[str, Any] = {} if state is None else state
         self.state_after: dict[str, Any] = {} if state_after is None else state_after

@@ -84,6 +84,7 @@ runtime/backends/base
 runtime/backends/plan
 runtime/backends/program
 runtime/backends/device runtime/backends/barrier
+runtime/populations
 runtime/actors
 runtime/queues
 runtime/messages runtime/toolchain

@@ -6,7 +6,7 @@ Input: nothing; engines subclass it.  Output: the type users annotate with,
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -24,6 +24,15 @@ class KernelContext(Generic[In, Out]):
     @property
     def kernel_id(self) -> str:
         """The id under which the actor was launched."""
+        raise AttributeError("this context belongs to no kernel")
+
+    @property
+    def key(self) -> Any:
+        """Of a population: the key of the instance, which is one value or a tuple of values.
+
+        Raises:
+            AttributeError: the kernel is no population.
+        """
         raise AttributeError("this context belongs to no kernel")
 
     @property

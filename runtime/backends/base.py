@@ -17,6 +17,8 @@ from typing import Any, Protocol
 from pydotcompute.actors.coroutine_parts import SplitActor
 from pydotcompute.actors.spec import KernelSpec
 from pydotcompute.backends.plan import Plan
+from pydotcompute.populations.admission import Admission
+from pydotcompute.populations.spec import PopulationSpec
 from pydotcompute.queues.channel import Channel
 from pydotcompute.queues.host_consumer import HostConsumer
 from pydotcompute.queues.host_producer import HostProducer
@@ -77,6 +79,10 @@ class Host(Protocol):
     kernel_id: str
     loop: AbstractEventLoop
     split: SplitActor
+    population: PopulationSpec | None
+    """What its instances are keyed by, if it is a population."""
+    admission: Admission | None
+    """Of a population: decides which keys may be sent."""
     inbox: Channel
     outbox: Channel
     replies: Replies
@@ -233,6 +239,34 @@ class Engine(Protocol):
 
     def pass_on(self, successor: Interpreter) -> None:
         """Tell the engine that takes over what this one had been told: to pause, to end."""
+        ...
+
+
+class PopulationEngine(Engine, Protocol):
+    """What runs a population."""
+
+    def count(self) -> int:
+        """The instances that have begun and were not forgotten."""
+        ...
+
+    def states(self) -> Any:
+        """A copy of the variables of all instances, as a record array (``populations.states``)."""
+        ...
+
+    def variables(self, key: Any) -> dict[str, Any]:
+        """Copies of the variables of one instance; raises KeyError if it has not begun."""
+        ...
+
+    async def forget(self, key: Any) -> None:
+        """End an instance after the messages that are queued for it, and free it.
+
+        Raises:
+            KeyError: it has not begun, and no message for it is queued.
+        """
+        ...
+
+    async def restart_instance(self, key: Any, *, fresh: bool) -> None:
+        """Run a failed instance again; raises KeyError, KernelStateError."""
         ...
 
 

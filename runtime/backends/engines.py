@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pydotcompute.backends.base import Engine, Host, Interpreter
+from pydotcompute.backends.base import Engine, Host, Interpreter, PopulationEngine
 from pydotcompute.backends.python.engine import PythonEngine
+from pydotcompute.backends.python.population import InterpretedPopulation
 from pydotcompute.support.worker_pool import Pool
 
 if TYPE_CHECKING:
@@ -36,6 +37,15 @@ def engine_for(host: Host, pool: Pool, residents: Callable[[Device], Residents])
 
         return NativeEngine(host, pool)
     return PythonEngine(host)
+
+
+def population_engine_for(host: Host) -> PopulationEngine:
+    """The engine of a population.
+
+    Args:
+        host: the population.
+    """
+    return InterpretedPopulation(host)
 
 
 def interpreter_for(host: Host) -> Interpreter:

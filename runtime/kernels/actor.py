@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -26,32 +26,35 @@ from pydotcompute.backends.base import (
     Failure,
     HostCallError,
     Interpreter,
+    PopulationEngine,
     Replay,
 )
 from pydotcompute.backends.choice import choose, without_device
 from pydotcompute.backends.cuda.device_selection import callers_device
 from pydotcompute.backends.device import Device, DeviceFault
-from pydotcompute.backends.engines import engine_for, interpreter_for
+from pydotcompute.backends.engines import engine_for, interpreter_for, population_engine_for
 from pydotcompute.backends.plan import Plan
+from pydotcompute.backends.python.failure import failure_error
 from pydotcompute.backends.python.kept_state import snapshot
 from pydotcompute.errors import (
-    ActorFailedError,
     InternalError,
     KernelClosedError,
     LoweringError,
-    describe,
 )
 from pydotcompute.kernels.deadline import Deadline
 from pydotcompute.kernels.fallback import tell, tell_breaks
 from pydotcompute.kernels.lifecycle import Termination, check
 from pydotcompute.messages.field_errors import defined_anew
 from pydotcompute.messages.slots import Values
+from pydotcompute.populations.admission import Admission, KeyedPort, KeyedValues
+from pydotcompute.populations.spec import PopulationSpec
 from pydotcompute.queues.backpressure import BackpressureStrategy, KernelState
-from pydotcompute.queues.channel import CLOSED, DROPS, ROUTED, SPECIAL, Channel
+from pydotcompute.queues.channel import CLOSED, DROPS, KEYED, ROUTED, SPECIAL, Channel
 from pydotcompute.queues.host_consumer import HostConsumer
 from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.link import Link
 from pydotcompute.queues.port import ObjectPort, Port
+from pydotcompute.queues.putters import Put, PutBatch
 from pydotcompute.queues.replies import Replies
 from pydotcompute.queues.routes import Routes
 from pydotcompute.support import notices
@@ -62,6 +65,9 @@ if TYPE_CHECKING:
     from pydotcompute.backends.device import Device
 
 log = logging.getLogger("pydotcompute.kernel")
+
+NO_POPULATION = "populations run on the interpreter"
+"""Why a population does not run on a better backend."""
 
 RequestGate = Callable[[float | None], AbstractAsyncContextManager[None]]
 """What is entered while a request is put; takes the loop's time by which it has to be, if any."""
@@ -89,11 +95,26 @@ class Actor:
         spec: what it is.
         options: the runtime's decisions.
         loop: the event loop everything happens on.
+        population: what its instances are keyed by; None: it is one actor.
+
+    Attributes:
+        members: of a population, its engine, also after the end.
     """
 
-    def __init__(self, spec: KernelSpec, options: Options, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        spec: KernelSpec,
+        options: Options,
+        loop: asyncio.AbstractEventLoop,
+        population: PopulationSpec | None = None,
+    ) -> None:
         self.spec, self.options, self.loop = spec, options, loop
         self.kernel_id = spec.kernel_id
+        self.population = population
+        self.admission: Admission | None = None
+        self.members: PopulationEngine | None = None
+        if population is not None:
+            self.admission = Admission(self.kernel_id, population, self._queued_keys)
         self._declared = {"input": spec.input_types, "output": spec.output_types}
         self.declares_input = bool(spec.input_types)
         self.split = split_actor(spec.function)
@@ -121,6 +142,8 @@ class Actor:
         self.inbox = self._channel("input", self._object_port("input", 0))
         self.outbox = self._channel("output", self._object_port("output", 0))
         self._listen()
+        if population is not None:
+            self.inbox.set_gate(put=KEYED)
 
     # --- queues ----------------------------------------------------------------------------
 
@@ -130,9 +153,24 @@ class Actor:
 
     def _object_port(self, which: str, head: int) -> ObjectPort:
         drop = self.spec.backpressure is BackpressureStrategy.DROP_OLDEST
-        verb = "takes" if which == "input" else "sends"
-        values = Values(self.kernel_id, self._declared[which], verb)
-        return ObjectPort(self.spec.queue_size, values, drop_oldest=drop, head=head)
+        size, classes = self.spec.queue_size, self._declared[which]
+        if which == "input" and self.admission is not None:
+            keyed = KeyedValues(self.kernel_id, classes, self.admission)
+            return KeyedPort(size, keyed, drop_oldest=drop, head=head)
+        values = Values(self.kernel_id, classes, "takes" if which == "input" else "sends")
+        return ObjectPort(size, values, drop_oldest=drop, head=head)
+
+    def _queued_keys(self) -> Iterator[Any]:
+        """Of a population: the keys of the messages that are queued, or wait for room."""
+        assert self.population is not None
+        key_of = self.population.key_of
+        if isinstance(self.inbox.port, ObjectPort):
+            yield from map(key_of, self.inbox.port.items)
+        for putter in self.inbox.putters:
+            if isinstance(putter, Put):
+                yield key_of(putter.message)
+            elif isinstance(putter, PutBatch):
+                yield from map(key_of, putter.batch[putter.done :])
 
     def _listen(self) -> None:
         for channel in (self.inbox, self.outbox):
@@ -264,7 +302,10 @@ class Actor:
         check("launch", self.state, self.kernel_id)
         self._asked = backend
         check_folder()
-        self.plan = await self._choose(backend, None)
+        if self.population is not None:
+            self.plan = Plan("python", NO_POPULATION)
+        else:
+            self.plan = await self._choose(backend, None)
         self._check_room()
         if self.plan.backend == "pending" and not self.declares_input:
             self.inbox.set_gate(put=SPECIAL)
@@ -367,7 +408,10 @@ class Actor:
     def _run_engine(self, state: dict[str, Any] | None) -> None:
         """Run the actor from a state, or from its first statement."""
         try:
-            self.engine = engine_for(self, self.options.pool, self.options.residents)
+            if self.population is not None:
+                self.engine = self.members = population_engine_for(self)
+            else:
+                self.engine = engine_for(self, self.options.pool, self.options.residents)
         except Exception as error:
             self.crashed(error)
             return
@@ -538,22 +582,11 @@ class Actor:
     def error(self, count: int = 0) -> Exception:
         """The error for a call that a dead or dying actor cannot serve."""
         if self.failure is not None and self.state is not KernelState.TERMINATED:
-            return self._failure_error(self.failure)
+            return failure_error(self.failure, self.kernel_id)
         how = "is being terminated" if self.state is KernelState.TERMINATING else "has ended"
         error = KernelClosedError(f"kernel {self.kernel_id!r} {how}", count)
         if self.failure is not None:
             error.__cause__ = self.failure.error
-        return error
-
-    def _failure_error(self, failure: Failure) -> ActorFailedError:
-        cause = failure.error
-        at = "" if failure.message is None else f" while handling {describe(failure.message)}"
-        error = ActorFailedError(
-            f"kernel {self.kernel_id!r} failed{at}: {type(cause).__name__}: {cause}",
-            self.kernel_id, failure.message, snapshot(failure.state, failure.state),
-            failure.state_after,
-        )  # fmt: skip
-        error.__cause__ = cause
         return error
 
     # --- ending ----------------------------------------------------------------------------
@@ -589,7 +622,7 @@ class Actor:
         if self.engine is not None:
             self._interprets = self.engine.interprets
         self.engine = None
-        failure = None if self.failure is None else self._failure_error(self.failure)
+        failure = None if self.failure is None else failure_error(self.failure, self.kernel_id)
         drained = drain and not unprocessed and failure is None
         self.termination = Termination(self.kernel_id, drained, unprocessed, failure)
         return self.termination

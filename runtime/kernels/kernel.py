@@ -28,6 +28,7 @@ from pydotcompute.kernels.lifecycle import Termination, check_loop
 from pydotcompute.kernels.sync import SyncKernel
 from pydotcompute.messages.slots import UnrepresentableMessage
 from pydotcompute.messages.string_batches import copy_into
+from pydotcompute.populations.spec import NO_KEY
 from pydotcompute.queues.backpressure import KernelState
 from pydotcompute.queues.channel import CLOSED, SPECIAL
 from pydotcompute.queues.port import EMPTY, nothing
@@ -140,16 +141,20 @@ class RingKernel(KernelStorage):
         self._check()
         await self._actor.reactivate()
 
-    async def restart(self, *, fresh: bool = False) -> None:
+    async def restart(self, *, fresh: bool = False, key: Any = NO_KEY) -> None:
         """Run it again after a failure; the offending message is not tried again.
 
         Args:
             fresh: from its first statement, instead of from its last good state.
+            key: for populations only (``Population.restart``).
 
         Raises:
             KernelStateError: it has not failed.
+            TypeError: ``key`` is given.
         """
         self._check()
+        if key is not NO_KEY:
+            raise TypeError(f"kernel {self.kernel_id!r} is no population: restart takes no key")
         await self._actor.restart(fresh=fresh)
 
     async def terminate(self, *, timeout: float | None = 5.0, drain: bool = True) -> Termination:
@@ -341,6 +346,8 @@ class RingKernel(KernelStorage):
         self, request: Request, deadline: float | None, timeout: float | None
     ) -> None:
         actor = self._actor
+        if request.error is not None:
+            raise request.error
         if request.ordinal not in actor.replies.pending:
             raise actor.error()
         request.future = actor.loop.create_future()

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from pydotcompute.accel.storage import RuntimeStorage, accelerated
 from pydotcompute.actors.coroutine_parts import is_split, split_actor
@@ -25,6 +25,8 @@ from pydotcompute.errors import (
 from pydotcompute.kernels.actor import Actor, Options
 from pydotcompute.kernels.kernel import RingKernel
 from pydotcompute.kernels.lifecycle import Termination, check_loop
+from pydotcompute.kernels.population import Population
+from pydotcompute.populations.spec import NO_KEY, population_spec
 from pydotcompute.queues.backpressure import KernelState
 from pydotcompute.settings import settings
 from pydotcompute.support.arguments import duration, seconds
@@ -261,8 +263,30 @@ class RingKernelRuntime(RuntimeStorage):
 
     # --- lifecycle -------------------------------------------------------------------------
 
+    @overload
     async def launch(
         self, kernel_id: str, func: Any = None, *, backend: str | None = None
+    ) -> RingKernel: ...
+
+    @overload
+    async def launch(
+        self,
+        kernel_id: str,
+        func: Any = None,
+        *,
+        backend: str | None = None,
+        key: str | tuple[str, ...],
+        instances: int | None = None,
+    ) -> Population: ...
+
+    async def launch(
+        self,
+        kernel_id: str,
+        func: Any = None,
+        *,
+        backend: str | None = None,
+        key: str | tuple[str, ...] | None = None,
+        instances: int | None = None,
     ) -> RingKernel:
         """Give an actor its queues, and compile it without blocking the event loop.
 
@@ -270,8 +294,16 @@ class RingKernelRuntime(RuntimeStorage):
             kernel_id: its id in this runtime, and in the registry if ``func`` is left out.
             func: a decorated actor, whose settings count, or a bare coroutine function.
             backend: instead of the runtime's own.
+            key: the name of a field that every input class has, or a tuple of names: a
+                *population* is launched, which has an actor for each key.
+            instances: most actors that a population may have; None: no bound.
+
+        Returns:
+            A ``RingKernel``; of a population, a ``Population``.
 
         Raises:
+            TypeError, ValueError: ``key`` or ``instances`` means nothing.
+            MessageTypeError: an input class lacks a field of ``key``, or has one of another type.
             KernelNotFoundError: no actor of that id is registered.
             KernelAlreadyExistsError: a kernel of that id is running here.
             KernelStateError: this runtime has been closed, or is closed meanwhile.
@@ -281,6 +313,7 @@ class RingKernelRuntime(RuntimeStorage):
         self._check_loop()
         chosen = self._choose_backend(backend)
         spec = spec_for(kernel_id, func)
+        population = population_spec(kernel_id, key, instances, spec.input_types)
         old = self._kernels.get(kernel_id)
         if kernel_id in self._launching or (old and old.state is not KernelState.TERMINATED):
             state = "being launched" if old is None else old.state.name
@@ -299,12 +332,13 @@ class RingKernelRuntime(RuntimeStorage):
                 await self._pool.call(split_actor, spec.function)
             if old is not None:
                 await self._graph.forget(old.actor)
-            actor = Actor(spec, options, self._loop)
+            actor = Actor(spec, options, self._loop, population)
             await actor.launch(chosen)
         finally:
             self._launching.discard(kernel_id)
         self._check_loop()  # it may have been closed meanwhile, and would never end this kernel
-        kernel = self._kernels[kernel_id] = RingKernel(actor)
+        kernel = RingKernel(actor) if population is None else Population(actor)
+        self._kernels[kernel_id] = kernel
         return kernel
 
     def _choose_backend(self, backend: str | None) -> str:
@@ -351,9 +385,9 @@ class RingKernelRuntime(RuntimeStorage):
         """End an actor; see ``RingKernel.terminate``."""
         return await self.get(kernel_id).terminate(timeout=timeout, drain=drain)
 
-    async def restart(self, kernel_id: str, *, fresh: bool = False) -> None:
-        """Run a failed actor again; see ``RingKernel.restart``."""
-        await self.get(kernel_id).restart(fresh=fresh)
+    async def restart(self, kernel_id: str, *, fresh: bool = False, key: Any = NO_KEY) -> None:
+        """Run a failed actor again; see ``RingKernel.restart`` and ``Population.restart``."""
+        await self.get(kernel_id).restart(fresh=fresh, key=key)
 
     # --- messages --------------------------------------------------------------------------
 

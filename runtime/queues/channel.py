@@ -40,6 +40,8 @@ DROPS = 16
 """Somebody must be told of each message that DROP_OLDEST drops: ``Channel.on_drop``."""
 ROUTED = 32
 """What is sent goes along edges (``routes``)."""
+KEYED = 64
+"""Each message is checked for its key: the actor is a population."""
 
 
 class Channel:
@@ -261,6 +263,18 @@ class Channel:
             self.admit()
         finally:
             self.port.bound = bound
+
+    def refuse(self, refused: Callable[[Any], bool], error: Callable[[], Exception]) -> None:
+        """Let parked puts of single messages fail.
+
+        Args:
+            refused: whether a message is one of them.
+            error: makes the error.
+        """
+        for putter in list(self.putters):
+            if isinstance(putter, Put) and not putter.future.done() and refused(putter.message):
+                self._fail(putter, error())
+        self._refresh()
 
     def _fail(self, putter: Putter, error: Exception) -> None:
         del self.putters[putter]

@@ -26,11 +26,12 @@ class Request:
         path: the edges of a pipeline that it still has to go along, before it is answered.
         home: the replies of the actor that has it now.
         given_up: its caller does not wait any more.
+        error: what its caller is to be told, if it will not be answered.
     """
 
     __slots__ = (
-        "answered", "dropped", "future", "given_up", "handled", "home", "message", "ordinal",
-        "path", "reply",
+        "answered", "dropped", "error", "future", "given_up", "handled", "home", "message",
+        "ordinal", "path", "reply",
     )  # fmt: skip
 
     def __init__(self, message: Any) -> None:
@@ -41,6 +42,7 @@ class Request:
         self.ordinal = -1
         self.path: tuple[Any, ...] = ()
         self.home: Replies | None = None
+        self.error: Exception | None = None
 
 
 class Replies:
@@ -128,6 +130,23 @@ class Replies:
                 request.dropped = True
                 if request.future is not None and not request.future.done():
                     request.future.set_result(True)
+        if gone and not self.pending:
+            self._changed()
+
+    def refuse(self, refused: Callable[[Request], bool], error: Callable[[], Exception]) -> None:
+        """Tell callers that their messages will not be answered.
+
+        Args:
+            refused: whether a request is one of them.
+            error: makes the error.
+        """
+        gone = [n for n, each in self.pending.items() if each is not None and refused(each)]
+        for ordinal in gone:
+            request = self.pending.pop(ordinal)
+            assert request is not None
+            request.error = error()
+            if request.future is not None and not request.future.done():
+                request.future.set_exception(request.error)
         if gone and not self.pending:
             self._changed()
 

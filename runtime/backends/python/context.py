@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from pydotcompute.actors.context import KernelContext
 from pydotcompute.backends.base import Host
+from pydotcompute.populations.spec import NO_KEY
 from pydotcompute.queues.port import EMPTY, ObjectPort
 from pydotcompute.queues.replies import Replies
 from pydotcompute.support.metrics import Meter
@@ -23,6 +24,8 @@ class Calls(Protocol):
     replies: Replies
     inport: ObjectPort
     outport: ObjectPort
+    key: Any
+    """Of a population: the key of the instance; else ``NO_KEY``."""
     usual: bool
     """Nothing keeps ``receive`` from simply taking a message."""
     holding: bool
@@ -76,6 +79,21 @@ class PythonContext(KernelContext[Any, Any]):
     def kernel_id(self) -> str:
         """The id under which the actor was launched."""
         return self._engine.host.kernel_id
+
+    @property
+    def key(self) -> Any:
+        """The key of this instance of a population.
+
+        Raises:
+            AttributeError: the kernel is no population.
+        """
+        key = self._engine.key
+        if key is NO_KEY:
+            raise AttributeError(
+                f"kernel {self.kernel_id!r} is no population, so ctx has no key; launch it with "
+                "key=..."
+            )
+        return key
 
     @property
     def should_terminate(self) -> bool:

@@ -17,11 +17,13 @@ from types import FrameType
 from typing import Any
 
 from pydotcompute.backends.barrier import guarded, guarded_wait
-from pydotcompute.backends.base import AT_LEISURE, Failure, Host, Interpreter, Replay
+from pydotcompute.backends.base import AT_LEISURE, Failure, Host, Replay
 from pydotcompute.backends.python.context import PythonContext
 from pydotcompute.backends.python.coroutine_driver import Driver, park_for_ever
 from pydotcompute.backends.python.kept_state import StateKeeper, snapshot
+from pydotcompute.backends.python.uncompiled import Uncompiled
 from pydotcompute.errors import ActorExit, QueueTimeoutError
+from pydotcompute.populations.spec import NO_KEY
 from pydotcompute.queues.port import EMPTY, ObjectPort
 from pydotcompute.queues.routes import Routes, carried_on
 from pydotcompute.queues.waiting import LATE, wait
@@ -36,19 +38,16 @@ _PATIENCE = 8
 STRETCH = 0.005
 """Seconds after which an actor lets others run before its next message."""
 
-_STAY, _DRAIN, _NOW = 0, 1, 2
+STAY, DRAIN, NOW = 0, 1, 2
+"""Whether an actor is to end: no; after what is queued; after the message in hand."""
 
 
-class PythonEngine:
+class PythonEngine(Uncompiled):
     """Runs one actor as a task.
 
     Args:
         host: the actor; its ports are ``ObjectPort``.
     """
-
-    name = "python"
-    interprets = True
-    known_state: dict[str, Any] | None = None
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -63,7 +62,7 @@ class PythonEngine:
         self._frame: FrameType | None = None
         self._driver: Driver | None = None
         self._task: asyncio.Task[None] | None = None
-        self._exit = _STAY
+        self._exit = STAY
         self._exits_raised = 0
         self._flushed = self._overdue = self._late_turn = False
         self.paused = self.holding = self.terminating = False
@@ -74,6 +73,7 @@ class PythonEngine:
         self.until = 0.0
         self.message: Any = None
         self.ordinal = -1
+        self.key: Any = NO_KEY
         self._keeper = StateKeeper(self._names)
         self._parked = 0
         self._given_up = False
@@ -237,7 +237,7 @@ class PythonEngine:
     def unpause(self) -> None:
         """Go on."""
         self.paused = False
-        self.usual = self._exit == _STAY and self._hand_back is None
+        self.usual = self._exit == STAY and self._hand_back is None
         if self._driver is not None:
             self._driver.thaw()
         self._notify()
@@ -245,7 +245,7 @@ class PythonEngine:
     @guarded
     def begin_exit(self, *, drain: bool) -> None:
         """End the actor."""
-        self._exit = _DRAIN if drain else _NOW
+        self._exit = DRAIN if drain else NOW
         self.terminating = self.terminating or not drain
         self.unpause()
         self.host.inbox.interrupt()
@@ -288,33 +288,6 @@ class PythonEngine:
         """A fault of the engine in a call of the actor's: the actor does not go on."""
         self.host.crashed(error)
         await self._park()
-
-    def settle(self) -> None:
-        """Nothing to bring up to date: the meter is written as things happen."""
-
-    def note_drops(self) -> None:
-        """Nothing to tell: its queue says what it drops."""
-
-    def expect(self) -> None:
-        """Nothing to make room for: it takes messages of every class."""
-
-    def compiled(self) -> None:
-        """The plan concerns the next engine."""
-
-    async def hold(self) -> None:
-        """It looks for edges at each message."""
-
-    def rerouted(self) -> None:
-        """It looks for edges at each message."""
-
-    def come(self) -> None:
-        """It waits for room by itself."""
-
-    async def surrender(self, reason: str) -> None:
-        """It has taken over already."""
-
-    def pass_on(self, successor: Interpreter) -> None:
-        """Nothing takes over from the interpreter."""
 
     # --- the actor's side ------------------------------------------------------------------
 
@@ -383,9 +356,9 @@ class PythonEngine:
             self.credit = FAIR
             await self._rest(asyncio.sleep(0))
         while True:
-            if self._exit == _NOW:
+            if self._exit == NOW:
                 await self._leave()
-            if self._hand_back is not None and self._exit == _STAY:
+            if self._hand_back is not None and self._exit == STAY:
                 self._hand_back(snapshot(self._locals(), self._names))
                 await self._park()
             if self.paused:
@@ -401,7 +374,7 @@ class PythonEngine:
             if overdue:
                 self.terminating = self.terminating or self._flushed
                 raise self._late(timeout)
-            if self._exit == _DRAIN:
+            if self._exit == DRAIN:
                 self._drained(timeout)
                 continue
             if polling:
@@ -437,7 +410,7 @@ class PythonEngine:
         if timeout is not None and not self._flushed:
             self._flushed = True
             raise self._late(timeout)
-        self._exit = _NOW
+        self._exit = NOW
 
     def _late(self, timeout: float | None) -> QueueTimeoutError:
         self.meter.timeouts += 1
@@ -527,7 +500,7 @@ class PythonEngine:
     def _begin_rest(self) -> float:
         began = perf_counter()
         self._parked += 1
-        self.meter.park(began)
+        self._idle_since(began)
         if self._resting is not None:
             self._wake_pausers()
         return began
@@ -537,9 +510,15 @@ class PythonEngine:
         self.credit = FAIR
         ended = perf_counter()
         self.until = ended + STRETCH
-        self.meter.unpark(ended)
+        self._busy_since(ended)
         self._keeper.waited += ended - began
         return ended
+
+    def _idle_since(self, now: float) -> None:
+        self.meter.park(now)
+
+    def _busy_since(self, now: float) -> None:
+        self.meter.unpark(now)
 
     def _wake_pausers(self) -> None:
         resting, self._resting = self._resting, None
