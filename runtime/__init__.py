@@ -41,6 +41,7 @@ from pydotcompute.queues.backpressure import BackpressureStrategy, KernelState
 if TYPE_CHECKING:
     from pydotcompute.actors.context import KernelContext
     from pydotcompute.actors.lowering import Lowering
+    from pydotcompute.durability.snapshot import Snapshot
     from pydotcompute.kernels.fallback import FallbackWarning
     from pydotcompute.kernels.kernel import RingKernel
     from pydotcompute.kernels.lifecycle import Termination
@@ -78,6 +79,7 @@ __all__ = [
     "SchemaError",
     "SettingsError",
     "Shape",
+    "Snapshot",
     "SnapshotError",
     "Statistics",
     "Termination",
@@ -93,6 +95,7 @@ _LATER = {
     "Lowering": "pydotcompute.actors.lowering",
     "Population": "pydotcompute.kernels.population",
     "RingKernel": "pydotcompute.kernels.kernel",
+    "Snapshot": "pydotcompute.durability.snapshot",
     "RingKernelRuntime": "pydotcompute.kernels.runtime",
     "Statistics": "pydotcompute.support.metrics",
     "Termination": "pydotcompute.kernels.lifecycle",

@@ -76,6 +76,7 @@ runtime/testing runtime/prometheus runtime/__init__ runtime/__main__
 runtime/tools
 runtime/kernels
 runtime/topology
+runtime/durability
 runtime/backends/engines runtime/backends/choice
 runtime/backends/cuda | runtime/backends/native
 runtime/backends/compiled

@@ -72,6 +72,18 @@ class ActorShape:
             for node in walk_scope(self._before_receive())
         )
 
+    @property
+    def waits_first(self) -> frozenset[int]:
+        """The lines of the ``ctx.wait_active()`` at which a turn that has changed nothing waits."""
+        if not self.receives_first:
+            return frozenset()
+        return frozenset(
+            line
+            for node in walk_scope(self._before_receive())
+            if isinstance(node, ast.Await) and awaited_method(node, self.ctx) == "wait_active"
+            for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        )
+
     def _before_receive(self) -> list[ast.AST]:
         """What comes before the first ``receive``: whole statements, and tests around it."""
         before: list[ast.AST] = [self.loop.test]

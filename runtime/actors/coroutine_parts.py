@@ -31,6 +31,7 @@ class SplitActor:
             was not recognised, all.
         silent_timeout: a time-out of its ``receive`` has no visible effect.
         receives_first: a turn changes nothing before it waits for its message.
+        waits_first: the lines at which it waits before that in ``ctx.wait_active()``.
         instrumented: bare handlers let the runtime's signals pass.
     """
 
@@ -39,6 +40,7 @@ class SplitActor:
     state_names: tuple[str, ...] = ()
     silent_timeout: bool = False
     receives_first: bool = False
+    waits_first: frozenset[int] = frozenset()
     instrumented: bool = False
 
 
@@ -73,5 +75,5 @@ def _split_actor(function: Callable[[Any], Coroutine[Any, Any, Any]]) -> SplitAc
         return SplitActor(whole, state_names=names, instrumented=True)
     return SplitActor(
         parts.whole, parts, shape.state_names, shape.silent_timeout, shape.receives_first,
-        instrumented=True,
+        shape.waits_first, instrumented=True,
     )  # fmt: skip

@@ -233,6 +233,34 @@ class Engine(Protocol):
         """What has been sent has found room: the actor may go on."""
         ...
 
+    async def rest(self) -> None:
+        """Handle nothing, until ``go_on``: return when the actor is between two messages.
+
+        A message that the interpreter has in hand is finished first; what it sends does not wait
+        for room in the actor's own output queue.
+
+        Raises:
+            SnapshotError: the actor is paused in the middle of a message.
+        """
+        ...
+
+    @property
+    def rests(self) -> bool:
+        """Whether the actor is between two messages, where ``rest`` has brought it."""
+        ...
+
+    def go_on(self) -> None:
+        """The end of ``rest``."""
+        ...
+
+    def state_at_rest(self) -> dict[str, Any] | None:
+        """The variables of an actor that rests, not copied; None: its loop has not begun.
+
+        Raises:
+            SnapshotError: they are not what a turn begins with.
+        """
+        ...
+
     async def surrender(self, reason: str) -> None:
         """Let the interpreter take over, between two messages; it may run the actor already."""
         ...
@@ -275,6 +303,10 @@ class Interpreter(Engine, Protocol):
 
     def begin_paused(self) -> None:
         """Take no message until ``unpause``; before ``resume``."""
+        ...
+
+    def begin_held(self) -> None:
+        """Take no message until ``go_on``; before ``resume``."""
         ...
 
     def resume(self, state: dict[str, Any], replay: Replay = AT_LEISURE) -> None:

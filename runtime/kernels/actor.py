@@ -133,15 +133,17 @@ class Actor:
         self.request_gate: RequestGate | None = None
         self.routes: Routes | None = None
         self.inflows: list[Link] = []
+        self.restored: dict[str, Any] | None = None
+        self.restored_unsent: list[tuple[Any, list[str]]] = []
         self._asked = "auto"
         self._over = loop.create_future()
         self._ending: asyncio.Task[Termination] | None = None
         self._specialising: asyncio.Task[None] | None = None
         self._deadline = Deadline(loop)
         self._recompiling: asyncio.Task[None] | None = None
-        self.inbox = self._channel("input", self._object_port("input", 0))
-        self.outbox = self._channel("output", self._object_port("output", 0))
-        self._listen()
+        self.inbox = self._channel("input", self.object_port("input", 0))
+        self.outbox = self._channel("output", self.object_port("output", 0))
+        self.listen()
         if population is not None:
             self.inbox.set_gate(put=KEYED)
 
@@ -151,7 +153,7 @@ class Actor:
         label = f"{which} queue of kernel {self.kernel_id!r}"
         return Channel(port, self.spec.backpressure, self.loop, label)
 
-    def _object_port(self, which: str, head: int) -> ObjectPort:
+    def object_port(self, which: str, head: int) -> ObjectPort:
         drop = self.spec.backpressure is BackpressureStrategy.DROP_OLDEST
         size, classes = self.spec.queue_size, self._declared[which]
         if which == "input" and self.admission is not None:
@@ -172,7 +174,8 @@ class Actor:
             elif isinstance(putter, PutBatch):
                 yield from map(key_of, putter.batch[putter.done :])
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
+        """Those who wait at the queues are told by their ports."""
         for channel in (self.inbox, self.outbox):
             channel.port.wake = channel.notify
             channel.port.wake_suppressed = 0 if channel.getters else 1
@@ -187,14 +190,14 @@ class Actor:
         """From rings to objects; ``salvage``: what cannot be read is left behind."""
         port = self.inbox.port
         if isinstance(port, HostProducer):
-            objects = self._object_port("input", port.head)
+            objects = self.object_port("input", port.head)
             objects.restore(port.waiting(salvage=salvage))
             self.inbox.replace_port(objects)
         port = self.outbox.port
         if isinstance(port, HostConsumer):
             own = len(port.overflow)
             messages = port.take_all(salvage=salvage)
-            objects = self._object_port("output", port.tail)
+            objects = self.object_port("output", port.tail)
             objects.restore(messages if self.routes is None else messages[:own])
             self.outbox.replace_port(objects)
             if self.routes is not None:
@@ -202,7 +205,7 @@ class Actor:
                     if not self.routes.offer(message, None):
                         self.outbox.keep(message)
         self.outbox.on_room = None
-        self._listen()
+        self.listen()
         self.outbox.wake_getters()
 
     def use_rings(self, inport: HostProducer, outport: HostConsumer) -> None:
@@ -305,7 +308,7 @@ class Actor:
         if self.population is not None:
             self.plan = Plan("python", NO_POPULATION)
         else:
-            self.plan = await self._choose(backend, None)
+            self.plan = await self._choose(backend, self.restored)
         self._check_room()
         if self.plan.backend == "pending" and not self.declares_input:
             self.inbox.set_gate(put=SPECIAL)
@@ -425,10 +428,23 @@ class Actor:
         check("activate", self.state, self.kernel_id)
         self.state = KernelState.ACTIVE
         self.meter.run(perf_counter())
-        self._run_engine(None)
+        self._send_restored()
+        state, self.restored = self.restored, None
+        self._run_engine(state)
         await asyncio.sleep(0)  # a prologue that does not wait has run when activate returns
         if self._recompiling is not None:
             await asyncio.wait([self._recompiling])
+
+    def _send_restored(self) -> None:
+        """What an earlier life has sent goes along the edges that there are now."""
+        unsent, self.restored_unsent = self.restored_unsent, []
+        for message, targets in unsent:
+            links = self.routes.links if self.routes is not None else ()
+            to = [each for each in links if each.target.kernel_id in targets]
+            if self.routes is not None and to:
+                self.routes.carry_on(message, to)
+            else:
+                self.outbox.keep(message)
 
     async def deactivate(self) -> None:
         """Pause the actor between two messages."""
@@ -466,6 +482,36 @@ class Actor:
             state = failure.state | failure.state_after
             self._run_engine(snapshot(state, state))  # the errors of the failure keep theirs
         await asyncio.sleep(0)
+
+    # --- resting ---------------------------------------------------------------------------
+
+    async def rest(self) -> None:
+        """Return when the actor is between two messages, where it stays until its engine goes on.
+
+        Raises:
+            SnapshotError: it is paused in the middle of a message.
+        """
+        while not self.rests:
+            assert self.engine is not None
+            await self.engine.rest()
+
+    @property
+    def rests(self) -> bool:
+        """Whether the actor rests, or does not run."""
+        return self.engine is None or self.engine.rests
+
+    def state_at_rest(self) -> dict[str, Any] | None:
+        """The variables of an actor that rests; None: its loop has not begun.
+
+        Raises:
+            SnapshotError: it could not go on from them.
+        """
+        return self.restored if self.engine is None else self.engine.state_at_rest()
+
+    def unsent(self) -> list[tuple[Any, list[str]]]:
+        """Messages that wait for room at the targets of edges, and the ids of those targets."""
+        waiting = [] if self.routes is None else self.routes.backlog
+        return [*self.restored_unsent, *((each.message, each.targets()) for each in waiting)]
 
     # --- what engines report ---------------------------------------------------------------
 
@@ -511,7 +557,7 @@ class Actor:
 
     def object_ports(self) -> tuple[ObjectPort, ObjectPort]:
         """Empty ports of objects for input and output, with the checks of the actor's queues."""
-        return self._object_port("input", 0), self._object_port("output", 0)
+        return self.object_port("input", 0), self.object_port("output", 0)
 
     def broke(self, where: str) -> None:
         """A message has come to a statement that cannot be compiled."""

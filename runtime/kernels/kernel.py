@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import nullcontext
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +36,9 @@ from pydotcompute.queues.replies import Request
 from pydotcompute.support.arguments import check_batch, check_out, count, seconds
 from pydotcompute.support.metrics import Statistics
 from pydotcompute.support.time_share import share_of
+
+if TYPE_CHECKING:
+    from pydotcompute.durability.snapshot import Snapshot
 
 bind()
 
@@ -170,6 +173,22 @@ class RingKernel(KernelStorage):
         timeout = seconds(timeout)
         self._check()
         return await self._actor.terminate(timeout, drain=drain)
+
+    async def snapshot(self) -> Snapshot:
+        """The actor between two messages: its variables, its queues and its counters.
+
+        Other actors go on, and so does this one as soon as its containers have been walked
+        through.  A message that the interpreter has in hand is finished first.
+
+        Raises:
+            KernelStateError: it has failed, or has ended.
+            SnapshotError: its variables are no plain data, or the interpreter could not go on from
+                where it is.
+        """
+        from pydotcompute.kernels.snapshots import take
+
+        self._check()
+        return await take([self._actor])
 
     # --- messages --------------------------------------------------------------------------
 

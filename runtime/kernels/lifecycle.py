@@ -48,6 +48,7 @@ ALLOWED: dict[str, tuple[KernelState, ...]] = {
     "deactivate": (_ACTIVE,),
     "reactivate": (_DEACTIVATED,),
     "restart": (_FAILED,),
+    "snapshot": (_LAUNCHED, _ACTIVE, _DEACTIVATED),
 }
 """Call -> the states it may be made in.  Calls not listed fit every state."""
 
@@ -63,6 +64,7 @@ HINTS: dict[tuple[str, KernelState], str] = {
     ("reactivate", _FAILED): "call restart() to run it again",
     ("restart", _ACTIVE): "only a failed kernel is restarted",
     ("restart", KernelState.TERMINATED): "launch it again",
+    ("snapshot", _FAILED): "call restart() to run it again",
 }
 
 

@@ -40,6 +40,7 @@ from pydotcompute.topology.view import Node, Topology
 if TYPE_CHECKING:
     from pydotcompute.backends.cuda.residency import Residents
     from pydotcompute.backends.device import Device
+    from pydotcompute.durability.snapshot import Snapshot
 
 BACKENDS = ("auto", "cuda", "native", "python")
 FALLBACKS = ("allow", "warn", "error")
@@ -217,6 +218,21 @@ class RingKernelRuntime(RuntimeStorage):
         links = await self._graph.connect(list(pairwise(actors)))
         return Pipeline(kernels, [Edge(each, self._graph.close) for each in links], links)
 
+    async def snapshot(self) -> Snapshot:
+        """All actors at one moment, with what is on its way along edges between them.
+
+        Actors that have ended are left out.  The edges themselves are not restored: call
+        ``connect`` after ``launch``, before ``activate``.
+
+        Raises:
+            As ``RingKernel.snapshot``.
+        """
+        from pydotcompute.kernels.snapshots import take
+
+        self._check_loop()
+        ended = (KernelState.TERMINATING, KernelState.TERMINATED)
+        return await take([k.actor for k in self._kernels.values() if k.state not in ended])
+
     @property
     def topology(self) -> Topology:
         """The actors and edges at this moment, with their counts."""
@@ -265,7 +281,12 @@ class RingKernelRuntime(RuntimeStorage):
 
     @overload
     async def launch(
-        self, kernel_id: str, func: Any = None, *, backend: str | None = None
+        self,
+        kernel_id: str,
+        func: Any = None,
+        *,
+        backend: str | None = None,
+        restore: Snapshot | None = None,
     ) -> RingKernel: ...
 
     @overload
@@ -277,6 +298,7 @@ class RingKernelRuntime(RuntimeStorage):
         backend: str | None = None,
         key: str | tuple[str, ...],
         instances: int | None = None,
+        restore: Snapshot | None = None,
     ) -> Population: ...
 
     async def launch(
@@ -287,6 +309,7 @@ class RingKernelRuntime(RuntimeStorage):
         backend: str | None = None,
         key: str | tuple[str, ...] | None = None,
         instances: int | None = None,
+        restore: Snapshot | None = None,
     ) -> RingKernel:
         """Give an actor its queues, and compile it without blocking the event loop.
 
@@ -297,6 +320,8 @@ class RingKernelRuntime(RuntimeStorage):
             key: the name of a field that every input class has, or a tuple of names: a
                 *population* is launched, which has an actor for each key.
             instances: most actors that a population may have; None: no bound.
+            restore: what it goes on from when it is activated: variables, queues and counters.  Of
+                several actors the one with this id is taken; a single one may get another id.
 
         Returns:
             A ``RingKernel``; of a population, a ``Population``.
@@ -304,6 +329,7 @@ class RingKernelRuntime(RuntimeStorage):
         Raises:
             TypeError, ValueError: ``key`` or ``instances`` means nothing.
             MessageTypeError: an input class lacks a field of ``key``, or has one of another type.
+            SnapshotError: ``restore`` has no such actor, or does not fit its code.
             KernelNotFoundError: no actor of that id is registered.
             KernelAlreadyExistsError: a kernel of that id is running here.
             KernelStateError: this runtime has been closed, or is closed meanwhile.
@@ -333,6 +359,10 @@ class RingKernelRuntime(RuntimeStorage):
             if old is not None:
                 await self._graph.forget(old.actor)
             actor = Actor(spec, options, self._loop, population)
+            if restore is not None:
+                from pydotcompute.kernels.restoring import restore as fill
+
+                await fill(actor, restore)
             await actor.launch(chosen)
         finally:
             self._launching.discard(kernel_id)

@@ -9,7 +9,7 @@ An answered or abandoned request is forgotten, so the table is as small as what 
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pydotcompute.messages.header import correlate
@@ -64,6 +64,12 @@ class Replies:
         request.ordinal, request.home, request.handled = ordinal, self, False
         self.pending[ordinal] = None if request.given_up and not request.path else request
         if len(self.pending) == 1:
+            self._changed()
+
+    def begin_with(self, ordinals: Iterable[int]) -> None:
+        """Requests of an earlier life, to whose replies nobody listens any more."""
+        self.pending = dict.fromkeys(ordinals)
+        if self.pending:
             self._changed()
 
     def deliver(self, ordinal: int, reply: Any) -> bool:

@@ -43,6 +43,10 @@ class Waiting:
     links: list[Link]
     sent: bool = False
 
+    def targets(self) -> list[str]:
+        """The ids of the actors it still has to go to."""
+        return [link.target.kernel_id for link in self.links if not link.closed]
+
 
 class Routes:
     """The edges of one source.
@@ -171,6 +175,11 @@ class Routes:
             self.backlog.append(Waiting(message, request, list(links)))
             self.pump()
         return bool(links)
+
+    def carry_on(self, message: Any, links: list[Link]) -> None:
+        """Deliver a message that an earlier life of the actor has sent."""
+        self.backlog.append(Waiting(message, None, links))
+        self.pump()
 
     def pump(self) -> None:
         """Deliver what waits, as far as there is room."""

@@ -9,6 +9,7 @@ first thousand, then one in 64), which keeps the clock off the hot path.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import frexp
 from time import perf_counter
@@ -89,6 +90,15 @@ class Latencies:
         self._counts[bucket] = self._counts.get(bucket, 0) + 1
         self.total += 1
 
+    def counts(self) -> list[list[int]]:
+        """Numbers of buckets and of the durations in them."""
+        return [[bucket, count] for bucket, count in sorted(self._counts.items())]
+
+    def begin_with(self, counts: Iterable[Sequence[int]]) -> None:
+        """Go on with what ``counts`` has returned in an earlier life."""
+        self._counts = {bucket: count for bucket, count in counts if 0 <= bucket < _BUCKETS}
+        self.total = sum(self._counts.values())
+
     def quantile(self, q: float) -> float:
         """The duration in seconds that a fraction ``q`` of the counted ones does not exceed.
 
@@ -135,6 +145,10 @@ class Meter:
         """The actor became active."""
         if self._since is None:
             self._since = now
+
+    def begin_with(self, busy: float, idle: float) -> None:
+        """Go on with the seconds of an earlier life."""
+        self.busy, self.idle, self._active = busy, idle, busy + idle
 
     def rest(self, now: float) -> None:
         """The actor was paused or ended."""

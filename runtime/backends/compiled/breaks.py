@@ -129,10 +129,12 @@ class CompiledBreaks(CompiledLife):
         while turns.on_rings and not turns.forced and not self.has_room():
             if outbox.policy is BackpressureStrategy.REJECT:
                 raise outbox.full()
+            if turns.held:
+                return
             self._room_awaited = self.host.loop.create_future()
             outbox.set_gate(get=ROOM)
             outbox.on_room = self.stop_waiting_for_room
-            await turns.rest(self._room_awaited)
+            await turns.wait_for(self._room_awaited)
 
     def has_room(self) -> bool:
         """As of ``turn_engine.Owner``."""

@@ -30,9 +30,9 @@ from pydotcompute.queues.host_producer import HostProducer
 
 log = logging.getLogger("pydotcompute.kernel")
 
-BUSY, PAUSED, AWAY, REROUTED = 1, 2, 4, 16
+BUSY, PAUSED, AWAY, REROUTED, RESTS = 1, 2, 4, 16, 64
 """Bits of ``run_flags``: a worker runs it; paused; there is nothing to run (yet, any more); its
-edges are about to change.  8 is ``cuda``'s."""
+edges are about to change; it rests.  8 is ``cuda``'s, 32 is ``breaks``'s."""
 STAY, DRAIN, NOW = 0, 1, 2
 """Whether the actor is to end."""
 PATIENCE = 0.02
@@ -249,6 +249,8 @@ class CompiledLife(EngineStorage):
         """Tell the engine that takes over what this one had been told."""
         if self.run_flags & PAUSED:
             successor.begin_paused()
+        if self.run_flags & RESTS:
+            successor.begin_held()
         if self._exit != STAY:
             successor.begin_exit(drain=self._exit == DRAIN)
 
@@ -267,6 +269,39 @@ class CompiledLife(EngineStorage):
         """Run no more bursts until ``rerouted``."""
         self.run_flags |= REROUTED
         await self._at_rest(PATIENCE)
+
+    async def rest(self) -> None:
+        """Run no more bursts until ``go_on``; what is interpreted is finished first."""
+        self.run_flags |= RESTS
+        while self.run_flags & RESTS and not self.rests:
+            inner = self._inner
+            if inner is not None:
+                await inner.rest()
+            await self._at_rest(PATIENCE)
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing of the actor runs."""
+        inner = self._inner
+        quiet = self.run_flags & RESTS and not self.run_flags & BUSY
+        return bool(quiet) and (inner is None or inner.rests)
+
+    def go_on(self) -> None:
+        """The end of ``rest``."""
+        self.run_flags &= ~RESTS
+        if self._inner is not None:
+            self._inner.go_on()
+        if self.block is not None and not self.run_flags:
+            self.wake()
+
+    def state_at_rest(self) -> dict[str, Any] | None:
+        """The actor's variables."""
+        if self._inner is not None:
+            return self._inner.state_at_rest()
+        if self.block is not None:
+            values: dict[str, Any] = self.host_variables | self.block.values()
+            return values
+        return self.known_state
 
     def _grow(self) -> None:
         assert self.block is not None

@@ -56,6 +56,10 @@ class Owner(Protocol):
         """
         ...
 
+    def stop_waiting_for_room(self) -> None:
+        """There is room, or none is needed any more."""
+        ...
+
     def put_output(self, message: Any, ordinal: int) -> None:
         """Write an accepted message into the output ring.
 
@@ -133,7 +137,7 @@ class TurnEngine(PythonEngine):
         self._room, self.rationed = replay.room, self.forced or replay.room is not None
         self.paused, self._exit, self._flushed = paused, exit_, flushed
         self.terminating = self.terminating or (flushed and not replay.overdue)
-        self._fresh, self._kept = True, False
+        self._fresh, self._kept, self.held = True, False, False
         self._done = self._episode_done
         self._keeper.waited = 0.0
         self.credit, self.until = FAIR, perf_counter() + STRETCH
@@ -154,12 +158,14 @@ class TurnEngine(PythonEngine):
         self.on_rings, self._done = False, None
         self._connect()
         self.rationed = self.forced
-        self.usual = not self.paused and self._exit == 0
+        self.usual = self._is_usual()
 
-    def unpause(self) -> None:
-        """Go on."""
-        super().unpause()
-        self.usual = self.usual and not self.on_rings
+    def _is_usual(self) -> bool:
+        return super()._is_usual() and not self.on_rings
+
+    def _let_through(self) -> None:
+        super()._let_through()
+        self._owner.stop_waiting_for_room()
 
     # --- the actor's side ------------------------------------------------------------------
 
@@ -227,7 +233,7 @@ class TurnEngine(PythonEngine):
             return bool(routes.of(type(message))) and routes.send_now(accepted, None)
         return await self._route(routes, message)
 
-    async def rest(self, future: asyncio.Future[None]) -> None:
+    async def wait_for(self, future: asyncio.Future[None]) -> None:
         """Wait for something of the runtime."""
         await self._rest(future)
 

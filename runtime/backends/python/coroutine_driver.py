@@ -42,6 +42,11 @@ class Driver:
         if self._frozen is None:
             self._frozen = asyncio.get_running_loop().create_future()
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether ``freeze`` holds the coroutine."""
+        return self._frozen is not None
+
     def thaw(self) -> None:
         """Go on."""
         frozen, self._frozen = self._frozen, None

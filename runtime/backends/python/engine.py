@@ -22,8 +22,9 @@ from pydotcompute.backends.python.context import PythonContext
 from pydotcompute.backends.python.coroutine_driver import Driver, park_for_ever
 from pydotcompute.backends.python.kept_state import StateKeeper, snapshot
 from pydotcompute.backends.python.uncompiled import Uncompiled
-from pydotcompute.errors import ActorExit, QueueTimeoutError
+from pydotcompute.errors import ActorExit, QueueTimeoutError, SnapshotError
 from pydotcompute.populations.spec import NO_KEY
+from pydotcompute.queues.backpressure import BackpressureStrategy
 from pydotcompute.queues.port import EMPTY, ObjectPort
 from pydotcompute.queues.routes import Routes, carried_on
 from pydotcompute.queues.waiting import LATE, wait
@@ -79,6 +80,8 @@ class PythonEngine(Uncompiled):
         self._given_up = False
         self._changed: asyncio.Future[None] | None = None
         self._resting: asyncio.Future[None] | None = None
+        self.held = self._held_in_receive = self._waits_active = False
+        self._come_to_rest: asyncio.Future[None] | None = None
 
     def _connect(self) -> None:
         """Work on the host's queues."""
@@ -176,6 +179,7 @@ class PythonEngine(Uncompiled):
             error: what left it.
         """
         self._wake_pausers()
+        self._tell_rest()
         told = isinstance(error, asyncio.CancelledError) and self._cancelled
         if error is not None and not told and not isinstance(error, ActorExit):
             self._fail(error)
@@ -237,10 +241,15 @@ class PythonEngine(Uncompiled):
     def unpause(self) -> None:
         """Go on."""
         self.paused = False
-        self.usual = self._exit == STAY and self._hand_back is None
+        self.usual = self._is_usual()
         if self._driver is not None:
             self._driver.thaw()
         self._notify()
+
+    def _is_usual(self) -> bool:
+        """Whether nothing keeps ``receive`` from simply taking a message."""
+        wanted = self.paused or self.held or self._hand_back is not None
+        return self._exit == STAY and not wanted
 
     @guarded
     def begin_exit(self, *, drain: bool) -> None:
@@ -288,6 +297,79 @@ class PythonEngine(Uncompiled):
         """A fault of the engine in a call of the actor's: the actor does not go on."""
         self.host.crashed(error)
         await self._park()
+
+    async def rest(self) -> None:
+        """Take no message until ``go_on``; return when none is in hand."""
+        self.begin_held()
+        if not self.rests and self.paused and (self.holding or self._is_frozen):
+            raise SnapshotError(
+                f"kernel {self.host.kernel_id!r} is paused in the middle of a message, which "
+                "waits for something; reactivate it first"
+            )
+        self._let_through()
+        self.host.inbox.interrupt()
+        self._notify()
+        while self.held and not self.rests:
+            if self._come_to_rest is None:
+                self._come_to_rest = self.host.loop.create_future()
+            await asyncio.shield(self._come_to_rest)
+
+    def begin_held(self) -> None:
+        """Take no message until ``go_on``."""
+        self.held, self.usual = True, False
+
+    @property
+    def _is_frozen(self) -> bool:
+        return self._driver is not None and self._driver.is_frozen
+
+    def _let_through(self) -> None:
+        """An output that waits for room in the own queue waits no longer."""
+        self.host.outbox.force()
+
+    @property
+    def rests(self) -> bool:
+        """Whether no message is in hand, and none is taken."""
+        if self._task is None or self._task.done():
+            return True
+        return self.held and (self._held_in_receive or (self._waits_active and self._at_first))
+
+    @property
+    def _at_first(self) -> bool:
+        """Whether the actor waits in a ``wait_active`` with which its rounds begin."""
+        lines = self.host.split.waits_first
+        return bool(lines) and self._frame is not None and self._frame.f_lineno in lines
+
+    def _tell_rest(self) -> None:
+        """Tell those who wait for the actor to rest."""
+        future, self._come_to_rest = self._come_to_rest, None
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    def go_on(self) -> None:
+        """The end of ``rest``."""
+        self.held = False
+        self.usual = self._is_usual()
+        self._tell_rest()
+        self._notify()
+
+    def state_at_rest(self) -> dict[str, Any] | None:
+        """The actor's variables."""
+        if not self._reached or self._task is None or self._task.done():
+            return None
+        split = self.host.split
+        if split.parts is None or not split.receives_first:
+            why = "it has no receive loop at its top level, where it could go on"
+            if split.parts is not None:
+                why = ("it changes something before it receives, and waits for its message now; "
+                       "receive at the beginning of the loop")  # fmt: skip
+            raise SnapshotError(
+                f"kernel {self.host.kernel_id!r} is interpreted and cannot go on from a "
+                f"snapshot: {why}"
+            )
+        if self.holding:
+            self.finish()
+        found = self._locals()
+        return {name: found[name] for name in self._names if name in found}
 
     # --- the actor's side ------------------------------------------------------------------
 
@@ -361,8 +443,8 @@ class PythonEngine(Uncompiled):
             if self._hand_back is not None and self._exit == STAY:
                 self._hand_back(snapshot(self._locals(), self._names))
                 await self._park()
-            if self.paused:
-                await self.wait_active()
+            if self.held or self.paused:
+                await self._be_held()
                 continue
             try:
                 message = self._next()
@@ -430,7 +512,10 @@ class PythonEngine(Uncompiled):
         if self._room is not None:
             self._take_room()
         if self.host.routes is None or not await self._route(self.host.routes, message):
-            await self._rest(self.host.outbox.put(message))
+            if self.held and self.host.outbox.policy is BackpressureStrategy.BLOCK:
+                self.outport.force(self.outport.values.accept(message))
+            else:
+                await self._rest(self.host.outbox.put(message))
         if self.paused:
             await self.wait_active()
 
@@ -484,10 +569,28 @@ class PythonEngine(Uncompiled):
 
     async def wait_active(self) -> None:
         """Wait while paused."""
-        while self.paused:
-            if self._changed is None:
-                self._changed = self.host.loop.create_future()
-            await self._rest(asyncio.shield(self._changed))
+        self._waits_active = True
+        try:
+            while self.paused or (self.held and self._at_first):
+                self._tell_rest()
+                await self._change()
+        finally:
+            self._waits_active = False
+
+    async def _be_held(self) -> None:
+        """Wait in ``receive``, which takes no message now, until something changes."""
+        self._held_in_receive = True
+        self._tell_rest()
+        try:
+            await self._change()
+        finally:
+            self._held_in_receive = False
+
+    async def _change(self) -> None:
+        """Wait until the actor is told something."""
+        if self._changed is None:
+            self._changed = self.host.loop.create_future()
+        await self._rest(asyncio.shield(self._changed))
 
     async def _rest(self, waiting: Any) -> Any:
         """Await something of the runtime: the actor handles nothing meanwhile."""

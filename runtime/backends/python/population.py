@@ -24,7 +24,7 @@ from pydotcompute.backends.python.instance import CLOSE, Instance, Status
 from pydotcompute.backends.python.kept_state import snapshot
 from pydotcompute.backends.python.output_order import OutputOrder, Turn
 from pydotcompute.backends.python.uncompiled import Uncompiled
-from pydotcompute.errors import KernelStateError
+from pydotcompute.errors import KernelStateError, SnapshotError
 from pydotcompute.populations.admission import KeyedPort
 from pydotcompute.populations.states import record_array
 from pydotcompute.queues.backpressure import BackpressureStrategy
@@ -137,6 +137,24 @@ class InterpretedPopulation(Uncompiled):
         self.begin_exit(drain=False)
         for instance in self._running():
             instance.engine.hurry()
+
+    async def rest(self) -> None:
+        """Not yet: a snapshot of a population."""
+        raise SnapshotError(
+            f"kernel {self.host.kernel_id!r} is a population, which snapshots do not keep yet"
+        )
+
+    @property
+    def rests(self) -> bool:
+        """It never does."""
+        return False
+
+    def go_on(self) -> None:
+        """It has not rested."""
+
+    def state_at_rest(self) -> dict[str, Any] | None:
+        """Its instances have their own states."""
+        return None
 
     async def kill(self) -> list[Any]:
         """Cancel all instances; those that do not end are abandoned."""

@@ -1,0 +1,1 @@
+"""What outlives a process: snapshots of actors, and the journal of what they received."""

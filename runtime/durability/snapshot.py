@@ -1,0 +1,198 @@
+"""``Snapshot``: actors between two messages, as a value that can be saved and restored.
+
+Input: the bytes that ``kernels.snapshots`` has made, or a file.  Output: ids and counts of what is
+in it, and the columns of which an actor is made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydotcompute.durability.plain_values import Node
+from pydotcompute.durability.snapshot_format import HEADER, MAGIC, File
+from pydotcompute.errors import SnapshotError
+
+
+class KernelSnapshot:
+    """One actor in a snapshot.
+
+    Args:
+        node: what the file says of it.
+
+    Attributes:
+        kernel_id: the id it was launched under.
+        state: where it was in its life: ``"LAUNCHED"``, ``"ACTIVE"`` or ``"DEACTIVATED"``.
+        backend: what ran it.
+        begun: whether its loop had begun; if not, its prologue runs when it is activated.
+        inputs: messages that wait to be handled.
+        outputs: messages that wait to be received.
+        instances: how many states there are; 1 but for populations.
+        variables: the names of its variables.
+    """
+
+    __slots__ = (
+        "backend", "begun", "inputs", "instances", "kernel_id", "node", "outputs", "state",
+        "variables",
+    )  # fmt: skip
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.kernel_id: str = _of(str, node["id"])
+        self.state: str = _of(str, node["state"])
+        self.backend: str = _of(str, node["backend"])
+        self.begun: bool = _of(bool, node["begun"])
+        self.inputs: int = _of(int, node["inputs"]["count"])
+        self.outputs: int = _of(int, node["outputs"]["count"])
+        self.instances: int = _of(int, node["instances"]["count"])
+        named = node["instances"]["variables"]
+        self.variables: tuple[str, ...] = tuple(_of(str, name) for name, _ in named)
+
+    def __repr__(self) -> str:
+        return (
+            f"<KernelSnapshot {self.kernel_id!r} {self.state}: {self.inputs} inputs, "
+            f"{self.outputs} outputs>"
+        )
+
+    @property
+    def statistics(self) -> dict[str, int]:
+        """Its counters: messages received, processed, sent and so on."""
+        counters = self.node["counters"]
+        counted = {name: value for name, value in counters.items() if type(value) is int}
+        return {"received": counters["input"]["head"], **counted}
+
+
+class Snapshot:
+    """Actors between two messages: their variables, queues and counters.
+
+    It is a value: what the actors do later does not change it.  ``await kernel.snapshot()`` and
+    ``await runtime.snapshot()`` make one, ``launch(restore=...)`` takes it.
+
+    Args:
+        content: the bytes of a file.
+        name: what errors call it.
+
+    Raises:
+        SnapshotError: these are no such bytes.
+    """
+
+    __slots__ = ("_file", "_kernels")
+
+    def __init__(self, content: bytes, name: str = "the snapshot") -> None:
+        self._file = File(content, name)
+        try:
+            kernels = [KernelSnapshot(node) for node in self._file.description["kernels"]]
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            why = f"its description is none of actors ({type(error).__name__}: {error})"
+            raise self._file.damaged(why) from None
+        self._kernels = {each.kernel_id: each for each in kernels}
+
+    def __repr__(self) -> str:
+        return f"<Snapshot of {', '.join(map(repr, self._kernels)) or 'no kernel'}>"
+
+    def __bytes__(self) -> bytes:
+        return self._file.content
+
+    @property
+    def name(self) -> str:
+        """What errors call it: its file, if it has one."""
+        return self._file.name
+
+    @property
+    def file(self) -> File:
+        """Its checked bytes; for ``Assembler``."""
+        return self._file
+
+    @property
+    def kernels(self) -> Mapping[str, KernelSnapshot]:
+        """The actors in it, by the ids they were launched under."""
+        return MappingProxyType(self._kernels)
+
+    @property
+    def edges(self) -> tuple[tuple[str, str], ...]:
+        """The edges between them, as pairs of ids.  A restored actor has none: call ``connect``."""
+        found = self._file.description.get("edges", ())
+        return tuple((str(source), str(target)) for source, target in found)
+
+    def find(self, kernel_id: str) -> KernelSnapshot:
+        """The actor that is launched under an id: its namesake, or the only one there is.
+
+        Raises:
+            SnapshotError: there are several, and none of that id.
+        """
+        if kernel_id in self._kernels:
+            return self._kernels[kernel_id]
+        if len(self._kernels) != 1:
+            known = ", ".join(map(repr, self._kernels)) or "none"
+            raise SnapshotError(f"{self.name} has no kernel {kernel_id!r} (it has: {known})")
+        (only,) = self._kernels.values()
+        return only
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a file, which is there whole or not at all, whatever happens.
+
+        Args:
+            path: the file; one that exists is replaced.
+
+        Raises:
+            SnapshotError: it cannot be written.
+        """
+        target = Path(path)
+        try:
+            number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+            try:
+                with open(number, "wb") as file:
+                    file.write(self._file.content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(name, target)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(name)
+                raise
+            _sync_folder(target.parent)
+        except OSError as error:
+            raise SnapshotError(
+                f"the snapshot cannot be written to {target}: {error.strerror or error}"
+            ) from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Snapshot:
+        """Read one from a file.
+
+        Args:
+            path: the file.
+
+        Raises:
+            SnapshotError: it cannot be read, is none, or is damaged; the text names the file.
+        """
+        name = os.fspath(path)
+        try:
+            with open(path, "rb") as file:
+                begin = file.read(HEADER.size)
+                rest = file.read() if begin.startswith(MAGIC) else b""
+        except OSError as error:
+            why = error.strerror or error
+            raise SnapshotError(f"the snapshot {name} cannot be read: {why}") from error
+        return cls(begin + rest, str(name))
+
+
+def _of(kind: type, value: Any) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"{value!r:.60} is no {kind.__name__}")
+    return value
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder outlive the machine, where the system has that."""
+    with contextlib.suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

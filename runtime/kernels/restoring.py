@@ -1,0 +1,174 @@
+"""Beginning an actor's life with what a snapshot has kept of another.
+
+Input: an actor that is about to be launched, and a ``Snapshot``.  Output: the actor with the
+variables, queues and counters of the snapshot; it goes on when it is activated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pydotcompute.compiler.host.coroutine import RETURNED
+from pydotcompute.durability.assemble import Assembler
+from pydotcompute.durability.evolution import (
+    KnownClasses,
+    needed_of_prologue,
+    static_prologue,
+    variables_of_today,
+)
+from pydotcompute.durability.plain_values import Node
+from pydotcompute.durability.snapshot import KernelSnapshot, Snapshot
+from pydotcompute.errors import MessageTypeError, MessageValueError, SnapshotError
+from pydotcompute.kernels.snapshots import COUNTERS
+from pydotcompute.messages.header import HEADER, Received
+from pydotcompute.queues.channel import Channel
+from pydotcompute.queues.port import ObjectPort
+from pydotcompute.support import notices
+
+if TYPE_CHECKING:
+    from pydotcompute.kernels.actor import Actor
+
+
+@dataclass
+class _Held:
+    """What a snapshot holds of an actor, as objects.
+
+    Args:
+        variables: by name; None if its loop had not begun.
+        inputs, outputs: the messages of its queues, oldest first.
+        unsent: messages that wait for room at targets of edges, and the ids of those.
+        types: the classes that it took.
+        known: what the text of today's prologue says.
+        told: sentences about what was dropped.
+    """
+
+    variables: dict[str, Any] | None
+    inputs: list[Any]
+    outputs: list[Any]
+    unsent: list[tuple[Any, list[str]]]
+    types: tuple[type, ...]
+    known: dict[str, Any]
+    told: list[str]
+
+
+async def restore(actor: Actor, snapshot: Snapshot) -> None:
+    """Give an actor what it had; before ``Actor.launch``.
+
+    Raises:
+        SnapshotError: the snapshot has no such actor, or does not fit its code of today.
+    """
+    kept = snapshot.find(actor.kernel_id)
+    label = f"{snapshot.name}, kernel {kept.kernel_id!r},"
+    held = await actor.options.pool.call(_read, actor, snapshot, kept, label)
+    if held.variables is not None:
+        held.variables = await _today(actor, kept, label, held)
+    for sentence in held.told:
+        notices.warn(sentence, UserWarning)
+    _fill(actor, kept.node, label, held)
+
+
+def _read(actor: Actor, snapshot: Snapshot, kept: KernelSnapshot, label: str) -> _Held:
+    """On a worker thread: make objects of the columns."""
+    told: list[str] = []
+    spec, node = actor.spec, kept.node
+    classes = KnownClasses(
+        label, spec.function, (*spec.input_types, *spec.output_types), told.append
+    )
+    assembler = Assembler(snapshot.file, classes)
+
+    def read() -> _Held:
+        variables = {name: assembler.column(column)[0]
+                     for name, column in node["instances"]["variables"]}  # fmt: skip
+        messages, targets = assembler.column(node["unsent"]["messages"]), node["unsent"]["targets"]
+        described = snapshot.file.description["classes"]
+        types: tuple[type, ...] = spec.input_types
+        if not types:
+            types = tuple(classes.find(described[n]) for n in node["types"]["input"])
+        return _Held(
+            variables if kept.begun else None, assembler.column(node["inputs"]),
+            assembler.column(node["outputs"]), list(zip(messages, targets, strict=True)), types,
+            static_prologue(spec.function), told,
+        )  # fmt: skip
+
+    held: _Held = assembler.checked(read)
+    return held
+
+
+async def _today(actor: Actor, kept: KernelSnapshot, label: str, held: _Held) -> dict[str, Any]:
+    """The variables, for the code of today."""
+    assert held.variables is not None
+    if actor.split.parts is None:
+        raise SnapshotError(
+            f"{label} cannot go on: its code has no receive loop at its top level today"
+        )
+    before = {str(name): str(kind) for name, kind in kept.node["names"]}
+    names, prologue = actor.split.state_names, held.known
+    if not needed_of_prologue(before, names) <= prologue.keys():
+        # its text does not tell them all: run it, unheard
+        found = await actor.split.parts.prologue(_Unheard(actor.kernel_id))
+        prologue = {} if found is RETURNED else found
+    return variables_of_today(label, held.variables, before, names, prologue, held.told.append)
+
+
+class _Unheard:
+    """The context of a prologue that runs for the values of new variables: what it sends was sent
+    in its first life, or is not sent."""
+
+    should_terminate, is_active = False, True
+
+    def __init__(self, kernel_id: str) -> None:
+        self.kernel_id = kernel_id
+
+    async def wait_active(self) -> None:
+        """It is active."""
+
+    async def send(self, message: Any) -> None:
+        """Nothing is sent."""
+
+
+# --- into the actor --------------------------------------------------------------------------
+
+
+def _fill(actor: Actor, node: Node, label: str, held: _Held) -> None:
+    if len(held.inputs) > actor.spec.queue_size:
+        raise SnapshotError(
+            f"{label} has {len(held.inputs)} messages in its input queue, and queue_size is "
+            f"{actor.spec.queue_size} today"
+        )
+    for message in held.outputs:
+        header = getattr(message, HEADER, None)
+        if isinstance(header, Received):  # what is sent has a header of its own
+            object.__setattr__(message, HEADER, header.header)
+    if not actor.spec.input_types:
+        actor.spec = replace(actor.spec, input_types=held.types)
+    counters = node["counters"]
+    _fill_queue(actor, "input", actor.inbox, held.inputs, counters["input"], label)
+    _fill_queue(actor, "output", actor.outbox, held.outputs, counters["output"], label)
+    actor.listen()
+    meter = actor.meter
+    for name in COUNTERS:
+        setattr(meter, name, counters[name])
+    meter.begin_with(counters["busy_seconds"], counters["idle_seconds"])
+    meter.latencies.begin_with(counters["latencies"])
+    first = actor.inbox.port.tail
+    actor.replies.begin_with(first + n for n in node["given_up"])
+    actor.restored, actor.restored_unsent = held.variables, held.unsent
+
+
+def _fill_queue(
+    actor: Actor, which: str, channel: Channel, messages: Sequence[Any], counted: Node, label: str
+) -> None:
+    port = actor.object_port(which, counted["taken"] + len(messages))
+    assert isinstance(port, ObjectPort)
+    port.restore(messages)
+    for cls in dict.fromkeys(map(type, messages)):
+        example = next(message for message in messages if type(message) is cls)
+        try:
+            port.values.accept(example)
+        except (MessageTypeError, MessageValueError) as error:
+            raise SnapshotError(f"{label} does not fit the code of today: {error}") from None
+    port.dropped, port.peak = counted["dropped"], counted["peak"]
+    channel.replace_port(port)
+    channel.rejected, channel.timeouts = counted["rejected"], counted["timeouts"]
