@@ -21,8 +21,12 @@ def shrinking_names(nodes: Sequence[ast.AST]) -> frozenset[str]:
     found: set[str] = set()
     for part in (part for node in nodes for part in ast.walk(node)):
         match part:
+            case ast.Call(func=ast.Attribute(attr="heappop"), args=[ast.Name(id=name), *_]):
+                found.add(name)
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)):
                 found |= {name} if attr in _SHRINKING else set()
+            case ast.Call(func=ast.Name(id="heappop"), args=[ast.Name(id=name), *_]):
+                found.add(name)
             case ast.Delete(targets=targets):
                 found |= {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
             case ast.Assign(targets=[ast.Name(id=name)]):

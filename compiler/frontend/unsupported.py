@@ -118,6 +118,8 @@ TABLE: dict[str, tuple[Rule, ...]] = {
 
 _CONTEXT = frozenset({"kernel_id", "should_terminate", "is_active"})
 _AWAITED = frozenset({"receive", "send", "wait_active"})
+_WITH_KEY = frozenset({"sorted", "sort", "min", "max", "nsmallest", "nlargest"})
+"""Functions and methods whose `key=` may be a `lambda`."""
 
 
 def scan(
@@ -171,9 +173,9 @@ class _Scan:
                 awaited_method(node, self.ctx or "") in _AWAITED
             ):
                 self._allowed.add(func)
-            case ast.Call(func=ast.Name(id="sorted" | "min" | "max"), keywords=words) | ast.Call(
-                func=ast.Attribute(attr="sort"), keywords=words
-            ):
+            case ast.Call(func=ast.Name(id=name), keywords=words) if name in _WITH_KEY:
+                self._allowed.update(w.value for w in words if w.arg == "key")
+            case ast.Call(func=ast.Attribute(attr=name), keywords=words) if name in _WITH_KEY:
                 self._allowed.update(w.value for w in words if w.arg == "key")
             case ast.Call(func=ast.Name(id="map" | "filter"), args=[ast.Lambda() as function, *_]):
                 self._allowed.add(function)

@@ -15,6 +15,7 @@ from tests.corpus import (
     filters,
     finance,
     hashing,
+    heaps,
     lent,
     messages,
     numbers,
@@ -31,7 +32,7 @@ from tests.corpus.case import CASES, Case
 
 __all__ = [
     "CASES", "Case", "arrays", "beginnings", "classes", "containers", "control", "dropped",
-    "errors", "fields", "filters", "finance", "hashing", "lent", "messages", "numbers",
-    "numpy_classes", "numpy_scalars", "operations", "printing", "sequences", "states", "wide",
-    "words",
+    "errors", "fields", "filters", "finance", "hashing", "heaps", "lent", "messages",
+    "numbers", "numpy_classes", "numpy_scalars", "operations", "printing", "sequences", "states",
+    "wide", "words",
 ]  # fmt: skip

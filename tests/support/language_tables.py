@@ -17,6 +17,7 @@ from pydotcompute.compiler.codegen.operation_text import operation_text
 from pydotcompute.compiler.diagnostics.diagnostic import CODES
 from pydotcompute.compiler.frontend.unsupported import TABLE as UNSUPPORTED
 from pydotcompute.compiler.irbuild.containers.containers import METHODS as _METHODS
+from pydotcompute.compiler.irbuild.objects.prelude_calls import CALLS as PRELUDE
 from pydotcompute.compiler.irbuild.strings.formatting import _METHODS as STRING_METHODS
 from pydotcompute.compiler.irbuild.syntax.builtins import BUILTINS
 from pydotcompute.compiler.ops.error_codes import TABLE as ERRORS
@@ -131,8 +132,14 @@ def written_out(page: str) -> str:
     scalars = [f"np.{cls.__name__}" for cls in BUILTINS if cls.__module__ == "numpy"]
     return (
         f"Built-in functions: {_listed(sorted(plain))}. numpy's scalar types, as conversions: "
-        f"{_listed(scalars)}.\n"
+        f"{_listed(scalars)}. Of `heapq` and `bisect`: {_listed(_of_modules(PRELUDE))}.\n"
     )
+
+
+def _of_modules(functions: Iterable[Any]) -> list[str]:
+    """Names with their modules, as their users spell them."""
+    return sorted(f"{function.__module__.removeprefix('_')}.{function.__name__}"
+                  for function in functions)  # fmt: skip
 
 
 def _listed(names: Iterable[str]) -> str:

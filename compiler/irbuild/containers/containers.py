@@ -222,16 +222,22 @@ def method(b: Builder, node: ast.Call, base: ir.Expr, name: str) -> ir.Expr:
     return rule(b, node, base)
 
 
+def make_room(b: Builder, node: ast.AST, base: ir.Expr) -> None:
+    """A list of the state is about to grow: one that also shrinks gets room; any other never ends
+    to grow."""
+    origin = base.origin if isinstance(base, ir.Local) else None
+    if isinstance(base.type, ListType) and origin in b.unit.shrinking:
+        if base.type.capacity < GROWING_CAPACITY:
+            b.widen_container(origin, ListType(base.type.item, GROWING_CAPACITY))
+    elif isinstance(base.type, ListType) and origin is not None:
+        b.fail("PDC106", node, "a list of the state grows without a bound",
+               notes=["compiled state has a fixed size"],
+               hint="use collections.deque(maxlen=n)")  # fmt: skip
+
+
 def _adder(primitive: Primitive) -> Method:
     def rule(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
-        origin = base.origin if isinstance(base, ir.Local) else None
-        if isinstance(base.type, ListType) and origin in b.unit.shrinking:
-            if base.type.capacity < GROWING_CAPACITY:
-                b.widen_container(origin, ListType(base.type.item, GROWING_CAPACITY))
-        elif isinstance(base.type, ListType) and origin is not None:
-            b.fail("PDC106", node, "a list of the state grows without a bound",
-                   notes=["compiled state has a fixed size"],
-                   hint="use collections.deque(maxlen=n)")  # fmt: skip
+        make_room(b, node, base)
         (value,) = b.sequence(node.args)
         grown(b, base, value.type)
         mutate(b, node, primitive, base, b.convert(value, c.item_type(base.type)))

@@ -23,6 +23,7 @@ from pydotcompute.compiler.irbuild.core.convert import OperandError, raising
 from pydotcompute.compiler.irbuild.core.facts import Facts
 from pydotcompute.compiler.irbuild.core.scope import Outgrown, Var
 from pydotcompute.compiler.irbuild.core.unit import Lowered, Static
+from pydotcompute.compiler.irbuild.objects import prelude
 from pydotcompute.compiler.irbuild.objects.messages import note_change
 from pydotcompute.compiler.types.types import (
     CONTAINERS,
@@ -214,7 +215,9 @@ def _refuse_library(b: Builder, node: ast.Call) -> NoReturn:
 
 
 def is_library(function: pytypes.FunctionType) -> bool:
-    """Whether a function belongs to Python or to an installed package."""
+    """Whether a function belongs to Python, to an installed package, or to this one."""
+    if function.__module__ == prelude.__name__:
+        return True
     file = Path(function.__code__.co_filename)
     return "site-packages" in file.parts or file.is_relative_to(sysconfig.get_path("stdlib"))
 

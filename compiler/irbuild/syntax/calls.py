@@ -26,6 +26,7 @@ from pydotcompute.compiler.irbuild.objects.methods import (
     has_method,
     initialised,
 )
+from pydotcompute.compiler.irbuild.objects.prelude_calls import CALLS
 from pydotcompute.compiler.irbuild.strings.formatting import text_method
 from pydotcompute.compiler.irbuild.strings.host_calls import carried, is_logging
 from pydotcompute.compiler.irbuild.syntax.builtins import BUILTINS
@@ -62,6 +63,8 @@ def call(b: Builder, node: ast.Call) -> ir.Expr | Static:
     function = callee.value
     if (special := BUILTINS.get(_key(function))) is not None:
         return special(b, node)
+    if (own := CALLS.get(_key(function))) is not None:
+        return own(b, node)
     if function is dataclasses.replace:
         return initialised(b, node, replaced(b, node))
     if function is super:

@@ -63,7 +63,8 @@ def _fixed_text(cls: type[BaseException], values: Sequence[ir.Expr | Static]) ->
 
 
 _PLAIN_INITS = {cls.__init__ for cls in (BaseException, Exception, ValueError, KeyError,
-                                         ArithmeticError, LookupError, RuntimeError)}  # fmt: skip
+                                         IndexError, ArithmeticError, LookupError,
+                                         RuntimeError, TypeError)}  # fmt: skip
 
 _PLAIN_TEXTS = {BaseException.__str__, KeyError.__str__}
 
