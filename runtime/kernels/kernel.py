@@ -383,7 +383,7 @@ class RingKernel(KernelStorage):
         if request.dropped:
             raise QueueFullError(
                 f"the request was dropped: the {self._inbox.label} was full "
-                f"({self._inbox.port.bound} messages) and drops its oldest"
+                f"({self._inbox.size} messages) and drops its oldest"
             )
 
     async def send_many(self, batch: Any, *, timeout: float | None = None) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydotcompute.kernels.kernel import RingKernel
+from pydotcompute.kernels.sync import SyncPopulation
 from pydotcompute.populations.spec import NO_KEY
 from pydotcompute.populations.states import record_array
 from pydotcompute.queues.backpressure import KernelState
@@ -31,6 +32,13 @@ class Population(RingKernel):
 
     def __bool__(self) -> bool:
         return True
+
+    @property
+    def sync(self) -> SyncPopulation:
+        """The same calls for other threads: they block."""
+        if not isinstance(self._sync, SyncPopulation):
+            self._sync = SyncPopulation(self, self._actor.loop)
+        return self._sync
 
     def states(self) -> Any:
         """The variables of all instances.

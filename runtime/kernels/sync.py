@@ -14,11 +14,15 @@ from typing import Any, Protocol
 
 from pydotcompute.errors import ActorFailedError, KernelClosedError, KernelStateError
 from pydotcompute.kernels.lifecycle import Termination
+from pydotcompute.populations.spec import NO_KEY
 from pydotcompute.support.metrics import Statistics
 
 _LOOK = 0.5
 """Seconds between two looks: for a signal while a call waits, and whether the event loop still runs
 while an interrupted one ends."""
+
+_IMMEDIATE = ("len", "statistics", "states", "variables")
+"""Calls of a kernel that do not wait."""
 
 
 def _nothing(result: Any) -> None:
@@ -154,10 +158,10 @@ class SyncKernel:
         home = getattr(self._loop, "_thread_id", None)
         if running is self._loop or home == threading.get_ident():
             coroutine.close()
+            waits = "" if call in _IMMEDIATE else "await "
             raise KernelStateError(
                 f"kernel.sync.{call} was called on the event loop's own thread, which it would "
-                f"block for ever; write `{'' if call == 'statistics' else 'await '}"
-                f"kernel.{call}(...)` there"
+                f"block for ever; write `{waits}kernel.{call}(...)` there"
             )
         if not self._loop.is_running():
             coroutine.close()
@@ -234,14 +238,66 @@ class SyncKernel:
     def statistics(self) -> Statistics:
         """As ``RingKernel.statistics``."""
 
-        async def look() -> Statistics:
-            return self._kernel.statistics()
-
-        figures: Statistics = self._wait(look(), "statistics")
+        figures: Statistics = self._look("statistics", self._kernel.statistics)
         return figures
+
+    def _look(self, call: str, look: Callable[[], Any]) -> Any:
+        """The result of a call that does not wait, made on the event loop."""
+
+        async def looking() -> Any:
+            return look()
+
+        return self._wait(looking(), call)
 
     def terminate(self, *, timeout: float | None = 5.0, drain: bool = True) -> Termination:
         """As ``RingKernel.terminate``."""
         call = self._kernel.terminate(timeout=timeout, drain=drain)
         report: Termination = self._wait(call, "terminate")
         return report
+
+
+class _PopulationCalls(_Calls, Protocol):
+    """The part of ``Population`` that is needed here."""
+
+    def __len__(self) -> int: ...
+    def states(self) -> Any: ...
+    def variables(self, key: Any) -> dict[str, Any]: ...
+    async def forget(self, key: Any) -> None: ...
+    async def restart(self, *, fresh: bool = False, key: Any = NO_KEY) -> None: ...
+
+
+class SyncPopulation(SyncKernel):
+    """Blocking twins of the calls of one population.
+
+    Args:
+        population: whose calls.
+        loop: the event loop it lives on.
+    """
+
+    def __init__(self, population: _PopulationCalls, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(population, loop)
+        self._population = population
+
+    def __len__(self) -> int:
+        length: int = self._look("len", self._population.__len__)
+        return length
+
+    def __bool__(self) -> bool:
+        return True
+
+    def states(self) -> Any:
+        """As ``Population.states``."""
+        return self._look("states", self._population.states)
+
+    def variables(self, key: Any) -> dict[str, Any]:
+        """As ``Population.variables``."""
+        found: dict[str, Any] = self._look("variables", lambda: self._population.variables(key))
+        return found
+
+    def forget(self, key: Any) -> None:
+        """As ``Population.forget``."""
+        self._wait(self._population.forget(key), "forget")
+
+    def restart(self, *, fresh: bool = False, key: Any = NO_KEY) -> None:
+        """As ``Population.restart``."""
+        self._wait(self._population.restart(fresh=fresh, key=key), "restart")

@@ -52,17 +52,21 @@ class Channel:
         policy: what ``put`` does when the port is full.
         loop: the event loop both ends live on.
         label: for error texts, such as ``"input queue of kernel 'doubler'"``.
+
+    Attributes:
+        size: messages that it holds, as declared; the port's bound changes for a while.
     """
 
     __slots__ = (
         "_closed", "getters", "label", "loop", "on_drop", "on_room", "policy", "port", "promised",
-        "putters", "rejected", "timeouts",
+        "putters", "rejected", "size", "timeouts",
     )  # fmt: skip
 
     def __init__(
         self, port: Port, policy: BackpressureStrategy, loop: AbstractEventLoop, label: str
     ) -> None:
         self.port, self.policy, self.loop, self.label = port, policy, loop, label
+        self.size = port.bound
         self.getters: OrderedDict[Future[Any], None] = OrderedDict()
         self.putters: OrderedDict[Putter, None] = OrderedDict()
         self.promised = 0
@@ -481,7 +485,7 @@ class Channel:
     def full(self, count: int = 0, refused: int = 1) -> QueueFullError:
         """The error for messages that find no room, which are counted."""
         self.rejected += refused
-        return QueueFullError(f"the {self.label} is full ({self.port.bound} messages)", count)
+        return QueueFullError(f"the {self.label} is full ({self.size} messages)", count)
 
     def _late(self, what: str, timeout: float | None, count: int) -> QueueTimeoutError:
         self.timeouts += 1

@@ -167,8 +167,7 @@ class Edges:
         return None
 
     def _wanted(self, destination: Destination) -> int:
-        bound: int = self._channel(destination).port.bound
-        return min(self._need or 1, bound)
+        return min(self._need or 1, self._channel(destination).size)
 
     def _wait(self, short: Destination) -> None:
         """Wait for room."""
