@@ -65,7 +65,7 @@ def test_no_timeout_handler_runs_while_paused(backend: str) -> None:
             try:
                 deposit = await ctx.receive(timeout=0.005)
                 await ctx.send(Balance(ctx.key, deposit.amount))
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 log.append(ctx.key)
 
     async def probe() -> None:
@@ -159,7 +159,7 @@ def test_timeouts_of_each_instance(backend: str) -> None:
             try:
                 deposit = await ctx.receive(timeout=0.02)
                 total += deposit.amount
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 if total:
                     await ctx.send(Balance(ctx.key, total))
                     total = 0
@@ -181,7 +181,7 @@ def test_a_drain_lets_each_instance_flush(backend: str) -> None:
             try:
                 deposit = await ctx.receive(timeout=60)
                 total += deposit.amount
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 await ctx.send(Balance(ctx.key, total))
 
     async def probe() -> None:

@@ -221,7 +221,7 @@ def test_time_limits_of_the_actor_itself(backend: str) -> None:
             deposit = await ctx.receive()
             try:
                 await asyncio.wait_for(asyncio.Event().wait(), 0.01 * deposit.amount)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 late += 1
             await ctx.send(Balance(ctx.key, late))
 
