@@ -140,6 +140,10 @@ class Host(Protocol):
         """Empty ports of objects for input and output, with the checks of the actor's queues."""
         ...
 
+    def timed_out(self) -> bool:
+        """A ``receive`` has waited long enough; False: it must wait on all the same."""
+        ...
+
     def broke(self, where: str) -> None:
         """A message has come to a statement that cannot be compiled, ``FILE:LINE``."""
         ...
@@ -211,6 +215,14 @@ class Engine(Protocol):
 
     def note_drops(self) -> None:
         """Tell callers of ``request`` whose messages were overtaken in a ring."""
+        ...
+
+    def is_idle(self) -> bool:
+        """Whether the actor waits for a message, and all that it has sent can be received."""
+        ...
+
+    def expire(self) -> None:
+        """The actor, which is idle, has waited long enough for its message."""
         ...
 
     def expect(self) -> None:

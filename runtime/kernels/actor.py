@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ from pydotcompute.backends.plan import Plan
 from pydotcompute.backends.python.failure import failure_error
 from pydotcompute.backends.python.kept_state import snapshot
 from pydotcompute.errors import (
+    DurabilityError,
     InternalError,
     KernelClosedError,
     LoweringError,
@@ -49,7 +50,15 @@ from pydotcompute.messages.slots import Values
 from pydotcompute.populations.admission import Admission, KeyedPort, KeyedValues
 from pydotcompute.populations.spec import PopulationSpec
 from pydotcompute.queues.backpressure import BackpressureStrategy, KernelState
-from pydotcompute.queues.channel import CLOSED, DROPS, KEYED, ROUTED, SPECIAL, Channel
+from pydotcompute.queues.channel import (
+    CLOSED,
+    DROPS,
+    JOURNALED,
+    KEYED,
+    ROUTED,
+    SPECIAL,
+    Channel,
+)
 from pydotcompute.queues.host_consumer import HostConsumer
 from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.link import Link
@@ -63,6 +72,7 @@ from pydotcompute.support.metrics import Meter, Statistics, collect
 if TYPE_CHECKING:
     from pydotcompute.backends.cuda.residency import Residents
     from pydotcompute.backends.device import Device
+    from pydotcompute.durability.actor_log import ActorLog
 
 log = logging.getLogger("pydotcompute.kernel")
 
@@ -73,6 +83,45 @@ RequestGate = Callable[[float | None], AbstractAsyncContextManager[None]]
 """What is entered while a request is put; takes the loop's time by which it has to be, if any."""
 
 
+@dataclass
+class Recovered:
+    """How far an actor had come, by the journal, when its last process died.
+
+    Args:
+        plan: what runs it; None: as its own.
+        state: its variables; None: it runs from its first statement.
+        outputs: what it has sent and no client has acknowledged, oldest first.
+        sends: what it has sent along edges and no target has got.
+        inputs: what it has not handled.
+        failure: why it has failed, if it has.
+        ended: its function is over.
+    """
+
+    plan: Plan | None = None
+    state: dict[str, Any] | None = None
+    outputs: list[Any] = field(default_factory=list)
+    sends: list[tuple[Link, Any]] = field(default_factory=list)
+    inputs: list[Any] = field(default_factory=list)
+    failure: Failure | None = None
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class Durability:
+    """What a runtime with a journal does for its actors.
+
+    Args:
+        open: the journal of an actor that is launched as this plan says; raises
+            ``DurabilityError``.
+        check: raises ``DurabilityError`` for a plan that no replay can follow.
+        recover: does again what the journal says.
+    """
+
+    open: Callable[[Actor], ActorLog]
+    check: Callable[[KernelSpec, Plan], None]
+    recover: Callable[[Actor], Awaitable[Recovered]]
+
+
 @dataclass(frozen=True)
 class Options:
     """What a runtime decides for its actors.
@@ -81,11 +130,13 @@ class Options:
         fallback: ``"allow"``, ``"warn"`` or ``"error"``.
         pool: worker threads, for compiling and for long work.
         residents: those who run on a device, and look after it.
+        durability: for actors with a journal.
     """
 
     fallback: str
     pool: Any
     residents: Callable[[Device], Residents]
+    durability: Durability | None = None
 
 
 class Actor:
@@ -126,6 +177,8 @@ class Actor:
         self.engine: Engine | None = None
         self.replies = Replies(self._requests_changed)
         self.poisoned: str | None = None
+        self.log: ActorLog | None = None
+        self._recovering: asyncio.Future[Recovered] | None = None
         self.breaks: dict[str, int] = {}
         self._before_move: Plan | None = None
         self._interprets = False
@@ -310,9 +363,30 @@ class Actor:
         else:
             self.plan = await self._choose(backend, self.restored)
         self._check_room()
+        if self.options.durability is not None:
+            self._open_log(self.options.durability)
         if self.plan.backend == "pending" and not self.declares_input:
             self.inbox.set_gate(put=SPECIAL)
         self.state = KernelState.LAUNCHED
+
+    def _open_log(self, durability: Durability) -> None:
+        """From now on every message for the actor is written to the journal first."""
+        if self.population is not None or self.restored is not None:
+            what = "a population" if self.population is not None else "restore="
+            raise DurabilityError(
+                f"kernel {self.kernel_id!r} cannot be durable: {what} is not journaled yet; launch "
+                "it in a runtime without durable="
+            )
+        self.log = self.inbox.journal = durability.open(self)
+        self.meter.first = self.log.past.inputs
+        self.inbox.replace_port(self.object_port("input", self.meter.first))
+        self.listen()
+        self.inbox.set_gate(put=JOURNALED)
+        self.outbox.set_gate(get=JOURNALED)
+
+    def timed_out(self) -> bool:
+        """A ``receive`` has waited long enough; False: it must wait on all the same."""
+        return self.log is None or self.log.timed_out()
 
     def _check_room(self) -> None:
         """Actors that stay on a device for ever need room there."""
@@ -328,6 +402,8 @@ class Actor:
             )
             if plan.program is not None and plan.device is not None:
                 plan = await self._with_memory(plan, plan.device, backend)
+        if self.options.durability is not None:
+            await self.options.pool.call(self.options.durability.check, self.spec, plan)
         if plan.fell_back:
             self._tell(plan.reason or "")
         if plan.program is not None and plan.lowering is not None:
@@ -428,9 +504,12 @@ class Actor:
         check("activate", self.state, self.kernel_id)
         self.state = KernelState.ACTIVE
         self.meter.run(perf_counter())
-        self._send_restored()
-        state, self.restored = self.restored, None
-        self._run_engine(state)
+        if self.options.durability is None:
+            self._send_restored()
+            state, self.restored = self.restored, None
+            self._run_engine(state)
+        else:
+            await self._recover(self.options.durability)
         await asyncio.sleep(0)  # a prologue that does not wait has run when activate returns
         if self._recompiling is not None:
             await asyncio.wait([self._recompiling])
@@ -446,8 +525,45 @@ class Actor:
             else:
                 self.outbox.keep(message)
 
+    async def _recover(self, durability: Durability) -> None:
+        """Go on from where the last process was."""
+        self._recovering = asyncio.ensure_future(durability.recover(self))
+        try:
+            recovered = await self._recovering
+        except BaseException:
+            if self.state is KernelState.ACTIVE:
+                self.state = KernelState.LAUNCHED
+                self.meter.rest(perf_counter())
+            raise
+        finally:
+            self._recovering = None
+        if self.termination is None and self._ending is None:
+            self._continue(recovered)
+
+    def _continue(self, recovered: Recovered) -> None:
+        self.plan = recovered.plan or self.plan
+        for message in recovered.outputs:
+            self.outbox.keep(message)
+        self.inbox.port.put_back(recovered.inputs)
+        if recovered.failure is not None:
+            self.failed(recovered.failure)
+        elif recovered.ended:
+            self.ended()
+        else:
+            self._run_engine(recovered.state)
+        for _, message in recovered.sends:
+            if self.routes is not None:
+                self.routes.offer(message, None)
+
+    async def _recovered(self) -> None:
+        """Wait until the journal has been done again."""
+        if self._recovering is not None:
+            await asyncio.wait([self._recovering])
+            await asyncio.sleep(0)
+
     async def deactivate(self) -> None:
         """Pause the actor between two messages."""
+        await self._recovered()
         check("deactivate", self.state, self.kernel_id)
         self.state = KernelState.DEACTIVATED
         assert self.engine is not None
@@ -469,6 +585,8 @@ class Actor:
     async def restart(self, *, fresh: bool) -> None:
         """Run a failed actor again: from its last good state, or from its first statement."""
         check("restart", self.state, self.kernel_id)
+        if self.log is not None:
+            self.log.restarted(fresh=fresh)
         failure, self.failure = self.failure, None
         self.use_objects()
         self.state = KernelState.ACTIVE
@@ -648,6 +766,8 @@ class Actor:
 
     async def _terminate(self, drain: bool) -> Termination:
         in_hand: list[Any] = []
+        if self._recovering is not None:
+            self._recovering.cancel()
         running = self.state in (KernelState.ACTIVE, KernelState.DEACTIVATED)
         if self._specialising is not None and not self._specialising.done():
             await self._deadline.ended(self._specialising)

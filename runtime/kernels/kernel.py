@@ -17,6 +17,7 @@ import numpy as np
 from pydotcompute.accel.storage import KernelStorage, accelerated
 from pydotcompute.errors import (
     ActorFailedError,
+    DurabilityError,
     KernelClosedError,
     KernelStateError,
     QueueFullError,
@@ -31,6 +32,7 @@ from pydotcompute.messages.string_batches import copy_into
 from pydotcompute.populations.spec import NO_KEY
 from pydotcompute.queues.backpressure import KernelState
 from pydotcompute.queues.channel import CLOSED, SPECIAL
+from pydotcompute.queues.journaling import CLIENT, REQUEST
 from pydotcompute.queues.port import EMPTY, nothing
 from pydotcompute.queues.replies import Request
 from pydotcompute.support.arguments import check_batch, check_out, count, seconds
@@ -102,6 +104,21 @@ class RingKernel(KernelStorage):
     def breaks(self) -> dict[str, int]:
         """How many messages came to each statement that cannot be compiled, by ``FILE:LINE``."""
         return dict(self._actor.breaks)
+
+    @property
+    def position(self) -> int:
+        """The number of the output that the next ``receive`` returns, counted from 0 over all
+        lives of a durable actor; replies to requests are not counted.
+
+        Raises:
+            DurabilityError: its runtime has no journal.
+        """
+        if self._actor.log is None:
+            raise DurabilityError(
+                f"kernel {self.kernel_id!r} has no position: outputs are numbered where the "
+                "runtime has a journal, RingKernelRuntime(durable=...)"
+            )
+        return self._actor.log.position
 
     @property
     def sync(self) -> SyncKernel:
@@ -229,6 +246,13 @@ class RingKernel(KernelStorage):
             await self._actor.interpret_foreign(message)
             await self._learn(message)
             await self._inbox.put(message, timeout)
+        await self._settled()
+
+    async def _settled(self) -> None:
+        """Wait until what was sent survives what it is to survive."""
+        log = self._actor.log
+        if log is not None and log.journal.power:
+            await log.journal.synced()
 
     async def _learn(self, message: Any) -> None:
         """Whatever has to happen before a message may be put."""
@@ -268,7 +292,8 @@ class RingKernel(KernelStorage):
 
     def _receive_slow(self, timeout: float | None) -> Coroutine[Any, Any, Any]:
         self._check()
-        return self._outbox.get(timeout)
+        log = self._actor.log
+        return self._outbox.get(timeout) if log is None else log.receive(self._outbox, timeout)
 
     @accelerated
     async def request(self, message: Any, *, timeout: float | None = None) -> Any:
@@ -301,6 +326,8 @@ class RingKernel(KernelStorage):
                 self._outbox.port.run_inline()
             if not request.answered:
                 await self._await_reply(request, deadline, timeout)
+            if actor.log is not None:
+                await self._settled()
         except BaseException:
             actor.replies.give_up(request)
             raise
@@ -350,16 +377,17 @@ class RingKernel(KernelStorage):
             actor.replies.open(request, ordinal)
 
         gate, deadline = actor.request_gate, None
+        origin = CLIENT if request.path else REQUEST
         if timeout is not None:
             deadline = actor.loop.time() + timeout
         try:
             async with gate(deadline) if gate is not None else nullcontext():
                 if gate is not None and deadline is not None:
                     timeout = deadline - actor.loop.time()
-                await self._inbox.put(request.message, timeout, opened)
+                await self._inbox.put(request.message, timeout, opened, origin)
         except UnrepresentableMessage:
             await actor.interpret_foreign(request.message)
-            await self._inbox.put(request.message, timeout, opened)
+            await self._inbox.put(request.message, timeout, opened, origin)
 
     async def _await_reply(
         self, request: Request, deadline: float | None, timeout: float | None
@@ -417,6 +445,7 @@ class RingKernel(KernelStorage):
         except UnrepresentableMessage:
             await self._actor.interpret_foreign(batch[0])
             taken = await self._inbox.put_batch(self._accept(batch), timeout)
+        await self._settled()
         return taken
 
     async def receive_many(
@@ -443,10 +472,14 @@ class RingKernel(KernelStorage):
         if out is not None:
             check_out(out, self._outbox.port.classes())
             limit = min(limit, len(out))
-        port = self._outbox.port
+        port, log = self._outbox.port, self._actor.log
+        if log is not None:
+            log.acknowledge()
         if port.depth() or port.run_inline is not nothing:
             await asyncio.sleep(0)  # the actor ends the turns whose messages are there already
         batch = await self._outbox.get_batch(limit, timeout, out)
+        if log is not None:
+            await log.received(batch, self._undo_receive_many)
         return batch if out is None else self._written(out, batch)
 
     def _written(self, out: np.ndarray[Any, Any], batch: Any) -> Any:
@@ -460,11 +493,16 @@ class RingKernel(KernelStorage):
 
     def _undo_receive(self, message: Any) -> None:
         """The caller of ``receive`` has gone: its message is received first again."""
-        self._outbox.put_back([message])
+        self._put_back([message])
 
     def _undo_receive_many(self, batch: Any) -> None:
         """The same, of what ``receive_many`` returned."""
-        self._outbox.put_back(self._outbox.port.messages_in(batch))
+        self._put_back(self._outbox.port.messages_in(batch))
+
+    def _put_back(self, messages: list[Any]) -> None:
+        if self._actor.log is not None:
+            self._actor.log.position -= len(messages)
+        self._outbox.put_back(messages)
 
     async def messages(self) -> AsyncIterator[Any]:
         """The messages from the output queue, until the actor ends.

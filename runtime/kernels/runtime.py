@@ -11,6 +11,7 @@ import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
@@ -22,7 +23,7 @@ from pydotcompute.errors import (
     KernelNotFoundError,
     KernelStateError,
 )
-from pydotcompute.kernels.actor import Actor, Options
+from pydotcompute.kernels.actor import Actor, Durability, Options
 from pydotcompute.kernels.kernel import RingKernel
 from pydotcompute.kernels.lifecycle import Termination, check_loop
 from pydotcompute.kernels.population import Population
@@ -40,10 +41,12 @@ from pydotcompute.topology.view import Node, Topology
 if TYPE_CHECKING:
     from pydotcompute.backends.cuda.residency import Residents
     from pydotcompute.backends.device import Device
+    from pydotcompute.durability.journal import Journal
     from pydotcompute.durability.snapshot import Snapshot
 
 BACKENDS = ("auto", "cuda", "native", "python")
 FALLBACKS = ("allow", "warn", "error")
+DURABILITIES = ("process", "power")
 
 _living: weakref.WeakSet[RingKernelRuntime] = weakref.WeakSet()
 
@@ -60,10 +63,15 @@ class RingKernelRuntime(RuntimeStorage):
         residency: seconds a kernel stays on a GPU at most before it makes room for whatever else
             waits for the GPU; None for ever.
         idle: seconds it stays there without work.
+        durable: a folder for a journal of what the actors are sent: a new process with the same
+            folder goes on from there; None: nothing is kept.
+        durability: what the journal survives: ``"process"``, the end of the process, or
+            ``"power"``, that of the machine as well.
 
     Raises:
         TypeError: a time that is no number of seconds.
-        ValueError: a backend or fallback of another name, or a time that is not positive.
+        ValueError: a backend, fallback or durability of another name, or a time that is not
+            positive.
     """
 
     __slots__ = ("__dict__", "__weakref__")
@@ -76,12 +84,22 @@ class RingKernelRuntime(RuntimeStorage):
         shutdown_timeout: float = 5.0,
         residency: float | None = 5e-3,
         idle: float = 200e-6,
+        durable: str | os.PathLike[str] | None = None,
+        durability: str = "process",
     ) -> None:
         if backend not in BACKENDS:
             raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {backend!r}")
         if fallback not in FALLBACKS:
             raise ValueError(f"fallback is one of {', '.join(FALLBACKS)}, not {fallback!r}")
+        if durability not in DURABILITIES:
+            raise ValueError(
+                f"durability is one of {', '.join(DURABILITIES)}, not {durability!r}"
+            )
         self._backend, self._fallback = backend, fallback
+        self._durable = None if durable is None else Path(durable)
+        self._durability = durability
+        self._journal: Journal | None = None
+        self._opening: asyncio.Task[Journal] | None = None
         stay = None if residency is None else duration(residency, "residency", never=True)
         self._residency = stay
         self._idle = duration(idle, "idle")
@@ -110,7 +128,25 @@ class RingKernelRuntime(RuntimeStorage):
 
     async def __aenter__(self) -> RingKernelRuntime:
         self._check_loop()
+        await self._open_journal()
         return self
+
+    async def _open_journal(self) -> Durability | None:
+        """The journal, opened when it is first needed; raises ``DurabilityError``."""
+        if self._durable is None:
+            return None
+        from pydotcompute.kernels.durable import durability_of, open_journal
+
+        if self._journal is None:
+            if self._opening is None:
+                self._opening = asyncio.ensure_future(
+                    asyncio.to_thread(open_journal, self._durable, self._durability)
+                )
+            try:
+                self._journal = await self._opening
+            finally:
+                self._opening = None
+        return durability_of(self._journal)
 
     async def __aexit__(
         self,
@@ -144,6 +180,8 @@ class RingKernelRuntime(RuntimeStorage):
             for residents in self._residents.values():
                 await residents.close(max(0.1, limit))
             await self._pool.closed()
+            if self._journal is not None:
+                self._journal.close()
         errors = [each for each in outcomes if isinstance(each, BaseException)]
         for error in errors[1:]:
             errors[0].add_note(f"another kernel did not end either: {error!r}")
@@ -335,6 +373,8 @@ class RingKernelRuntime(RuntimeStorage):
             KernelStateError: this runtime has been closed, or is closed meanwhile.
             LoweringError: it cannot be compiled, and ``fallback`` is ``"error"``.
             BackendUnavailableError: the backend that was asked for cannot run here.
+            DurabilityError: the runtime has a journal, and the actor does not do the same again
+                when it is given the same messages, or the journal cannot be used.
         """
         self._check_loop()
         chosen = self._choose_backend(backend)
@@ -351,9 +391,10 @@ class RingKernelRuntime(RuntimeStorage):
         fallback = self._fallback  # the setting is a default, as that of the backend is
         if fallback == "warn":
             fallback = settings().fallback or fallback
-        options = Options(fallback, self._pool, self._residents_of)
         self._launching.add(kernel_id)
         try:
+            durability = await self._open_journal()
+            options = Options(fallback, self._pool, self._residents_of, durability)
             if not is_split(spec.function):
                 await self._pool.call(split_actor, spec.function)
             if old is not None:

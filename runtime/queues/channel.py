@@ -24,6 +24,7 @@ from typing import Any
 
 from pydotcompute.errors import QueueFullError, QueueTimeoutError
 from pydotcompute.queues.backpressure import BackpressureStrategy
+from pydotcompute.queues.journaling import CLIENT, InputJournal, Origin
 from pydotcompute.queues.port import EMPTY, Port, nothing
 from pydotcompute.queues.putters import Put, PutBatch, Putter
 from pydotcompute.queues.waiting import INTERRUPTED, LATE, READY, wait
@@ -42,6 +43,8 @@ ROUTED = 32
 """What is sent goes along edges (``routes``)."""
 KEYED = 64
 """Each message is checked for its key: the actor is a population."""
+JOURNALED = 128
+"""What is put must be written to the journal first; what is taken is numbered."""
 
 
 class Channel:
@@ -58,8 +61,8 @@ class Channel:
     """
 
     __slots__ = (
-        "_closed", "getters", "label", "loop", "on_drop", "on_room", "policy", "port", "promised",
-        "putters", "rejected", "size", "timeouts",
+        "_closed", "getters", "journal", "label", "loop", "on_drop", "on_room", "policy", "port",
+        "promised", "putters", "rejected", "size", "timeouts",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +74,7 @@ class Channel:
         self.putters: OrderedDict[Putter, None] = OrderedDict()
         self.promised = 0
         self.rejected = self.timeouts = 0
+        self.journal: InputJournal | None = None
         self.on_room: Callable[[], object] | None = None
         self.on_drop: Callable[[int], object] | None = None
         self._closed: Callable[[int], Exception] | None = None
@@ -114,6 +118,7 @@ class Channel:
         message: Any,
         timeout: float | None = None,
         admitted: Callable[[int], None] | None = None,
+        origin: Origin = CLIENT,
     ) -> None:
         """Put a message by the channel's policy.
 
@@ -122,8 +127,10 @@ class Channel:
             timeout: seconds to wait for room under BLOCK; ``None`` waits for ever, 0 or less
                 not at all.
             admitted: told the ordinal of the message in the very moment it is put.
+            origin: where it comes from, for the journal.
 
         Raises:
+            DurabilityError: it cannot be written to the journal.
             QueueFullError: no room, under REJECT.
             QueueTimeoutError: no room in time, under BLOCK.
             KernelClosedError, ActorFailedError: the channel is closed.
@@ -131,8 +138,8 @@ class Channel:
         if self._closed is not None:
             raise self._closed(0)
         if not self.putters and (
-            self.put_now(message, admitted)
-            or (self._pulled_room() and self.put_now(message, admitted))
+            self.put_now(message, admitted, origin)
+            or (self._pulled_room() and self.put_now(message, admitted, origin))
         ):
             return
         port = self.port
@@ -142,11 +149,20 @@ class Channel:
         message = port.prepare(message)
         if timeout is not None and timeout <= 0:
             raise self._late("no room", timeout, 0)
-        putter = Put(self.loop.create_future(), message, admitted)
+        putter = Put(self.loop.create_future(), message, admitted, self.journal, origin)
         await self.park(putter, timeout)
 
-    def put_now(self, message: Any, admitted: Callable[[int], None] | None = None) -> bool:
+    def put_now(
+        self,
+        message: Any,
+        admitted: Callable[[int], None] | None = None,
+        origin: Origin = CLIENT,
+    ) -> bool:
         """Put a message, if there is room; arguments and errors as of ``put``."""
+        if self.journal is not None:
+            if not self.port.room():
+                return False
+            self.journal.message(message, origin)
         ordinal, tail = self.port.head, self.port.tail
         if not self.port.try_put(message):
             return False
@@ -169,11 +185,16 @@ class Channel:
         Raises:
             QueueFullError, QueueTimeoutError, KernelClosedError, ActorFailedError: as for
                 ``put``; ``.count`` of the first three says how many were taken.
+            DurabilityError: it cannot be written to the journal.
         """
         if self._closed is not None:
             raise self._closed(0)
-        total, done = len(batch), 0
-        if not self.putters:
+        total, done, entry, journal = len(batch), 0, None, self.journal
+        if not self.putters and (
+            journal is None or self.port.room() or (self._pulled_room() and self.port.room())
+        ):
+            if journal is not None:
+                entry = journal.batch(batch, CLIENT)
             tail = self.port.tail
             done = self.port.put_batch(batch, 0)
             if self.on_drop is not None:
@@ -184,9 +205,10 @@ class Channel:
             return total
         if self.policy is BackpressureStrategy.REJECT:
             raise self.full(done, total - done)
+        putter = PutBatch(self.loop.create_future(), batch, done, journal, entry)
         if timeout is not None and timeout <= 0:
+            putter.end()
             raise self._late("no room", timeout, done)
-        putter = PutBatch(self.loop.create_future(), batch, done)
         await self.park(putter, timeout)
         return total
 
@@ -214,7 +236,10 @@ class Channel:
             # present only if nobody admitted it: cancelled or late
             self.putters.pop(putter, None)
             self._refresh()
-        done = putter.done if isinstance(putter, PutBatch) else 0
+        done = 0
+        if isinstance(putter, PutBatch):
+            done = putter.done
+            putter.end()
         if outcome is LATE:
             raise self._late("no room", timeout, done)
         if outcome is not READY:
@@ -234,8 +259,12 @@ class Channel:
     def _withdraw(self, putter: Putter) -> None:
         """A putter leaves; what is still here of a cancelled batch is taken back."""
         del self.putters[putter]
-        if isinstance(putter, PutBatch) and putter.future.cancelled() and self._closed is None:
-            self.port.withdraw(putter.done)
+        if isinstance(putter, PutBatch) and putter.future.cancelled():
+            if self._closed is None:
+                head = self.port.head
+                self.port.withdraw(putter.done)
+                putter.done -= head - self.port.head
+            putter.end()
 
     def admit(self) -> bool:
         """Move parked putters' messages into the room there is; True if any was moved."""

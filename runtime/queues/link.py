@@ -19,6 +19,7 @@ from pydotcompute.messages.string_batches import as_string_batch
 from pydotcompute.queues.backpressure import BackpressureStrategy
 from pydotcompute.queues.channel import CLOSED, SPECIAL, Channel
 from pydotcompute.queues.host_producer import HostProducer
+from pydotcompute.queues.journaling import CLIENT, Origin
 from pydotcompute.queues.port import Port
 from pydotcompute.queues.putters import Put
 from pydotcompute.queues.replies import Replies, Request
@@ -107,13 +108,15 @@ class Link:
     Attributes:
         delivered: messages that it has put into the target's queue.
         closed: it takes nothing any more.
+        origin: what the target's journal calls it.
     """
 
-    __slots__ = ("_parked", "classes", "closed", "delivered", "source", "target")
+    __slots__ = ("_parked", "classes", "closed", "delivered", "origin", "source", "target")
 
     def __init__(self, source: End, target: End, classes: Sequence[type] = ()) -> None:
         self.source, self.target, self.classes = source, target, tuple(classes)
         self.delivered, self.closed = 0, False
+        self.origin = CLIENT
         self._parked: dict[Put, float] = {}
 
     @property
@@ -163,7 +166,13 @@ class Link:
         inbox = self.target.inbox
         if inbox.port.put_slow_path & SPECIAL:
             self.target.specialise(message)
-        return inbox.put_now(message, self._admitted(request))
+        return inbox.put_now(message, self._admitted(request), self._origin(request))
+
+    def _origin(self, request: Request | None) -> Origin:
+        """For the target's journal; the answer to a request that ends there is a reply."""
+        if request is None or len(request.path) > 1:
+            return self.origin
+        return Origin(self.origin.source, request=True)
 
     def put_records(self, slots: RecordSlots, records: memoryview, count: int) -> None:
         """Put records for which there is room.
@@ -175,6 +184,10 @@ class Link:
         """
         inbox, cls = self.target.inbox, slots.cls
         port, tail = inbox.port, inbox.port.tail
+        if inbox.journal is not None:
+            assert cls is not None
+            batch = as_string_batch(cls, np.frombuffer(records, slots.dtype))
+            inbox.journal.batch(batch, self.origin)
         if (
             isinstance(port, HostProducer)
             and type(port.slots) is RecordSlots
@@ -216,7 +229,7 @@ class Link:
                     raise inbox.full()
                 putter = Put(
                     self.source.loop.create_future(), inbox.port.prepare(message),
-                    self._admitted(request),
+                    self._admitted(request), inbox.journal, self._origin(request),
                 )  # fmt: skip
             except UnrepresentableMessage:
                 await self.target.interpret_foreign(message)

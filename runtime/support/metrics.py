@@ -129,11 +129,24 @@ class Meter:
     """
 
     __slots__ = (
-        "_active", "_parked_since", "_since", "busy", "errors", "fallbacks", "idle", "interpreted",
-        "latencies", "processed", "rejected", "sent", "timeouts",
+        "_active",
+        "_parked_since",
+        "_since",
+        "busy",
+        "errors",
+        "fallbacks",
+        "first",
+        "idle",
+        "interpreted",
+        "latencies",
+        "processed",
+        "rejected",
+        "sent",
+        "timeouts",
     )  # fmt: skip
 
     def __init__(self) -> None:
+        self.first = 0  # the ordinal of the first message of this process
         self.processed = self.sent = self.rejected = 0
         self.errors = self.timeouts = self.fallbacks = self.interpreted = 0
         self.busy = self.idle = self._active = 0.0
@@ -251,7 +264,7 @@ def collect(meter: Meter, inbox: Queue, outbox: Queue, *, interpreted: bool) -> 
     inport.peak = max(inport.peak, depth_in)
     outport.peak = max(outport.peak, depth_out)
     return Statistics(
-        received=inport.head,
+        received=inport.head - meter.first,
         processed=processed,
         sent=meter.sent,
         dropped=inport.dropped + outport.dropped,

@@ -1,4 +1,4 @@
-"""The ``pydotcompute`` command: ``inspect``, ``doctor``, ``demo``.
+"""The ``pydotcompute`` command: ``inspect``, ``doctor``, ``journal``, ``demo``.
 
 In: arguments.  Out: text on standard output, complaints on standard error, an exit status:
 0 well, 1 the actor cannot be compiled or something is broken, 2 the command was used wrongly
@@ -90,6 +90,10 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="what this machine can run, and why not more")
     doctor.set_defaults(run=_doctor)
+    journal = commands.add_parser("journal", help="look at the journal of durable actors")
+    journal.add_argument("action", choices=("verify",))
+    journal.add_argument("folder", type=Path, metavar="DIR", help="what `durable=` was given")
+    journal.set_defaults(run=_journal)
     commands.add_parser("demo", help="an anomaly detector on real data", add_help=False)
     return parser
 
@@ -115,6 +119,15 @@ def _doctor(_options: argparse.Namespace) -> int:
         else:
             print(f"{mark} {finding.topic:13} {finding.text}")
     return int(any(finding.verdict == "broken" for finding in findings))
+
+
+def _journal(options: argparse.Namespace) -> int:
+    from pydotcompute.durability.journal import verify
+
+    torn = verify(options.folder, print)
+    if torn:
+        print(f"{torn}; the next process will cut it off")
+    return 0
 
 
 def _inspect(options: argparse.Namespace) -> int:

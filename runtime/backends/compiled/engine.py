@@ -270,8 +270,26 @@ class CompiledEngine(CompiledBreaks):
         """The actor's ``receive`` has waited long enough."""
         block = self.block
         if not self.run_flags and block is not None and self.inport.head == self._taken:
+            if not self.host.timed_out():
+                self._idle()
+                return
             block.u4[words.EVENT] = Event.TIMEOUT
             self._step()
+
+    def is_idle(self) -> bool:
+        """Whether the actor waits for a message, and all that it has sent can be received."""
+        if self._inner is not None:
+            return self._inner.is_idle()
+        if self.block is None:
+            return self.known_state is not None and self.host.plan.program is None
+        return not self.run_flags and self.inport.head == self._taken and not self._staged
+
+    def expire(self) -> None:
+        """The actor has waited long enough for its message."""
+        if self._inner is not None:
+            self._inner.expire()
+        else:
+            self._late()
 
     def _sort_replies(self) -> None:
         if self._routing.on and not self.run_flags & BUSY:

@@ -21,6 +21,7 @@ from pydotcompute.backends.compiled import actor_words as words
 from pydotcompute.backends.native.block import NativeBlock, count, pointer
 from pydotcompute.backends.native.burst_sizing import BurstSizing
 from pydotcompute.compiler.abi import PORT, Policy
+from pydotcompute.errors import DurabilityError
 from pydotcompute.messages.string_batches import as_string_batch
 from pydotcompute.queues.channel import PARKED, ROOM, ROUTED, SPECIAL
 from pydotcompute.queues.host_consumer import HostConsumer
@@ -154,6 +155,7 @@ class ZeroCopyBatches:
             and isinstance(first.batch, np.ndarray)
             and self._engine.inport.slots.cls is not None
             and not first.future.done()
+            and _begun(first)
         ):
             return first
         return None
@@ -216,3 +218,12 @@ class ZeroCopyBatches:
             first.done += taken
             port.head += taken
             port.cached_remote_cursor = port.words[HEAD] = port.words[TAIL] = port.head
+
+
+def _begun(batch: PutBatch) -> bool:
+    """Whether the journal has a batch, if the queue has a journal; its sender is told why not."""
+    try:
+        batch.begin()
+    except DurabilityError:
+        return False
+    return True

@@ -322,6 +322,17 @@ class PythonEngine(Uncompiled):
     def _is_frozen(self) -> bool:
         return self._driver is not None and self._driver.is_frozen
 
+    def is_idle(self) -> bool:
+        """Whether the actor waits for a message."""
+        inbox = self.host.inbox
+        return bool(inbox.getters) and not inbox.port.depth() and not self.holding
+
+    def expire(self) -> None:
+        """The actor has waited long enough for its message."""
+        for waiting in self.host.inbox.getters:
+            if not waiting.done():
+                waiting.set_result(LATE)
+
     def _let_through(self) -> None:
         """An output that waits for room in the own queue waits no longer."""
         self.host.outbox.force()
@@ -460,7 +471,10 @@ class PythonEngine(Uncompiled):
                 self._drained(timeout)
                 continue
             if polling:
-                raise self._late(timeout)
+                if self.host.timed_out():
+                    raise self._late(timeout)
+                await self._rest(asyncio.sleep(0))
+                continue
             inbox, loop, outcome = self.host.inbox, self.host.loop, None
             future, began = inbox.park_getter(), self._begin_rest()
             try:
@@ -469,8 +483,10 @@ class PythonEngine(Uncompiled):
                 ended = self._end_rest(began)
                 inbox.unpark_getter(future, outcome)
             if outcome is LATE:
-                raise self._late(timeout)
-            if rest is not None:
+                if self.host.timed_out():
+                    raise self._late(timeout)
+                rest = timeout
+            elif rest is not None:
                 rest = max(0.0, rest - (ended - began))
 
     async def _leave(self) -> None:

@@ -23,6 +23,13 @@ class Uncompiled:
     def note_drops(self) -> None:
         """Nothing to tell: its queue says what it drops."""
 
+    def is_idle(self) -> bool:
+        """Only asked of single actors, whose engine knows."""
+        return False
+
+    def expire(self) -> None:
+        """Only told to single actors, whose engine knows."""
+
     def expect(self) -> None:
         """Nothing to make room for: it takes messages of every class."""
 
