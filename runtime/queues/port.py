@@ -40,6 +40,8 @@ class _Empty:
 
 
 EMPTY: Final[Any] = _Empty()
+AHEAD = 64
+"""Messages made at once of an array that waits for room."""
 """What ``try_get`` returns when there is nothing: no message can be equal to it by identity."""
 
 
@@ -140,6 +142,7 @@ class ObjectPort:
     """
 
     __slots__ = (
+        "_ahead",
         "bound",
         "drop_oldest",
         "dropped",
@@ -170,6 +173,7 @@ class ObjectPort:
         self.run_inline: Callable[[], bool] = nothing
         self.pull_batch: Callable[..., Any] = no_batch
         self.sample_time = 0.0
+        self._ahead: tuple[Any, int, list[Any]] = (None, 0, [])
 
     def depth(self) -> int:
         """Messages held."""
@@ -257,7 +261,7 @@ class ObjectPort:
             count = min(count, self.room())
         if count <= 0:
             return 0
-        messages = self.values.messages(batch, start, start + count)
+        messages = self._messages(batch, start, count)
         surplus = len(self.items) + count - self.bound
         if surplus > 0:
             self.dropped += surplus
@@ -271,6 +275,18 @@ class ObjectPort:
         if not self.wake_suppressed:
             self.wake()
         return count
+
+    def _messages(self, batch: Any, start: int, count: int) -> list[Any]:
+        """Messages of a batch.  Of one that waits, many are made at once: there may be room for one
+        at a time."""
+        if isinstance(batch, list):
+            return batch[start : start + count]
+        of, first, made = self._ahead
+        if of is not batch or not first <= start <= start + count <= first + len(made):
+            first, made = start, self.values.messages(batch, start, start + max(count, AHEAD))
+        waits = start + count < len(batch)
+        self._ahead = (batch, first, made) if waits else (None, 0, [])
+        return made[start - first : start - first + count]
 
     def withdraw(self, count: int) -> None:
         """Take back those of the last messages put that are still here."""
