@@ -19,6 +19,7 @@ from pydotcompute.backends.compiled import actor_words as words
 from pydotcompute.backends.compiled.break_balance import BreakBalance
 from pydotcompute.backends.compiled.lifecycle import NOW, PAUSED, CompiledLife, packed
 from pydotcompute.backends.compiled.turn_engine import TurnEngine
+from pydotcompute.backends.python.engine import STRETCH
 from pydotcompute.compiler.ops.error_codes import BY_NAME
 from pydotcompute.compiler.types.identity import LostIdentityError
 from pydotcompute.messages.header import has_header
@@ -50,6 +51,7 @@ class CompiledBreaks(CompiledLife):
         self._turn_busy = self._broke_at = 0.0
         self._room_awaited: Any = None
         self._reported = (0, 0)
+        self._breaking = self._broke_again = self._is_handled = False
 
     # --- what the running of bursts provides -----------------------------------------------
 
@@ -67,7 +69,34 @@ class CompiledBreaks(CompiledLife):
     # --- there -----------------------------------------------------------------------------
 
     def _break(self) -> None:
-        """The interpreter handles the next message; an exception is raised there again."""
+        """The interpreter handles the next message; an exception is raised there again.
+
+        Mostly it has done so when this returns, and compiled code has gone on.
+        """
+        self._broke_again = True
+        if self._breaking:
+            return
+        self._breaking, until = True, perf_counter() + STRETCH
+        try:
+            while self._broke_again:
+                self._broke_again = self._is_handled = False
+                self._interpret()
+                if not self._is_handled:
+                    break
+                if perf_counter() > until:
+                    self.wake()
+                    break
+                self._turn()
+        finally:
+            self._breaking = False
+            self._notify()
+
+    def _notify(self) -> None:
+        if not self._breaking:
+            super()._notify()
+
+    def _interpret(self) -> None:
+        """Begin with a message; ``turn_over`` is called at its end."""
         self._broke_at = perf_counter()
         block, inport = self.block, self.inport
         code = block.i4[words.CODE]
@@ -114,7 +143,7 @@ class CompiledBreaks(CompiledLife):
         message = ring.slots.unpack(ring.buffer, (first & ring.mask) * ring.size)
         ring.words[TAIL] = ring.words[CLAIMED] = ring.cached_remote_cursor = first + 1
         port.tail, port.sample_at = first + 1, ring.sample_at
-        if inbox.putters:  # soon: the next burst may have made more room by then
+        if inbox.putters and not self._breaking:  # else the next burst makes more room
             self.host.loop.call_soon(self._admit)
         return message
 
@@ -261,6 +290,8 @@ class CompiledBreaks(CompiledLife):
         self._reload()
         if self._exit == NOW:
             self._finish()
+        elif self._breaking:
+            self._is_handled = True
         else:
             self._turn()
 
@@ -285,6 +316,18 @@ class CompiledBreaks(CompiledLife):
         self.block = None
         turns.stay()
         self.stop_waiting_for_room()
+
+    def _depart(self) -> None:
+        super()._depart()
+        self._retire()
+
+    def _let_go(self) -> None:
+        super()._let_go()
+        self._retire()
+
+    def _retire(self) -> None:
+        if self._turn_engine is not None:
+            self._turn_engine.retire()
 
     # --- while it interprets ---------------------------------------------------------------
 

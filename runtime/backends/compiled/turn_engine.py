@@ -10,12 +10,14 @@ written into the output ring, so a break costs the same however many messages wa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from time import perf_counter
 from typing import Any, Protocol
 
 from pydotcompute.backends.base import Failure, Host, Replay
+from pydotcompute.backends.compiled.turn_task import TurnTask
 from pydotcompute.backends.python.context import PythonContext
+from pydotcompute.backends.python.coroutine_driver import Driver
 from pydotcompute.backends.python.engine import FAIR, STRETCH, PythonEngine
 from pydotcompute.compiler.host.coroutine import TurnOver
 from pydotcompute.queues.port import ObjectPort
@@ -111,6 +113,7 @@ class TurnEngine(PythonEngine):
         self.usual = False
         self._fresh = self._kept = False
         self.began = self.handled = 0.0
+        self._turns = TurnTask(host.loop, f"pydotcompute actor {host.kernel_id}")
 
     def _connect(self) -> None:
         if not self.on_rings:
@@ -143,6 +146,22 @@ class TurnEngine(PythonEngine):
         self.credit, self.until = FAIR, perf_counter() + STRETCH
         self._run(parts.turns(PythonContext(self), state, self._at_head))
 
+    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._coroutine = coroutine
+        self._frame = getattr(coroutine, "cr_frame", None)
+        self._driver = Driver(coroutine)
+        main = self._main(self._driver)
+        self._task = self._turns.task
+        self._turns.run(main)
+        self._task = self._turns.task
+
+    def _is_over(self) -> bool:
+        return not self._turns.running
+
+    def retire(self) -> None:
+        """No message is to be interpreted after this one."""
+        self._turns.retire()
+
     def take_waited(self) -> float:
         """Seconds for which the actor has waited for the runtime since ``begin``, or this."""
         waited, self._keeper.waited = self._keeper.waited, 0.0
@@ -156,6 +175,7 @@ class TurnEngine(PythonEngine):
     def stay(self) -> None:
         """Run the actor for good: its queues hold objects from now on."""
         self.on_rings, self._done = False, None
+        self.retire()
         self._connect()
         self.rationed = self.forced
         self.usual = self._is_usual()

@@ -223,7 +223,7 @@ class PythonEngine(Uncompiled):
         """Stop between two messages; an actor that waits for something else stops there."""
         self.paused, self.usual = True, False
         self.host.inbox.interrupt()
-        while self.paused and not self._parked and self._task and not self._task.done():
+        while self.paused and not self._parked and not self._is_over():
             if self._task is asyncio.current_task():
                 return
             if self._resting is None:
@@ -232,6 +232,10 @@ class PythonEngine(Uncompiled):
             if self._resting is not None and self.paused and self._driver is not None:
                 self._driver.freeze()
                 return
+
+    def _is_over(self) -> bool:
+        """Whether the coroutine has come to its end."""
+        return self._task is None or self._task.done()
 
     def begin_paused(self) -> None:
         """Take no message until ``unpause``."""
