@@ -63,6 +63,10 @@ class CompiledBreaks(CompiledLife):
         """The message that is being timed has been handled."""
         raise self._abstract()
 
+    def _notify(self) -> None:
+        """Tell those who wait for room, or for a message, unless a break is under way."""
+        raise self._abstract()
+
     def _reload(self) -> None:
         """The interpreter has changed the state and the rings' counters."""
 
@@ -90,10 +94,6 @@ class CompiledBreaks(CompiledLife):
         finally:
             self._breaking = False
             self._notify()
-
-    def _notify(self) -> None:
-        if not self._breaking:
-            super()._notify()
 
     def _interpret(self) -> None:
         """Begin with a message; ``turn_over`` is called at its end."""

@@ -192,7 +192,9 @@ class CompiledEngine(CompiledBreaks):
             self.note_drops()
 
     def _notify(self) -> None:
-        """Tell those who wait for room, or for a message."""
+        """Tell those who wait for room, or for a message, unless a break is under way."""
+        if self._breaking:
+            return
         host = self.host
         if host.inbox.putters:
             host.inbox.admit()
