@@ -54,7 +54,7 @@ def written_by(node: ir.Node, functions: Mapping[str, ir.Function]) -> Iterator[
     if isinstance(node, ir.SetField):
         changed.append(node.target)
     if isinstance(node, ir.Mutate):
-        changed.append(node.args[0])
+        changed += node.changed
     if isinstance(node, ir.Call):
         callee = functions[node.function]
         changed += [argument for argument, own in zip(node.args, callee.parameters, strict=True)

@@ -368,6 +368,11 @@ class Mutate(Stmt):
     primitive: Primitive
     args: tuple[Expr, ...]
 
+    @property
+    def changed(self) -> tuple[Expr, ...]:
+        """The containers that it changes: the first of ``args``, or the first two."""
+        return self.args[: 1 + self.primitive.both]
+
 
 @dataclass(frozen=True, slots=True)
 class Print(Stmt):

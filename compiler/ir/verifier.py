@@ -301,6 +301,8 @@ def _fresh(node: ir.Fresh, around: Around) -> Iterator[str]:
 def _mutate(node: ir.Mutate, around: Around) -> Iterator[str]:
     if not node.primitive.mutates or not isinstance(node.args[0].type, CONTAINERS):
         yield f"{node.primitive} of a {node.args[0].type} changes no container"
+    if node.primitive.both and node.args[0].type != node.args[1].type:
+        yield f"{node.primitive} of a {node.args[0].type} and a {node.args[1].type}"
 
 
 def _print(node: ir.Print, around: Around) -> Iterator[str]:

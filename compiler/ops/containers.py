@@ -69,6 +69,20 @@ def _assign(xs: Any, ys: Any) -> None:
 ASSIGN = mutating("assign", _assign)
 
 
+def _exchange(xs: Any, ys: Any) -> None:
+    if isinstance(xs, np.ndarray):
+        xs[...], ys[...] = ys.copy(), xs.copy()
+        return
+    kept = xs.copy(), ys.copy()
+    for place, new in zip((ys, xs), kept, strict=True):
+        place.clear()
+        place.update(new) if isinstance(place, dict) else place.extend(new)
+
+
+EXCHANGE = Primitive("exchange", _exchange, deoptimises=True, mutates=True, both=True)
+"""The contents of two containers of one type change places."""
+
+
 def _sort(values: list[Any], reverse: bool) -> None:
     if any(value != value for value in values):
         raise Deoptimise("NaN among sorted values")

@@ -31,6 +31,7 @@ class Primitive:
         raises: whether it may raise a Python exception.
         deoptimises: whether it may report a value that compiled code cannot represent.
         mutates: whether it changes its first operand, a container.
+        both: whether it changes its second operand as well.
         given: constants that tell the members of a family apart: a size, an error code.
     """
 
@@ -39,6 +40,7 @@ class Primitive:
     raises: bool = False
     deoptimises: bool = False
     mutates: bool = False
+    both: bool = False
     given: tuple[Any, ...] = ()
 
     @property

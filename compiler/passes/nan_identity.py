@@ -73,7 +73,9 @@ def _asks(node: ir.Node) -> bool:
 def _stored_containers(kernel: ir.Kernel) -> Iterator[str]:
     """Names of containers that are read as a whole, as by ``kept = made``."""
     for node in ir.walk(kernel):
-        in_place = node.args[:1] if isinstance(node, (ir.Op, ir.Mutate)) else ()
+        in_place = node.args[:1] if isinstance(node, ir.Op) else ()
+        if isinstance(node, ir.Mutate):
+            in_place = node.changed
         yield from (part.name for part in ir.children(node)
                     if isinstance(part, ir.Local) and part not in in_place)  # fmt: skip
 

@@ -29,6 +29,11 @@ PDC_FN void pdc_assign(pdc_context *t, pdc_array<T, N> &xs, const pdc_array<T, N
     for (u64 n = 0; n < N; ++n) pdc_put(t, xs.items[n], ys.items[n]);
 }
 
+template <class T, u64 N>
+PDC_FN void pdc_exchange(pdc_context *t, pdc_array<T, N> &xs, pdc_array<T, N> &ys) {
+    pdc_exchange_places(t, xs.items, ys.items, sizeof(xs.items));
+}
+
 /* numpy's pairwise sum of contiguous floats: eight partial sums in blocks of up to 128. */
 template <class T> PDC_SLOW T pdc_pairwise(const T *items, u64 n) {
     if (n < 8) {

@@ -153,6 +153,14 @@ template <class K, class V, u32 N> PDC_FN void pdc_clear(pdc_context *t, pdc_dic
     pdc_put(t, d.indexed, 0u);
 }
 
+template <class K, class V, u32 N>
+PDC_FN void pdc_exchange(pdc_context *t, pdc_dict<K, V, N> &a, pdc_dict<K, V, N> &b) {
+    const u32 used = pdc_more(a.used, b.used);
+    pdc_exchange_places(t, a.entries, b.entries, used * (u64)sizeof(pdc_entry<K, V>));
+    if (a.indexed | b.indexed) pdc_exchange_places(t, a.index, b.index, sizeof(a.index));
+    pdc_exchange_places(t, &a, &b, 4 * sizeof(u32));
+}
+
 template <class K, class V, u32 N> PDC_FN i64 pdc_slots(const pdc_dict<K, V, N> &d) { return d.used; }
 /* The place of the newest entry. */
 template <class K, class V, u32 N> PDC_FN i64 pdc_last(pdc_error *e, const pdc_dict<K, V, N> &d) {

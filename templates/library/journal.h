@@ -16,11 +16,54 @@ PDC_SLOW void pdc_note(pdc_context *t, void *place, u32 size) {
     t->journal_used += need;
 }
 
+/* An entry of this size is an exchange of two places, which is undone by another: in it are the
+   address of the second place and the size of each. */
+#define PDC_EXCHANGE (~0ull)
+
+PDC_SLOW void pdc_exchange_bytes(void *one, void *other, u64 size) {
+    u8 *const x = (u8 *)one, *const y = (u8 *)other;
+    u64 word, n = 0;
+    for (; n + 8 <= size; n += 8) {
+        pdc_memcpy(&word, x + n, 8);
+        pdc_memcpy(x + n, y + n, 8);
+        pdc_memcpy(y + n, &word, 8);
+    }
+    for (; n < size; ++n) {
+        const u8 byte = x[n];
+        x[n] = y[n];
+        y[n] = byte;
+    }
+}
+
+/* Two places of the state change their bytes. */
+PDC_SLOW void pdc_exchange_places(pdc_context *t, void *one, void *other, u64 size) {
+    if (size == 0 || t->error.code != 0) return;
+    u64 *const journal = (u64 *)t->actor->heap;
+    if (t->journal_used + 32 > journal[0]) {
+        pdc_raise(&t->error, PDC_DEOPT_CAPACITY);
+        return;
+    }
+    u64 *const entry = (u64 *)((u8 *)(journal + 1) + t->journal_used);
+    entry[0] = (u64)other;
+    entry[1] = size;
+    entry[2] = (u64)one;
+    entry[3] = PDC_EXCHANGE;
+    t->journal_used += 32;
+    pdc_exchange_bytes(one, other, size);
+}
+
+template <class T> PDC_FN u32 pdc_more(const T &a, const T &b) { return a > b ? a : b; }
+
 PDC_SLOW void pdc_undo(pdc_context *t) {
     u8 *const entries = (u8 *)((u64 *)t->actor->heap + 1);
     while (t->journal_used != 0) {
         const u64 *const tail = (const u64 *)(entries + t->journal_used - 16);
         const u64 size = tail[1];
+        if (size == PDC_EXCHANGE) {
+            t->journal_used -= 32;
+            pdc_exchange_bytes((void *)tail[0], (void *)tail[-2], tail[-1]);
+            continue;
+        }
         t->journal_used -= 16 + ((size + 7) & ~7ull);
         pdc_memcpy((void *)tail[0], entries + t->journal_used, size);
     }

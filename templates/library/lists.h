@@ -45,6 +45,12 @@ template <class T, u32 N> PDC_FN void pdc_clear(pdc_context *t, pdc_list<T, N> &
 
 template <class T, u32 N> PDC_FN void pdc_fresh(pdc_list<T, N> &xs) { xs.size = 0; }
 
+template <class T, u32 N> PDC_FN void pdc_exchange(pdc_context *t, pdc_list<T, N> &xs, pdc_list<T, N> &ys) {
+    const u32 used = pdc_more(xs.size, ys.size);
+    pdc_exchange_places(t, xs.items, ys.items, used * (u64)sizeof(T));
+    pdc_exchange_places(t, &xs.size, &ys.size, sizeof(u32));
+}
+
 /* xs = ys, of another capacity or item type; too many items deoptimise. */
 template <class T, u32 N, class U, u32 M>
 PDC_FN void pdc_assign(pdc_context *t, pdc_list<T, N> &xs, const pdc_list<U, M> &ys) {
@@ -197,6 +203,13 @@ template <class T, u32 N> PDC_FN T pdc_popleft(pdc_context *t, pdc_deque<T, N> &
 
 template <class T, u32 N> PDC_FN void pdc_clear(pdc_context *t, pdc_deque<T, N> &xs) {
     pdc_put(t, xs.size, 0u);
+}
+
+template <class T, u32 N> PDC_FN void pdc_exchange(pdc_context *t, pdc_deque<T, N> &xs, pdc_deque<T, N> &ys) {
+    u32 used = pdc_more(xs.start + xs.size, ys.start + ys.size);
+    if (used > N) used = N; /* one of them goes round its end */
+    pdc_exchange_places(t, xs.items, ys.items, used * (u64)sizeof(T));
+    pdc_exchange_places(t, &xs, &ys, 2 * sizeof(u32));
 }
 
 /* --- for the host to show: the items that a container has now -------------------------------- */

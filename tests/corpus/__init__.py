@@ -11,6 +11,7 @@ from tests.corpus import (
     control,
     dropped,
     errors,
+    exchanges,
     fields,
     filters,
     finance,
@@ -32,7 +33,7 @@ from tests.corpus.case import CASES, Case
 
 __all__ = [
     "CASES", "Case", "arrays", "beginnings", "classes", "containers", "control", "dropped",
-    "errors", "fields", "filters", "finance", "hashing", "heaps", "lent", "messages",
+    "errors", "exchanges", "fields", "filters", "finance", "hashing", "heaps", "lent", "messages",
     "numbers", "numpy_classes", "numpy_scalars", "operations", "printing", "sequences", "states",
     "wide", "words",
 ]  # fmt: skip

@@ -81,9 +81,10 @@ def _changed(b: Builder, name: str,
     given = {own.name: arg for arg, own in zip(args, callee.parameters, strict=True)}
     for node in ir.walk(*callee.body):
         if isinstance(node, ir.Mutate):
-            arg = given.get(getattr(node.args[0], "name", ""))
-            if arg is not None:
-                yield arg, node.primitive
+            for place in node.changed:
+                arg = given.get(getattr(place, "name", ""))
+                if arg is not None:
+                    yield arg, node.primitive
         elif isinstance(node, ir.Call):
             inner = [given.get(getattr(arg, "name", ""), arg) for arg in node.args]
             yield from _changed(b, node.function, inner)

@@ -257,6 +257,8 @@ class Scope(Converter):
         """Asks for a union local of a name that has no one type, and goes on as if it had one."""
         var = (self.env or {}).get(name)
         types = var.types if isinstance(var, Dropped) else ()
+        if types and all(isinstance(type_, CONTAINERS) for type_ in types):
+            raise OperandError(f"{name!r} is one of several containers; choose where it is used")
         if name in self.unions:
             raise OperandError(f"{name!r} may be of types here that one variable cannot hold, such "
                                "as a list and None; use two names")  # fmt: skip

@@ -289,8 +289,8 @@ def _changes(inner: Builder, parameters: tuple[ir.Local, ...]) -> Iterator[str]:
     """Names of the parameters that are changed, here or by a function that is called."""
     changed = {inner.lent[name].name for name in inner.changed}
     for node in ir.walk(*inner.block):
-        if isinstance(node, ir.Mutate) and isinstance(node.args[0], ir.Local):
-            changed.add(node.args[0].name)
+        if isinstance(node, ir.Mutate):
+            changed |= {place.name for place in node.changed if isinstance(place, ir.Local)}
         elif isinstance(node, ir.Call):
             callee = inner.unit.callee(node.function).function
             changed |= {arg.name for arg, own in zip(node.args, callee.parameters, strict=True)

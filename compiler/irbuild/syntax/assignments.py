@@ -7,6 +7,7 @@ import ast
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.containers.arrays import in_place
 from pydotcompute.compiler.irbuild.containers.containers import make_list, store
+from pydotcompute.compiler.irbuild.containers.exchange import exchanged
 from pydotcompute.compiler.irbuild.containers.iteration import slice_bounds, sliced
 from pydotcompute.compiler.irbuild.containers.methods import named, store_list_slice
 from pydotcompute.compiler.irbuild.core.builder import Builder
@@ -119,8 +120,10 @@ def _unpack(b: Builder, target: ast.Tuple | ast.List, value: ir.Expr) -> None:
     if len(items) > 1:
         # All values are there before the first name is bound: `a, b = b, a`.
         items = [item if isinstance(item, ir.Const) else _copy(b, item) for item in items]
+    done = exchanged(b, target, target.elts, items)
     for part, item in zip(target.elts, items, strict=True):
-        assign_to(b, part, item)
+        if not (isinstance(part, ast.Name) and part.id in done):
+            assign_to(b, part, item)
 
 
 def _unpack_list(b: Builder, target: ast.Tuple | ast.List, value: ir.Expr) -> None:

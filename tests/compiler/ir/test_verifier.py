@@ -9,7 +9,7 @@ import pytest
 from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.verifier import RULES, VerifyError, verify
-from pydotcompute.compiler.ops.containers import APPEND, LENGTH
+from pydotcompute.compiler.ops.containers import APPEND, EXCHANGE, LENGTH
 from pydotcompute.compiler.types.types import (
     BOOL,
     ERROR,
@@ -132,6 +132,7 @@ def test_each_rule_finds_a_mistake(cls: type[ir.Node]) -> None:
         (with_function((ir.Return(AT, local("count")),)), "nothing binds count"),
         (with_function(DOUBLED.body, changes=("count",)), "it changes what is no parameter"),
         (kernel(ir.Receive(AT, local("m", MessageType(Answer)), None)), "no Answer arrives"),
+        (kernel(ir.Fresh(AT, XS), ir.Mutate(AT, None, EXCHANGE, (XS, N))), "list.* and a int"),
     ],
 )  # fmt: skip
 def test_more_mistakes(wrong: ir.Kernel, text: str) -> None:

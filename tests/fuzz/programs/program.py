@@ -210,9 +210,10 @@ class _Writer:
             prologue.append(f"{name} = {statements.expressions.constant(type_)}")
             scope.names[name] = type_
         for kind in random.sample(sorted(_PLACES), random.randint(0, 4)):
-            name = scope.fresh(kind[0])
-            prologue.append(f"{name} = {_PLACES[kind]}")
-            scope.places[name] = kind
+            for _ in range(random.choice((1, 1, 2))):  # two may change places
+                name = scope.fresh(kind[0])
+                prologue.append(f"{name} = {_PLACES[kind]}")
+                scope.places[name] = kind
         state = dict(scope.names)
         timed = random.random() < 0.4
         body = self._receive(statements, timed)

@@ -168,6 +168,10 @@ class Statements:
         if not places:
             return self.assign()
         name = scope.one(places)
+        alike = [n for n in places if n != name and scope.places[n] == scope.places[name]]
+        if alike and scope.chance(25):
+            other = scope.one(alike)
+            return [f"{name}, {other} = {other}, {name}"]
         index = f"{expr('int', 1)} % len({name})"
         match scope.places[name]:
             case "ints":
