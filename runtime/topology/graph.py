@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from pydotcompute.errors import MessageTypeError, TopologyError
+from pydotcompute.populations.spec import PopulationSpec, check_classes
 from pydotcompute.queues.backpressure import BackpressureStrategy, KernelState
 from pydotcompute.queues.link import End, Link
 from pydotcompute.queues.routes import Routes
@@ -22,6 +23,7 @@ class Node(End, Protocol):
     """A launched actor, as far as the graph knows it."""
 
     state: KernelState
+    population: PopulationSpec | None
     routes: Routes | None
     inflows: list[Link]
 
@@ -129,6 +131,14 @@ class Graph:
                     f"cannot connect {who} to {whom}: {who} sends {_names(flow)}, and {whom} "
                     f"takes {_names(takes)}; {cls.__name__} does not fit",
                 )  # fmt: skip
+        if target.population is not None:
+            try:
+                check_classes(target.kernel_id, target.population, (*takes, *flow))
+            except MessageTypeError as error:
+                why = f"cannot connect {who} to {whom}: {error}"
+                raise MessageTypeError(
+                    why, error.kernel_id, error.field, error.expected, error.given
+                ) from None
         return flow
 
     def _check_cycle(self, source: Node, target: Node) -> None:

@@ -14,6 +14,7 @@ from pydotcompute import (
     BackpressureStrategy,
     CapacityError,
     KernelContext,
+    MessageTypeError,
     QueueFullError,
     RingKernelRuntime,
     message,
@@ -179,6 +180,24 @@ def test_a_failed_instance_raises_in_the_source(backend: str, other: str) -> Non
             cause = caught.value.__cause__
             assert isinstance(cause, ActorFailedError)
             assert cause.key == "a"
+
+    go(probe)
+
+
+def test_a_source_whose_messages_lack_the_key_is_refused(backend: str) -> None:
+    async def takes_anything(ctx: Any) -> None:
+        while not ctx.should_terminate:
+            await ctx.receive()
+
+    async def probe() -> None:
+        async with RingKernelRuntime(fallback="allow") as runtime:
+            await launch(runtime, "parse", parse, "python")
+            await launch(runtime, "any", takes_anything, backend, key="symbol")
+            with pytest.raises(MessageTypeError, match="'symbol'") as caught:
+                await runtime.connect("parse", "any")
+            assert "'parse'" in str(caught.value)
+            assert "'any'" in str(caught.value)
+            assert runtime.topology.edges == ()
 
     go(probe)
 

@@ -9,6 +9,7 @@ import pytest
 
 from pydotcompute import (
     ActorFailedError,
+    InternalError,
     KernelClosedError,
     KernelContext,
     KernelState,
@@ -270,6 +271,59 @@ def test_an_id_may_be_launched_anew(backend: str) -> None:
                 await kernel.activate()
                 assert (await kernel.request(Deposit("a", 1))).total == 1
                 await kernel.terminate()
+
+    go(probe)
+
+
+def test_held_outputs_are_received_after_the_end(backend: str) -> None:
+    """Of a drain whose time is over: what was sent is there, in order, beyond the bound."""
+    gate = asyncio.Event()
+
+    async def actor(ctx: KernelContext[Deposit, Balance]) -> None:
+        while not ctx.should_terminate:
+            deposit = await ctx.receive()
+            if deposit.amount == 0:
+                await gate.wait()
+            await ctx.send(Balance(ctx.key, deposit.amount))
+
+    async def probe() -> None:
+        async with population(backend, actor, queue_size=3) as kernel:
+            await kernel.send_many([Deposit("abc"[n], n) for n in range(3)])
+            await turns(50)
+            gate.set()
+            await kernel.send_many([Deposit("abc"[n % 3], n) for n in range(3, 6)])
+            report = await kernel.terminate(timeout=0.3)
+            got = [each.total for each in await drained(kernel)]
+            assert got == list(range(len(got)))
+            assert [each.amount for each in report.unprocessed] == list(range(len(got), 6))
+            assert len(got) >= 3
+
+    go(probe)
+
+
+def test_a_fault_of_the_engine_ends_the_population(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if backend != "python":
+        pytest.skip("the fault is put into the interpreter")
+    from pydotcompute.backends.python.population import InterpretedPopulation
+
+    async def probe() -> None:
+        async with population(backend) as kernel:
+            await kernel.request(Deposit("a", 1))
+            with monkeypatch.context() as patch:
+
+                def broken(*_: object) -> None:
+                    raise ZeroDivisionError("a fault")
+
+                patch.setattr(InterpretedPopulation, "_dispatch", broken)
+                with pytest.raises(ActorFailedError) as caught:
+                    await kernel.request(Deposit("a", 1))
+            assert isinstance(caught.value.__cause__, InternalError)
+            assert caught.value.key is None
+            assert kernel.state is KernelState.FAILED
+            await kernel.restart()  # the instances begin anew
+            assert (await kernel.request(Deposit("a", 2))).total == 2
 
     go(probe)
 

@@ -53,6 +53,7 @@ class PythonEngine(Uncompiled):
     def __init__(self, host: Host) -> None:
         self.host = host
         self.meter, self.replies = host.meter, host.replies
+        self._clock = self.meter  # of its idle time
         self._connect()
         self._names = host.split.state_names
         self._silent = host.split.silent_timeout
@@ -623,7 +624,7 @@ class PythonEngine(Uncompiled):
     def _begin_rest(self) -> float:
         began = perf_counter()
         self._parked += 1
-        self._idle_since(began)
+        self._clock.park(began)
         if self._resting is not None:
             self._wake_pausers()
         return began
@@ -633,15 +634,9 @@ class PythonEngine(Uncompiled):
         self.credit = FAIR
         ended = perf_counter()
         self.until = ended + STRETCH
-        self._busy_since(ended)
+        self._clock.unpark(ended)
         self._keeper.waited += ended - began
         return ended
-
-    def _idle_since(self, now: float) -> None:
-        self.meter.park(now)
-
-    def _busy_since(self, now: float) -> None:
-        self.meter.unpark(now)
 
     def _wake_pausers(self) -> None:
         resting, self._resting = self._resting, None

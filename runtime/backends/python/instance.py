@@ -29,6 +29,8 @@ from pydotcompute.queues.routes import Routes
 from pydotcompute.queues.waiting import INTERRUPTED, READY
 from pydotcompute.support.metrics import Meter
 
+_NO_CLOCK: Final = Meter()
+"""An instance that waits is not idle: the population's meter tells when all of them wait."""
 CLOSE: Final[Any] = object()
 """In place of a message: the instance is to end."""
 
@@ -213,6 +215,7 @@ class InstanceEngine(PythonEngine):
         self.key = instance.key
         self.turn: Turn | None = None
         self.usual, self.rationed = False, True  # every call comes here
+        self._clock = _NO_CLOCK
 
     def _connect(self) -> None:
         """Work on the population's queues."""
@@ -250,10 +253,9 @@ class InstanceEngine(PythonEngine):
         found = self._locals()
         return {name: found[name] for name in self._names if name in found}
 
-    def unpause(self) -> None:
-        """Go on."""
-        super().unpause()
-        self.usual = False
+    def _is_usual(self) -> bool:
+        """Never: its messages are in its mailbox."""
+        return False
 
     # --- the actor's side ------------------------------------------------------------------
 
@@ -314,9 +316,3 @@ class InstanceEngine(PythonEngine):
         if not self.forced:
             order.check_room()
         await super().send(message)
-
-    def _idle_since(self, now: float) -> None:
-        """The population's meter is that of all instances."""
-
-    def _busy_since(self, now: float) -> None:
-        """The population's meter is that of all instances."""

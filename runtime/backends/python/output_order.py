@@ -153,11 +153,14 @@ class OutputOrder:
     async def _flush_slowly(self) -> None:
         """Send what the first turn holds, waiting for room as ``ctx.send`` does."""
         try:
-            held = self._turns[0].held
-            while held:
-                await self._host.outbox.put(held[0])
-                held.popleft()
+            turn = self._turns[0]
+
+            def admitted(_: int) -> None:
+                turn.held.popleft()
                 self._held -= 1
+
+            while not self._flush(turn):
+                await self._host.outbox.put(turn.held[0], None, admitted)
         except Exception as error:
             self._host.crashed(error)
             return
@@ -172,8 +175,8 @@ class OutputOrder:
     def force(self) -> None:
         """Wait for room no more."""
         self.forced = True
-        if self._flusher is None:
-            self._advance()
+        self._host.outbox.force()
+        self._advance()
 
     def give_up(self) -> None:
         """No turn goes on: send what is held, whatever is missing before it."""
