@@ -82,8 +82,7 @@ class Reference:
 
     def step(self, key: str, message: Deposit) -> None:
         if key not in self.instances:
-            hand = Hand(key, self.outputs)
-            self.instances[key] = hand, teller(hand)  # type: ignore[arg-type]
+            self.begin(key)
         hand, coroutine = self.instances[key]
         hand.message = message
         self.handled += 1
@@ -94,6 +93,11 @@ class Reference:
             self.ended.add(key)
         except ValueError:
             self.parked[key] = []
+
+    def begin(self, key: str) -> None:
+        hand = Hand(key, self.outputs)
+        self.instances[key] = hand, teller(hand)  # type: ignore[arg-type]
+        self.instances[key][1].send(None)
 
     def forget(self, key: str) -> None:
         if key not in self.parked and key not in self.ended:
@@ -109,7 +113,7 @@ class Reference:
     def restart(self, key: str) -> None:
         """Anew: what a coroutine that has failed leaves behind is not its state before."""
         parked = self.parked.pop(key)
-        del self.instances[key]
+        self.begin(key)
         for message in parked:
             self.handle(message)
 

@@ -140,6 +140,10 @@ class Instance:
         """The population's edges."""
         return self._population.host.routes
 
+    def timed_out(self) -> bool:
+        """Its ``receive`` has waited long enough."""
+        return self._population.host.timed_out()
+
     def ended(self) -> None:
         """Its function has come to its end."""
         self._population.instance_ended(self)
