@@ -83,6 +83,21 @@ def test_the_exchange(
     assert printed.endswith(f"3000 orders: {good} audited, 746 refused, 1138 trades\n")
 
 
+def test_the_sensors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every fault is found in its hour, on the backend that takes populations."""
+    monkeypatch.setattr(registry, "_kernels", {})
+    module = importlib.reload(importlib.import_module("pydotcompute.examples.sensors"))
+    asyncio.run(module.main(tmp_path, 1000))
+    printed = capsys.readouterr().out
+    assert "1,000 sensors, 72,000 readings in " in printed
+    assert "sensors with a fault: 1, found in the hour it happened: 1\n" in printed
+    assert "sensors with an alarm and no fault: 0\n" in printed
+    circles = ElementTree.parse(tmp_path / module.PICTURE).iter("{http://www.w3.org/2000/svg}circle")
+    assert len(list(circles)) >= 2
+
+
 def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert anomaly_detector.main(["--output", str(tmp_path)]) == 0
     printed = capsys.readouterr().out

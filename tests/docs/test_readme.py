@@ -63,12 +63,13 @@ def test_every_block_of_python_is_run_by_a_test_here() -> None:
         'await runtime.send("doubler", Request(21))                 # by the queue\'s backpressure',
         'await runtime.connect("parse", "risk")                     # what parse sends is what '
         "risk receives",  # test_the_lines_on_edges_run
+        'accounts = await runtime.launch("account", key="account_id", instances=1_000_000)',
         "lowering = doubler.lower()        # runs nothing, needs no GPU",
     ]
 
 
 def test_the_lines_on_messages_run(tmp_path: Path) -> None:
-    example, _, messages, _, _ = blocks("python")
+    example, _, messages, *_ = blocks("python")
     block = textwrap.indent(messages, 8 * " ")
     printed = run(tmp_path / "messages.py", example + DRIVER.format(block=block))
     assert printed == f"Response(result=42) 1000000 {sum(range(0, 2_000_000, 2))}\n"
@@ -118,8 +119,27 @@ def test_the_lines_on_edges_run(tmp_path: Path) -> None:
     assert done.stdout == "Raw(value=4) Raw(value=4) Raw(value=13)\n"
 
 
+POPULATIONS = (ROOT / "docs" / "populations.md").read_text(encoding="utf-8")
+
+
+def test_the_lines_on_populations_run(tmp_path: Path) -> None:
+    """With the actor of ``docs/populations.md``, whose example runs as well."""
+    (example,) = re.findall(r"^```python\n(.*?)^```$", POPULATIONS, re.MULTILINE | re.DOTALL)
+    printed = run(tmp_path / "populations.py", example)
+    comments = re.findall(r"print\(.*# (.*)$", example, re.MULTILINE)
+    assert printed.splitlines() == comments
+    head, _, _ = example.partition("async def main")
+    lines = textwrap.indent(blocks("python")[4], 8 * " ")
+    printed = run(tmp_path / "readme.py", (
+        f"{head}async def main():\n    async with RingKernelRuntime() as runtime:\n{lines}\n"
+        "        print(balance, states.total.tolist(), len(accounts))\n\n"
+        "asyncio.run(main())\n"
+    ))  # fmt: skip
+    assert printed == "Balance(account_id='NL91', total=251) [251] 0\n"
+
+
 def test_the_lines_on_looking_inside_run(tmp_path: Path) -> None:
-    example, _, _, _, inside = blocks("python")
+    example, *_, inside = blocks("python")
     printed = run(tmp_path / "inside.py", f"{example}\n{inside}\nprint(len(lowering.html()))\n")
     for said in ("Actor 'doubler' lowers", "kernel doubler(Request) -> Response", "pdc_burst"):
         assert said in printed
