@@ -17,7 +17,6 @@ from pydotcompute.compiler.types.missing import MISSING
 from pydotcompute.durability.plain_values import BY_KIND, Node, new_nan, split
 from pydotcompute.durability.shred import FACTORIES
 from pydotcompute.durability.snapshot_format import File
-from pydotcompute.errors import PyDotComputeError
 from pydotcompute.messages.header import HEADER, Header, Received
 
 MOST_DIMENSIONS = 32
@@ -56,26 +55,16 @@ class Assembler:
 
     def __init__(self, file: File, classes: Classes) -> None:
         self._file, self._classes = file, classes
-        self._budget = 4 * len(file.content)
+        self._budget = 3 * file.data_size + 64
         self._nans: dict[int, float] = {}
         self._heap: dict[str, list[Any]] = {}
         self._strings: list[str] = []
         self._described: list[Node] = []
-        self.checked(self._read_heap)
-
-    def checked(self, read: Callable[..., Any], *given: Any) -> Any:
-        """What a function returns that reads the file; whatever it stumbles over is damage."""
-        try:
-            return read(*given)
-        except PyDotComputeError:
-            raise
-        except Exception as error:
-            why = f"its values do not fit together ({type(error).__name__}: {error})"
-            raise self._file.damaged(why[:300]) from error
+        file.checked(self._read_heap)
 
     def column(self, node: Node) -> list[Any]:
         """The values of a column."""
-        values: list[Any] = self.checked(self._column, node)
+        values: list[Any] = self._file.checked(self._column, node)
         return values
 
     # --- columns ---------------------------------------------------------------------------

@@ -7,6 +7,7 @@ in it, and the columns of which an actor is made again.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -52,6 +53,7 @@ class KernelSnapshot:
         self.instances: int = _of(int, node["instances"]["count"])
         named = node["instances"]["variables"]
         self.variables: tuple[str, ...] = tuple(_of(str, name) for name, _ in named)
+        _check_counters(node["counters"], self.inputs)
 
     def __repr__(self) -> str:
         return (
@@ -81,16 +83,20 @@ class Snapshot:
         SnapshotError: these are no such bytes.
     """
 
-    __slots__ = ("_file", "_kernels")
+    __slots__ = ("_edges", "_file", "_kernels")
 
     def __init__(self, content: bytes, name: str = "the snapshot") -> None:
         self._file = File(content, name)
-        try:
-            kernels = [KernelSnapshot(node) for node in self._file.description["kernels"]]
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            why = f"its description is none of actors ({type(error).__name__}: {error})"
-            raise self._file.damaged(why) from None
+        self._kernels: dict[str, KernelSnapshot] = {}
+        self._edges: tuple[tuple[str, str], ...] = ()
+        self._file.checked(self._look_through)
+
+    def _look_through(self) -> None:
+        description = self._file.description
+        kernels = [KernelSnapshot(node) for node in description["kernels"]]
         self._kernels = {each.kernel_id: each for each in kernels}
+        edges = [(_of(str, source), _of(str, target)) for source, target in description["edges"]]
+        self._edges = tuple(edges)
 
     def __repr__(self) -> str:
         return f"<Snapshot of {', '.join(map(repr, self._kernels)) or 'no kernel'}>"
@@ -116,8 +122,7 @@ class Snapshot:
     @property
     def edges(self) -> tuple[tuple[str, str], ...]:
         """The edges between them, as pairs of ids.  A restored actor has none: call ``connect``."""
-        found = self._file.description.get("edges", ())
-        return tuple((str(source), str(target)) for source, target in found)
+        return self._edges
 
     def find(self, kernel_id: str) -> KernelSnapshot:
         """The actor that is launched under an id: its namesake, or the only one there is.
@@ -180,6 +185,30 @@ class Snapshot:
             why = error.strerror or error
             raise SnapshotError(f"the snapshot {name} cannot be read: {why}") from error
         return cls(begin + rest, str(name))
+
+
+def _check_counters(counters: Node, waiting: int) -> None:
+    """Refuse numbers that no actor can have counted."""
+    for name, value in counters.items():
+        if name in ("input", "output"):
+            for count in value.values():
+                _check_count(count)
+        elif name == "latencies":
+            for bucket, count in value:
+                _check_count(bucket)
+                _check_count(count)
+        elif name.endswith("_seconds"):
+            if not 0.0 <= _of(float, value) < math.inf:
+                raise ValueError(f"{value} seconds")
+        else:
+            _check_count(value)
+    if counters["input"]["head"] - counters["input"]["taken"] != waiting:
+        raise ValueError("the input queue holds another number of messages than counted")
+
+
+def _check_count(value: Any) -> None:
+    if not 0 <= _of(int, value) < 1 << 62:
+        raise ValueError(f"{value} is no count")
 
 
 def _of(kind: type, value: Any) -> Any:

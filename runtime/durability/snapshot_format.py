@@ -14,11 +14,12 @@ import json
 import re
 import struct
 import zlib
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
-from pydotcompute.errors import SnapshotError
+from pydotcompute.errors import PyDotComputeError, SnapshotError
 
 MAGIC: Final = b"\x93PDCSNP\n"
 VERSION: Final = 1
@@ -159,6 +160,25 @@ class File:
     def damaged(self, why: str) -> SnapshotError:
         """The error for content that cannot be."""
         return SnapshotError(f"{self.name} is damaged: {why}")
+
+    def checked(self, read: Callable[..., Any], *given: Any) -> Any:
+        """What a function returns that reads the file; whatever it stumbles over is damage.
+
+        Raises:
+            SnapshotError: saying so.
+        """
+        try:
+            return read(*given)
+        except PyDotComputeError:
+            raise
+        except Exception as error:
+            why = f"its parts do not fit together ({type(error).__name__}: {error})"
+            raise self.damaged(why[:300]) from error
+
+    @property
+    def data_size(self) -> int:
+        """The bytes of all arrays."""
+        return len(self._data)
 
     def _sections(self) -> list[bytes]:
         content, size = self.content, len(self.content)

@@ -66,7 +66,7 @@ async def restore(actor: Actor, snapshot: Snapshot) -> None:
         held.variables = await _today(actor, kept, label, held)
     for sentence in held.told:
         notices.warn(sentence, UserWarning)
-    _fill(actor, kept.node, label, held)
+    snapshot.file.checked(_fill, actor, kept.node, label, held)
 
 
 def _read(actor: Actor, snapshot: Snapshot, kept: KernelSnapshot, label: str) -> _Held:
@@ -81,7 +81,8 @@ def _read(actor: Actor, snapshot: Snapshot, kept: KernelSnapshot, label: str) ->
     def read() -> _Held:
         variables = {name: assembler.column(column)[0]
                      for name, column in node["instances"]["variables"]}  # fmt: skip
-        messages, targets = assembler.column(node["unsent"]["messages"]), node["unsent"]["targets"]
+        messages = assembler.column(node["unsent"]["messages"])
+        targets = [list(map(str, each)) for each in node["unsent"]["targets"]]
         described = snapshot.file.description["classes"]
         types: tuple[type, ...] = spec.input_types
         if not types:
@@ -92,7 +93,7 @@ def _read(actor: Actor, snapshot: Snapshot, kept: KernelSnapshot, label: str) ->
             static_prologue(spec.function), told,
         )  # fmt: skip
 
-    held: _Held = assembler.checked(read)
+    held: _Held = snapshot.file.checked(read)
     return held
 
 
@@ -153,7 +154,7 @@ def _fill(actor: Actor, node: Node, label: str, held: _Held) -> None:
     meter.begin_with(counters["busy_seconds"], counters["idle_seconds"])
     meter.latencies.begin_with(counters["latencies"])
     first = actor.inbox.port.tail
-    actor.replies.begin_with(first + n for n in node["given_up"])
+    actor.replies.begin_with(first + int(n) for n in node["given_up"])
     actor.restored, actor.restored_unsent = held.variables, held.unsent
 
 
