@@ -248,8 +248,9 @@ class Engine(Protocol):
     async def rest(self) -> None:
         """Handle nothing, until ``go_on``: return when the actor is between two messages.
 
-        A message that the interpreter has in hand is finished first; what it sends does not wait
-        for room in the actor's own output queue.
+        A message that the interpreter has in hand is finished first, and does not wait for room:
+        what it sends is in the actor's own output queue, beyond its bound, or waits for room at a
+        target by itself (``Routes.backlog``).
 
         Raises:
             SnapshotError: the actor is paused in the middle of a message.

@@ -618,6 +618,13 @@ class Actor:
         """Whether the actor rests, or does not run."""
         return self.engine is None or self.engine.rests
 
+    def go_on(self) -> None:
+        """The end of ``rest``."""
+        if self.routes is not None:
+            self.routes.through = False
+        if self.engine is not None:
+            self.engine.go_on()
+
     def state_at_rest(self) -> dict[str, Any] | None:
         """The variables of an actor that rests; None: its loop has not begun.
 

@@ -89,19 +89,14 @@ async def at_rest(actors: Sequence[Actor]) -> AsyncIterator[None]:
             # a message in hand may wait for an actor that rests (a request, room in a queue)
             for actor in actors:
                 if actor.rests:
-                    _go_on(actor)
+                    actor.go_on()
             await asyncio.sleep(0)
             await _first_rests([actor for actor in actors if not actor.rests], patience)
             patience = min(2 * patience, longest)
         yield
     finally:
         for actor in actors:
-            _go_on(actor)
-
-
-def _go_on(actor: Actor) -> None:
-    if actor.engine is not None:
-        actor.engine.go_on()
+            actor.go_on()
 
 
 async def _came_to_rest(actors: Sequence[Actor], patience: float) -> bool:

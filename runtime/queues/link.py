@@ -58,6 +58,10 @@ class EdgeClosed(Exception):
     """The edge was closed while a message waited for room at its target."""
 
 
+class LetThrough(Exception):
+    """The source need not wait for room: its message waits by itself."""
+
+
 class Seat:
     """A place in the line of a full queue, for a source that has no message in hand.
 
@@ -244,12 +248,12 @@ class Link:
         """Since when, by the event loop's clock, a message waits for room; None: none does."""
         return min(self._parked.values(), default=None)
 
-    def release(self) -> None:
-        """Messages that wait for room give up."""
+    def release(self, why: type[Exception] = EdgeClosed) -> None:
+        """Those who wait for room wait no longer.
+
+        Args:
+            why: what ``put`` raises.
+        """
         for putter in self._parked:
             if not putter.future.done():
-                putter.future.set_result(_closed)
-
-
-def _closed(_: int) -> Exception:
-    return EdgeClosed()
+                putter.future.set_result(lambda _: why())

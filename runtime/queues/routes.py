@@ -23,7 +23,7 @@ from pydotcompute.messages.header import correlate
 from pydotcompute.messages.slots import UnrepresentableMessage, is_message
 from pydotcompute.queues.backpressure import BackpressureStrategy
 from pydotcompute.queues.channel import Channel
-from pydotcompute.queues.link import EdgeClosed, End, Link, Seat
+from pydotcompute.queues.link import EdgeClosed, End, LetThrough, Link, Seat
 from pydotcompute.queues.replies import Replies, Request
 
 
@@ -59,12 +59,14 @@ class Routes:
         links: the edges, oldest first.
         backlog: messages that have left compiled code and wait for room, oldest first.
         seat: the source's place in the line of a full queue.
+        through: an interpreted source does not wait for room either: its messages do.
     """
 
     def __init__(self, source: End, cleared: Callable[[], None]) -> None:
         self.source, self.links = source, list[Link]()
         self.backlog: deque[Waiting] = deque()
         self.seat: Seat | None = None
+        self.through = False
         self._cleared = cleared
         self._by_class: dict[type, tuple[Link, ...]] = {}
         self._clear: Future[None] | None = None
@@ -141,21 +143,37 @@ class Routes:
         Raises:
             QueueFullError, KernelClosedError, ActorFailedError: a target refuses it.
         """
-        await self.clear()
+        await self.clear(through=True)
         links, sent = self.of(type(message)), False
         try:
             self._check(links)
-            for link in links:
+            if self.through:
+                return self.offer(message, request)
+            for n, link in enumerate(links):
                 try:
                     if not link.closed:
                         await link.put(message, _on(link, request))
                         sent = True
                 except EdgeClosed:
                     pass
+                except LetThrough:
+                    self.backlog.append(Waiting(message, request, list(links[n:]), sent))
+                    self.pump()
+                    return True
         except Exception as error:
             _fail(request, error)
             raise
         return sent
+
+    def let_through(self) -> None:
+        """An interpreted source is to come to its next message: what it sends waits for room, and
+        the source does not, until ``through`` is False again."""
+        self.through = True
+        for link in self.links:
+            link.release(LetThrough)
+        if self._clear is not None:
+            self._clear.set_result(None)
+            self._clear = None
 
     def release(self) -> None:
         """There is no time left to wait: messages that do go to the own output queue."""
@@ -265,9 +283,13 @@ class Routes:
         if seat is not None:
             seat.leave()
 
-    async def clear(self) -> None:
-        """Wait until nothing is in the backlog."""
-        while self.backlog:
+    async def clear(self, *, through: bool = False) -> None:
+        """Wait until nothing is in the backlog.
+
+        Args:
+            through: or until the source need not wait.
+        """
+        while self.backlog and not (through and self.through):
             if self._clear is None:
                 self._clear = self.source.loop.create_future()
             await asyncio.shield(self._clear)

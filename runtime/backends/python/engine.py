@@ -339,8 +339,10 @@ class PythonEngine(Uncompiled):
                 waiting.set_result(LATE)
 
     def _let_through(self) -> None:
-        """An output that waits for room in the own queue waits no longer."""
+        """The actor waits for room no longer: what it sends does."""
         self.host.outbox.force()
+        if self.host.routes is not None:
+            self.host.routes.let_through()
 
     @property
     def rests(self) -> bool:
