@@ -1,4 +1,4 @@
-"""The ``pydotcompute`` command: ``inspect``, ``doctor``, ``journal``, ``demo``.
+"""The ``pydotcompute`` command: ``inspect``, ``doctor``, ``journal``, ``snapshot``, ``demo``.
 
 In: arguments.  Out: text on standard output, complaints on standard error, an exit status:
 0 well, 1 the actor cannot be compiled or something is broken, 2 the command was used wrongly
@@ -94,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     journal.add_argument("action", choices=("verify",))
     journal.add_argument("folder", type=Path, metavar="DIR", help="what `durable=` was given")
     journal.set_defaults(run=_journal)
+    snapshot = commands.add_parser("snapshot", help="look into snapshot files")
+    actions = snapshot.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = actions.add_parser("show", help="what is in a snapshot; its code is not needed")
+    show.add_argument("file", type=Path, metavar="FILE")
+    show.set_defaults(run=_show_snapshot)
     commands.add_parser("demo", help="an anomaly detector on real data", add_help=False)
     return parser
 
@@ -127,6 +132,14 @@ def _journal(options: argparse.Namespace) -> int:
     torn = verify(options.folder, print)
     if torn:
         print(f"{torn}; the next process will cut it off")
+    return 0
+
+
+def _show_snapshot(options: argparse.Namespace) -> int:
+    from pydotcompute.tools.show_snapshot import lines
+
+    for line in lines(options.file):
+        print(line)
     return 0
 
 
