@@ -14,10 +14,10 @@ def read(path: Any) -> tuple[dict[str, Any], Any]:
     content = Path(path).read_bytes()
     magic, version, _, length, _, check = struct.unpack_from("<8sIIQII", content)
     assert (magic, version, length) == (b"\x93PDCSNP\n", 1, len(content))
-    assert zlib.crc32(content[:28] + content[32:96]) == check
     sections = [struct.unpack_from("<8xQQI", content, at) for at in (32, 64)]
     data, text = (content[offset : offset + size] for offset, size, _ in sections)
-    assert [zlib.crc32(data), zlib.crc32(text)] == [check for _, _, check in sections]
+    checks = [check, *(section[2] for section in sections)]
+    assert [*map(zlib.crc32, (content[:28] + content[32:96], data, text))] == checks
     meta = json.loads(text)
 
     def array(block: Any) -> Any:
@@ -33,9 +33,8 @@ def read(path: Any) -> tuple[dict[str, Any], Any]:
         if "arrays" in wave:
             return array(wave["arrays"][n]["data"]).reshape(wave["arrays"][n]["shape"])
         items = split(values(wave["items"]), wave["sizes"])[n]
-        if "values" not in wave:
-            return items
-        return dict(zip(items, split(values(wave["values"]), wave["sizes"])[n], strict=True))
+        more = split(values(wave["values"]), wave["sizes"])[n] if "values" in wave else None
+        return items if more is None else dict(zip(items, more, strict=True))
 
     def values(column: Any) -> list[Any]:
         match column["kind"]:
@@ -44,8 +43,8 @@ def read(path: Any) -> tuple[dict[str, Any], Any]:
             case "str" | "decimal" | "date" | "datetime":
                 return [texts[n].decode() for n in array(column["texts"])]
             case "enum":
-                at, names = array(column["numbers"]), meta["classes"][column["class"]]["members"]
-                return [names[n] for n in at]
+                names = meta["classes"][column["class"]]["members"]
+                return [names[n] for n in array(column["numbers"])]
             case "ref":
                 return [held(*heap[column["of"]][n]) for n in array(column["numbers"])]
             case "mixed":
