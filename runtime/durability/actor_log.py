@@ -38,11 +38,13 @@ class ActorLog:
 
     Attributes:
         position: the number of the output that the next receive returns.
+        origin: what the journals of others call a message of this actor.
     """
 
     def __init__(self, journal: Journal, past: Past, messages: MessageFormat) -> None:
         self.journal, self.past, self.format = journal, past, messages
         self._index, self._place = past.index, past.index + 1
+        self.origin = Origin(past.index + 1)
         self.position = self.acknowledged = journal.positions.get(self._place)
 
     # --- what it is sent -------------------------------------------------------------------

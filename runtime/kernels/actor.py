@@ -321,6 +321,8 @@ class Actor:
             if self.routes is None:
                 self.routes = Routes(self, self._routes_clear)
                 self.outbox.set_gate(put=ROUTED, get=ROUTED)
+            if self.log is not None:
+                link.origin = self.log.origin
             self.routes.add(link)
         elif self.routes is not None and not link.closed:
             self.routes.remove(link)
@@ -551,9 +553,9 @@ class Actor:
             self.ended()
         else:
             self._run_engine(recovered.state)
-        for _, message in recovered.sends:
+        for link, message in recovered.sends:
             if self.routes is not None:
-                self.routes.offer(message, None)
+                self.routes.carry_on(message, [link])
 
     async def _recovered(self) -> None:
         """Wait until the journal has been done again."""

@@ -125,7 +125,7 @@ class Recovery:
         self._outputs: list[Any] = []
         self._left: deque[_Step] = deque()
         self._links = [] if actor.routes is None else list(actor.routes.links)
-        self._skip = {link: _delivered(link, log) for link in self._links}
+        self._skip = {link.target: _delivered(link, log) for link in self._links}
         self._sends: list[tuple[Link, Any]] = []
         self._progress = _Progress(actor.kernel_id, log.past.inputs)
 
@@ -275,8 +275,8 @@ class Recovery:
         """Send an output where the original does; each target has got so many already."""
         links = [each for each in self._links if each.takes(type(message))]
         for link in links:
-            if self._skip[link]:
-                self._skip[link] -= 1
+            if self._skip[link.target]:
+                self._skip[link.target] -= 1
             else:
                 self._sends.append((link, message))
         if not links:

@@ -149,3 +149,15 @@ async def life(folder: Path, **options: Any) -> AsyncIterator[RingKernelRuntime]
             if runtime._journal is not None:
                 runtime._journal.close()
             await runtime.close(timeout=0.5, drain=False)
+
+
+@ring_kernel(kernel_id="fork", queue_size=16)
+async def fork(ctx: KernelContext[Add, Total]) -> None:
+    """Sends one message for an even number, two for an odd one."""
+    count = 0
+    while not ctx.should_terminate:
+        got = await ctx.receive()
+        count += 1
+        await ctx.send(Total(got.value, count))
+        if got.value % 2:
+            await ctx.send(Total(-got.value, count))
