@@ -22,7 +22,7 @@ MOST_PAYLOAD: Final = 1 << 28
 """Bytes of the longest payload.  A longer one is damage: no reader makes room for it."""
 
 _SEGMENT: Final = struct.Struct("<8s16sQQ")
-_GROUP: Final = struct.Struct("<QIHBBHHIII")
+_GROUP: Final = struct.Struct("<QIHBBHHIIII")
 _CRC: Final = struct.Struct("<I")
 _PADDING: Final = bytes(8)
 _MARK: Final = 0x5044 << 48
@@ -71,6 +71,8 @@ class Group:
         count: messages.
         strings: bytes at the end of the payload that are the dictionary of strings.
         payload_crc: CRC-32 of the payload.
+        unsynced: how many of the groups just before it might not have survived the machine when
+            this one was written; with ``durability="process"`` always 0.
         at: where the header begins in its segment.
     """
 
@@ -84,6 +86,7 @@ class Group:
     count: int
     strings: int
     payload_crc: int
+    unsynced: int
     at: int = 0
 
     @property
@@ -122,17 +125,14 @@ def read_segment_header(data: bytes | memoryview) -> tuple[bytes, int, int] | No
 
 def group_header(
     sequence: int, payload: bytes | memoryview, actor: int, kind: int, flags: int = 0,
-    cls: int = 0, source: int = 0, count: int = 0, strings: int = 0,
+    cls: int = 0, source: int = 0, count: int = 0, strings: int = 0, unsynced: int = 0,
 ) -> bytes:  # fmt: skip
     """The header of a group; arguments as of ``Group``."""
     head = _GROUP.pack(
         _MARK | sequence, len(payload), actor, kind, flags, cls, source, count, strings,
-        crc32(payload),
+        crc32(payload), unsynced,
     )  # fmt: skip
-    return head + _SPARE + _CRC.pack(crc32(head))
-
-
-_SPARE: Final = bytes(4)
+    return head + _CRC.pack(crc32(head))
 
 
 def padding(length: int) -> bytes:
@@ -143,13 +143,13 @@ def padding(length: int) -> bytes:
 def read_group_header(data: bytes | memoryview, at: int) -> Group | None:
     """The header at a place; None if there is none, or it is damaged."""
     head = bytes(data[at : at + GROUP_BYTES])
-    if len(head) < GROUP_BYTES or head[32:36] != _SPARE:
+    if len(head) < GROUP_BYTES or _CRC.unpack_from(head, 36)[0] != crc32(head[:36]):
         return None
-    if _CRC.unpack_from(head, 36)[0] != crc32(head[:32]):
-        return None
-    word, length, actor, kind, flags, cls, source, count, strings, crc = _GROUP.unpack_from(head)
+    (
+        word, length, actor, kind, flags, cls, source, count, strings, crc, unsynced,
+    ) = _GROUP.unpack_from(head)  # fmt: skip
     group = Group(
-        word ^ _MARK, length, actor, kind, flags, cls, source, count, strings, crc, at
+        word ^ _MARK, length, actor, kind, flags, cls, source, count, strings, crc, unsynced, at
     )
     if group.sequence >> 48 or group.length > MOST_PAYLOAD or group.strings > group.length:
         return None
@@ -161,12 +161,13 @@ def begins_group(data: bytes | memoryview, at: int) -> bool:
     return any(data[at : at + 8])
 
 
-def later_group(data: memoryview, at: int, sequence: int) -> bool:
-    """Whether there is a group with a number from ``sequence`` on, at ``at`` or behind it."""
+def later_groups(data: memoryview, at: int, sequence: int) -> list[Group]:
+    """The groups behind a place with numbers above ``sequence``, wherever they begin."""
     words = np.frombuffer(data[at : at + (len(data) - at) // 8 * 8], np.uint64)
-    first = np.uint64(_MARK | sequence)
+    first = np.uint64(_MARK | sequence + 1)
     places = np.flatnonzero((words >= first) & (words - first <= np.uint64(len(words))))
-    return any(read_group_header(data, at + 8 * int(place)) is not None for place in places)
+    found = (read_group_header(data, at + 8 * int(place)) for place in places)
+    return [each for each in found if each is not None]
 
 
 def intact(group: Group, data: bytes | memoryview) -> bool:

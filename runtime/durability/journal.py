@@ -14,7 +14,6 @@ import fcntl
 import json
 import logging
 import os
-import warnings
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -31,7 +30,7 @@ from pydotcompute.durability.groups import (
     read_group_header,
     segment_header,
 )
-from pydotcompute.durability.positions import NAME, PLACES, Positions, create
+from pydotcompute.durability.positions import NAME, POWER, Positions, create
 from pydotcompute.durability.scan import Segment, groups_of, open_segments, repair
 from pydotcompute.durability.segments import (
     SEGMENT_SIZE,
@@ -41,6 +40,7 @@ from pydotcompute.durability.segments import (
     sync_folder,
 )
 from pydotcompute.errors import DurabilityError
+from pydotcompute.support import notices
 
 log = logging.getLogger("pydotcompute.durability")
 
@@ -91,11 +91,16 @@ class Journal:
             if _is_new(folder):
                 _begin(folder)
             self.positions = Positions(folder)
+            self._was_power = bool(self.positions.get(POWER))
             try:
                 sequence = self._read()
                 self._writer = SegmentWriter(
                     folder, self.positions, sequence, self._segments[-1].end, segment_size
                 )
+                self.positions.set(POWER, self.power)
+                if self.power:  # the last process may have been killed just before
+                    self._writer.sync()
+                    self.positions.sync()
             except BaseException:
                 self._close_segments()
                 self.positions.close()
@@ -103,7 +108,7 @@ class Journal:
         except BaseException:
             os.close(self._lock)
             raise
-        self._synced = self._writer.sequence
+        self._synced = self._writer.sequence  # the groups below it survive the machine
         self._syncing: asyncio.Task[None] | None = None
         self._owed: list[tuple[int, int, int]] = []
         self.closed = False
@@ -114,14 +119,12 @@ class Journal:
         """Look through everything; returns the number of the next group."""
         self._segments = open_segments(self.folder, self.positions)
         sequence = FIRST
-        for index, group in groups_of(self._segments):
+        for index, group in groups_of(self._segments, self._was_power):
             self._note(index, group)
             sequence = group.sequence + 1
         last = self._segments[-1]
         if last.torn:
-            told = repair(last)
-            log.warning(told)
-            warnings.warn(told, RuntimeWarning, stacklevel=2)
+            notices.warn(repair(last), RuntimeWarning)
         return sequence
 
     def _note(self, index: int, group: Group) -> None:
@@ -201,8 +204,8 @@ class Journal:
         past = self.pasts.get(kernel_id)
         if past is None:
             index = len(self._names)
-            if index + 1 >= PLACES:
-                raise DurabilityError(f"a journal has at most {PLACES - 1} actors")
+            if index + 1 >= POWER:
+                raise DurabilityError(f"a journal has at most {POWER - 1} actors")
             self.append(index, Kind.ACTOR, json.dumps({"id": kernel_id, **definition}).encode())
             past = self.pasts[kernel_id] = Past(index, definition)
             self._names.append(kernel_id)
@@ -221,8 +224,9 @@ class Journal:
         if self._owed:
             self._pay()
         writer = self._writer
+        unsynced = writer.sequence - self._synced if self.power else 0
         header = group_header(
-            writer.sequence, payload, actor, kind, flags, cls, source, count, strings
+            writer.sequence, payload, actor, kind, flags, cls, source, count, strings, unsynced
         )
         writer.append((header + payload + padding(len(payload)),))
 
@@ -231,12 +235,13 @@ class Journal:
         if self._owed:
             self._pay()
         first, parts = self._writer.sequence, list[bytes | memoryview]()
+        unsynced = first - self._synced if self.power else 0
         for number, each in enumerate(payloads):
             data = [memoryview(part).cast("B") for part in each.parts if len(part)]
             joined = data[0] if len(data) == 1 else memoryview(b"".join(data))
             header = group_header(
                 first + number, joined, actor, Kind.MESSAGES, flags | each.flags, each.cls, source,
-                each.count, each.strings,
+                each.count, each.strings, unsynced + number if self.power else 0,
             )  # fmt: skip
             parts += [header, joined, padding(len(joined))]
         self._writer.append(parts, len(payloads))
@@ -258,7 +263,10 @@ class Journal:
             actor, first, kept = self._owed[0]
             payload = first.to_bytes(8, "little") + kept.to_bytes(8, "little")
             writer = self._writer
-            header = group_header(writer.sequence, payload, actor, Kind.CUT)
+            unsynced = writer.sequence - self._synced if self.power else 0
+            header = group_header(
+                writer.sequence, payload, actor, Kind.CUT, unsynced=unsynced
+            )
             writer.append((header + payload,))
             del self._owed[0]
 
@@ -383,7 +391,7 @@ def verify(folder: Path, tell: Callable[[str], object]) -> str:
         names: list[str] = []
         inputs: list[int] = []
         groups = 0
-        for index, group in groups_of(segments):
+        for index, group in groups_of(segments, bool(positions.get(POWER))):
             groups += 1
             if group.kind == Kind.ACTOR:
                 names.append(json.loads(bytes(segments[index].payload(group)))["id"])

@@ -5,7 +5,7 @@ Input: a number for a place.  Output: the same number, after ``kill -9`` at any 
 A word holds a number of 48 bits and its CRC-16, and is stored at once into memory that the
 operating system writes to the file: no system call, and room on the disk from the beginning, so
 storing a number cannot fail.  Place 0 is the number of the last segment; place ``n`` belongs to
-actor ``n - 1``.
+actor ``n - 1``; the last one is ``POWER``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from pydotcompute.errors import DurabilityError
 NAME: Final = "positions.pdj"
 MAGIC: Final = b"PDCPOSN1"
 PLACES: Final = 4096
-"""How many numbers there are; so a journal has at most one actor less."""
+"""How many numbers there are."""
+POWER: Final = PLACES - 1
+"""The place that says whether the last process wrote with ``durability="power"``."""
 _HEAD: Final = 64
 SIZE: Final = _HEAD + 8 * PLACES
 

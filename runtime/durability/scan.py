@@ -21,7 +21,7 @@ from pydotcompute.durability.groups import (
     Kind,
     begins_group,
     intact,
-    later_group,
+    later_groups,
     read_group_header,
     read_segment_header,
 )
@@ -112,8 +112,13 @@ def open_segments(folder: Path, positions: Positions) -> list[Segment]:
     return found
 
 
-def groups_of(segments: list[Segment]) -> Iterator[tuple[int, Group]]:
+def groups_of(segments: list[Segment], power: bool) -> Iterator[tuple[int, Group]]:
     """Every group with the index of its segment, each checked.
+
+    Args:
+        segments: of one journal.
+        power: the last process wrote for a machine that may lose its power: a block of the disk
+            that it had not synchronised may never have been written.
 
     ``Segment.end`` of the last one is set to where its groups end, and ``Segment.torn`` to whether
     the beginning of another one follows.
@@ -131,7 +136,7 @@ def groups_of(segments: list[Segment]) -> Iterator[tuple[int, Group]]:
             group = read_group_header(data, at)
             if group is None or not intact(group, data):
                 last = index == len(segments) - 1
-                if not last or not _is_end(segment, at, group, sequence):
+                if not last or not _is_end(segment, at, group, sequence, power):
                     raise DurabilityError(f"{segment.path} is damaged at byte {at}")
                 segment.torn = any(bytes(data[at:]).strip(b"\0"))
                 break
@@ -143,24 +148,29 @@ def groups_of(segments: list[Segment]) -> Iterator[tuple[int, Group]]:
         segment.end = at
 
 
-def _is_end(segment: Segment, at: int, group: Group | None, sequence: int) -> bool:
+def _is_end(
+    segment: Segment, at: int, group: Group | None, sequence: int, power: bool
+) -> bool:
     """Whether no group begins at ``at`` and none was lost there.
 
     A process that dies leaves at most a group without its first word.  A file that a crash has
-    shortened ends in the middle of a group.  After a power loss there may be zeros where a group
-    had not been written yet: from its beginning on, or from that of a block of the disk on.
+    shortened ends in the middle of a group.  After a power loss there may be blocks of zeros where
+    a group had not been written yet, and groups behind it, which say that it might not survive.
     """
     data = segment.data
-    if not begins_group(data, at):
-        return not later_group(data, at, sequence)
+    later = later_groups(data, at, sequence)
+    if any(each.sequence - each.unsynced > sequence for each in later):
+        return False
+    if later or not begins_group(data, at):
+        return True
     if len(data) - at < GROUP_BYTES:
         return True
     if group is not None and group.sequence != sequence:
         return False
     if group is not None and group.end > len(data):
         return True
-    block = (at // _BLOCK + 1) * _BLOCK
-    return block < len(data) and not bytes(data[block:]).strip(b"\0")
+    blocks = range((at // _BLOCK + 1) * _BLOCK, len(data), _BLOCK)
+    return power and not all(any(data[each : each + _BLOCK]) for each in blocks)
 
 
 def repair(segment: Segment) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pydotcompute import DurabilityError, RingKernelRuntime
-from pydotcompute.durability.groups import SEGMENT_BYTES, later_group
+from pydotcompute.durability.groups import SEGMENT_BYTES, later_groups
 from pydotcompute.durability.journal import Journal, verify
 from pydotcompute.durability.positions import NAME
 from pydotcompute.durability.segments import segment_name
@@ -109,13 +109,28 @@ def test_a_file_that_ends_anywhere_is_cut_back_to_the_last_whole_group(tmp_path:
         assert not told
 
 
-def test_zeros_after_a_power_loss_are_cut_off(tmp_path: Path) -> None:
-    ends = filled(tmp_path, clean=False)
-    path = tmp_path / FIRST
-    data = bytearray(path.read_bytes())
-    data[ends[3] :] = bytes(len(data) - ends[3])
-    path.write_bytes(data)
-    assert inputs(tmp_path) == 10
+def test_blocks_that_were_not_written_before_a_power_loss_are_cut_off(tmp_path: Path) -> None:
+    def lose(power: bool) -> None:
+        folder = tmp_path / str(power)
+        journal = Journal(folder, "power" if power else "process")
+        journal.actor("a", {"inputs": [], "outputs": []})
+        journal.append(0, 2, b"safe" * 2, count=15)
+        end = journal._writer._end
+        journal._synced = journal._writer.sequence
+        for _ in range(3):
+            journal.append(0, 2, b"lost" * 500, count=1)
+        _die(journal)
+        data = bytearray((folder / FIRST).read_bytes())
+        data[end + 512 : end + 2 * 512] = bytes(512)  # in the first of the three
+        (folder / FIRST).write_bytes(data)
+
+    lose(power=True)
+    with quiet() as told:
+        assert inputs(tmp_path / "True") == 15
+    assert len(told) == 1
+    lose(power=False)
+    with pytest.raises(DurabilityError, match=FIRST):
+        Journal(tmp_path / "False")
 
 
 def test_a_zeroed_group_in_the_middle_is_damage(tmp_path: Path) -> None:
@@ -124,7 +139,7 @@ def test_a_zeroed_group_in_the_middle_is_damage(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[ends[1] : ends[2]] = bytes(ends[2] - ends[1])
     path.write_bytes(data)
-    assert later_group(memoryview(data), ends[1], 1)
+    assert len(later_groups(memoryview(data), ends[1], 4)) == 2
     with pytest.raises(DurabilityError, match=FIRST):
         Journal(tmp_path)
 
