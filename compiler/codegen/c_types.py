@@ -175,7 +175,9 @@ class CTypes:
         if isinstance(type_, MessageType):
             return self._message(schema_of(type_.cls))
         if isinstance(type_, (ListType, DequeType)):
-            kind = "list" if isinstance(type_, ListType) else "deque"
+            kind = "list"
+            if isinstance(type_, DequeType):
+                kind = "deque" if type_.bounded else "queue"
             return f"pdc_{kind}<{self.spell(type_.item)}, {type_.capacity}>"
         if isinstance(type_, ArrayType):
             return f"pdc_array<{self.spell(type_.item)}, {int(np.prod(type_.shape))}>"

@@ -31,6 +31,8 @@ def shrinking_names(nodes: Sequence[ast.AST]) -> frozenset[str]:
                 found |= {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
             case ast.Assign(targets=[ast.Name(id=name)]):
                 found.add(name)
+            case ast.Assign(targets=[ast.Tuple(elts=targets)]):
+                found |= {each.id for each in targets if isinstance(each, ast.Name)}
             case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name), slice=ast.Slice())]):
                 found.add(name)
     return frozenset(found)

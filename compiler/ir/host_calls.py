@@ -234,7 +234,7 @@ class Texts(dict[int, str]):
         assert isinstance(type_, (ListType, DequeType))
         stored = np.frombuffer(self._log, storage(type_.item), count, at + 8)
         values = [self._read(item, type_.item) for item in stored]
-        return values if isinstance(type_, ListType) else deque(values, type_.capacity)
+        return values if isinstance(type_, ListType) else deque(values, type_.maxlen)
 
 
 def resolve(classes: Sequence[type], slots: np.ndarray[Any, Any], texts: Texts) -> None:

@@ -15,7 +15,14 @@ from typing import Any
 
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.effects import root_of
-from pydotcompute.compiler.ops.containers import APPEND, ASSIGN, empty
+from pydotcompute.compiler.ops.containers import (
+    APPEND,
+    APPENDLEFT,
+    ASSIGN,
+    empty,
+    may_fill,
+    room_of,
+)
 from pydotcompute.compiler.ops.primitive import Deoptimise
 from pydotcompute.compiler.ops.texts import ERROR_TEXT
 from pydotcompute.compiler.types.message_schema import schema_of
@@ -196,10 +203,10 @@ class _Turn:
     def _(self, node: ir.Mutate) -> None:
         place, *args = (self.expr(arg) for arg in node.args)
         local = node.args[0]
-        full = isinstance(local.type, ListType) and len(place) >= local.type.capacity
+        full = may_fill(local.type) and len(place) >= room_of(local.type)
         if node.primitive == ASSIGN and isinstance(local.type, ListType):
             full = len(args[0]) > local.type.capacity
-        if node.primitive in (APPEND, ASSIGN) and full:
+        if node.primitive in (APPEND, APPENDLEFT, ASSIGN) and full:
             raise Deoptimise("more items than the compiled code has room for")
         value = node.primitive.python(place, *args)
         if node.target is not None:

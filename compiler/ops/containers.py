@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,13 +114,23 @@ def with_item(type_: Type, item: Type) -> Type:
     if isinstance(type_, ListType):
         return ListType(item, type_.capacity)
     assert isinstance(type_, DequeType)
-    return DequeType(item, type_.capacity)
+    return replace(type_, item=item)
+
+
+def may_fill(type_: Type) -> bool:
+    """Whether there may be no room for one more item: a deque with a bound drops another."""
+    return isinstance(type_, ListType) or (isinstance(type_, DequeType) and not type_.bounded)
+
+
+def room_of(type_: Type) -> int:
+    """How many items a list or deque has room for; 0 for what is neither."""
+    return type_.capacity if isinstance(type_, (ListType, DequeType)) else 0
 
 
 def empty(type_: Type) -> Any:
     """A new Python container of a type."""
     if isinstance(type_, DequeType):
-        return deque(maxlen=type_.capacity)
+        return deque(maxlen=type_.maxlen)
     if isinstance(type_, DictType):
         return {}
     if isinstance(type_, ArrayType):

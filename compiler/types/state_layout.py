@@ -21,7 +21,12 @@ import numpy as np
 from pydotcompute.compiler.types import message_schema as schemas
 from pydotcompute.compiler.types.atoms import BY_CLASS
 from pydotcompute.compiler.types.int_ranges import int_type
-from pydotcompute.compiler.types.limits import DICT_CAPACITY, STATE_LIST_CAPACITY, is_key
+from pydotcompute.compiler.types.limits import (
+    DICT_CAPACITY,
+    GROWING_CAPACITY,
+    STATE_LIST_CAPACITY,
+    is_key,
+)
 from pydotcompute.compiler.types.missing import MISSING
 from pydotcompute.compiler.types.shared_nan import shared_nan
 from pydotcompute.compiler.types.storage import is_of, load, storage, store
@@ -60,7 +65,7 @@ _FORMATS: dict[Type, tuple[Struct, type]] = {
 """Types whose values ``struct`` reads and writes, and their classes."""
 
 _ADDED_TO = (r"\b(\w+)\s*(?:\[[^=]*\]\s*(?:[-+*/%&|^@]|//|\*\*|<<|>>)?=(?!=)|\+=|"
-             r"\.(?:append|extend|insert|setdefault|update)\b)")  # fmt: skip
+             r"\.(?:append|appendleft|extend|extendleft|insert|setdefault|update)\b)")  # fmt: skip
 """The name of what a statement adds an item to."""
 
 
@@ -150,8 +155,11 @@ def _of_container(value: Any) -> Type:
             raise UnsupportedTypeError(f"a dict of {len(value)} entries is more than 4096")
         return DictType(key, item_)
     if isinstance(value, deque):
+        if value.maxlen is None and len(value) <= STATE_LIST_CAPACITY:
+            room = 1 << (2 * len(value)).bit_length()
+            return DequeType(_joined(value), max(room, GROWING_CAPACITY), bounded=False)
         if not value.maxlen or value.maxlen > STATE_LIST_CAPACITY:
-            raise UnsupportedTypeError("a deque needs a `maxlen` to have a compiled form")
+            raise UnsupportedTypeError(f"a deque of {value.maxlen or len(value)} items")
         return DequeType(_joined(value), value.maxlen)
     if len(value) > STATE_LIST_CAPACITY:
         raise UnsupportedTypeError(f"a list of {len(value)} items is more than 65536")
@@ -200,12 +208,12 @@ class StateLayout:
             line: the text; it has to add to one dict or list of the state.
         """
         words = set(re.findall(_ADDED_TO, line))
-        kinds = (ListType, DictType)
+        kinds = (ListType, DequeType, DictType)
         found = [(n, t) for n, t in self.variables if n in words and isinstance(t, kinds)]
         if len(found) != 1:
             return None
         ((name, t),) = found
-        room = t.capacity if isinstance(t, ListType) else DICT_CAPACITY
+        room = DICT_CAPACITY if isinstance(t, DictType) else t.capacity
         return f"{name!r} has more than the {room:,} entries that compiled code has room for"
 
     def holds(self, values: Mapping[str, Any]) -> bool:

@@ -169,13 +169,18 @@ def _store_container(record: Any, name: str, type_: Type, value: Any) -> None:
             entry["present"] = 1
         return
     assert isinstance(type_, (ListType, DequeType))
-    if len(value) > type_.capacity or getattr(value, "maxlen", type_.capacity) != type_.capacity:
+    if len(value) > type_.capacity or not _has_bound(value, type_):
         raise TypeError(f"{value!r} is no {type_}")
     view["size"] = len(value)
     if isinstance(type_, DequeType):
         view["start"] = 0
     for at, item in enumerate(value):
         store(view["items"], at, type_.item, item)
+
+
+def _has_bound(value: Any, type_: ListType | DequeType) -> bool:
+    """Whether a deque drops items where its type says so; a list never does."""
+    return isinstance(type_, ListType) or bool(value.maxlen == type_.maxlen)
 
 
 _PYTHON: dict[type[Type], Any] = {ListType: list, DequeType: deque, DictType: dict}
@@ -193,7 +198,7 @@ def _load_container(stored: Any, type_: Type) -> Any:
     if isinstance(type_, DequeType):
         start = int(stored["start"])
         places = [(start + n) % type_.capacity for n in range(size)]
-        return deque((load(items[n], type_.item) for n in places), type_.capacity)
+        return deque((load(items[n], type_.item) for n in places), type_.maxlen)
     return [load(items[n], type_.item) for n in range(size)]
 
 
@@ -287,7 +292,7 @@ def _is_container(value: Any, type_: Type) -> bool:
     if isinstance(type_, DictType):
         return all(is_of(k, type_.key) and is_of(v, type_.value) for k, v in value.items())
     assert isinstance(type_, (ListType, DequeType))
-    return all(is_of(item, type_.item) for item in value)
+    return _has_bound(value, type_) and all(is_of(item, type_.item) for item in value)
 
 
 @cache

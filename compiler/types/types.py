@@ -202,13 +202,26 @@ class TupleType(Type):
 
 @dataclass(frozen=True)
 class DequeType(Type):
-    """``collections.deque(maxlen=capacity)``."""
+    """``collections.deque(maxlen=capacity)``, or a deque without a bound.
+
+    Args:
+        item: what it holds.
+        capacity: the most items that compiled code has room for.
+        bounded: whether that is its ``maxlen``, and an item that is added makes room for itself.
+    """
 
     item: Type
     capacity: int
+    bounded: bool = True
+
+    @property
+    def maxlen(self) -> int | None:
+        """As of the deque."""
+        return self.capacity if self.bounded else None
 
     def __str__(self) -> str:
-        return f"deque[{self.item}, <={self.capacity}]"
+        room = f"<={self.capacity}" if self.bounded else f"room for {self.capacity}"
+        return f"deque[{self.item}, {room}]"
 
 
 @dataclass(frozen=True)

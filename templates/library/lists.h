@@ -212,6 +212,23 @@ template <class T, u32 N> PDC_FN void pdc_exchange(pdc_context *t, pdc_deque<T, 
     pdc_exchange_places(t, &xs, &ys, 2 * sizeof(u32));
 }
 
+/* A deque without a bound: one that is full hands over, where another drops an item. */
+template <class T, u32 N> struct pdc_queue : pdc_deque<T, N> {};
+
+template <class T, u32 N> PDC_FN bool pdc_is_full(pdc_context *t, const pdc_queue<T, N> &xs) {
+    if (PDC_LIKELY(xs.size != N)) return false;
+    pdc_raise(&t->error, PDC_DEOPT_CAPACITY);
+    return true;
+}
+
+template <class T, u32 N> PDC_FN void pdc_append(pdc_context *t, pdc_queue<T, N> &xs, pdc_same<T> value) {
+    if (!pdc_is_full(t, xs)) pdc_append(t, (pdc_deque<T, N> &)xs, value);
+}
+
+template <class T, u32 N> PDC_FN void pdc_appendleft(pdc_context *t, pdc_queue<T, N> &xs, pdc_same<T> value) {
+    if (!pdc_is_full(t, xs)) pdc_appendleft(t, (pdc_deque<T, N> &)xs, value);
+}
+
 /* --- for the host to show: the items that a container has now -------------------------------- */
 
 #define PDC_ITEMS 0xffffffffu

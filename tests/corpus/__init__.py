@@ -24,6 +24,7 @@ from tests.corpus import (
     numpy_scalars,
     operations,
     printing,
+    queues,
     sequences,
     states,
     wide,
@@ -34,6 +35,6 @@ from tests.corpus.case import CASES, Case
 __all__ = [
     "CASES", "Case", "arrays", "beginnings", "classes", "containers", "control", "dropped",
     "errors", "exchanges", "fields", "filters", "finance", "hashing", "heaps", "lent", "messages",
-    "numbers", "numpy_classes", "numpy_scalars", "operations", "printing", "sequences", "states",
-    "wide", "words",
+    "numbers", "numpy_classes", "numpy_scalars", "operations", "printing", "queues", "sequences",
+    "states", "wide", "words",
 ]  # fmt: skip

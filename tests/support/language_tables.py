@@ -178,7 +178,7 @@ def limits(page: str) -> str:
     rows = [
         ("an `int`", "64 bits, or 128", "deoptimises"),
         ("entries of a `dict` in the state", f"{DICT_CAPACITY:,}", "deoptimises"),
-        ("items of a list in the state that grows and shrinks", f"{GROWING_CAPACITY:,}",
+        ("items of a list or queue in the state that grows and shrinks", f"{GROWING_CAPACITY:,}",
          "deoptimises"),
         ("items of a list made in a turn", f"{LOCAL_CAPACITY:,}", "deoptimises"),
         ("items of a list, deque or array in the state", f"{STATE_LIST_CAPACITY:,}", "PDC108"),

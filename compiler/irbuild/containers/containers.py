@@ -224,13 +224,17 @@ def method(b: Builder, node: ast.Call, base: ir.Expr, name: str) -> ir.Expr:
 
 def make_room(b: Builder, node: ast.AST, base: ir.Expr) -> None:
     """A list of the state is about to grow: one that also shrinks gets room; any other never ends
-    to grow."""
-    origin = base.origin if isinstance(base, ir.Local) else None
-    if isinstance(base.type, ListType) and origin in b.unit.shrinking:
-        if base.type.capacity < GROWING_CAPACITY:
-            b.widen_container(origin, ListType(base.type.item, GROWING_CAPACITY))
-    elif isinstance(base.type, ListType) and origin is not None:
-        b.fail("PDC106", node, "a list of the state grows without a bound",
+    to grow.  So it is with a deque that has no bound."""
+    origin, type_ = base.origin if isinstance(base, ir.Local) else None, base.type
+    if origin is None or not c.may_fill(type_):
+        return
+    assert isinstance(type_, (ListType, DequeType))
+    if origin in b.unit.shrinking:
+        if type_.capacity < GROWING_CAPACITY:
+            b.widen_container(origin, replace(type_, capacity=GROWING_CAPACITY))
+    else:
+        kind = "list" if isinstance(type_, ListType) else "deque"
+        b.fail("PDC106", node, f"a {kind} of the state grows without a bound",
                notes=["compiled state has a fixed size"],
                hint="use collections.deque(maxlen=n)")  # fmt: skip
 
@@ -367,8 +371,7 @@ def list_display(b: Builder, node: ast.List) -> ir.Expr:
 
 def room_of(value: ir.Expr | Type) -> int:
     """How many items a list or deque has room for; 0 for what is neither."""
-    type_ = value.type if isinstance(value, ir.Expr) else value
-    return type_.capacity or 0 if isinstance(type_, (ListType, DequeType)) else 0
+    return c.room_of(value.type if isinstance(value, ir.Expr) else value)
 
 
 def make_list(b: Builder, node: ast.AST, values: Sequence[ir.Expr]) -> ir.Expr:

@@ -87,8 +87,9 @@ def _joined(one: Type, other: Type) -> Type:
             return ListType(join(one.item, other.item), max(one.capacity, other.capacity))
         case (DictType(), DictType()):
             return DictType(join(one.key, other.key), join(one.value, other.value))
-        case (DequeType(), DequeType()) if one.capacity == other.capacity:
-            return DequeType(join(one.item, other.item), one.capacity)
+        case (DequeType(), DequeType()) if one.maxlen == other.maxlen:
+            room = max(one.capacity, other.capacity)
+            return DequeType(join(one.item, other.item), room, one.bounded)
     if one != other:
         raise OperandError(f"a {one} and a {other} change places; their sizes and items have to "
                            "be of one type")  # fmt: skip

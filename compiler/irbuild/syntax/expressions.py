@@ -167,7 +167,8 @@ def field_of(b: Builder, node: ast.Attribute, base: ir.Expr) -> ir.Expr:
         assert isinstance(constant, ir.Expr)
         return constant
     if isinstance(base.type, DequeType) and node.attr == "maxlen":
-        return ir.Const(b.loc(node), INT, base.type.capacity)
+        maxlen = base.type.maxlen
+        return ir.none(b.loc(node)) if maxlen is None else ir.Const(b.loc(node), INT, maxlen)
     if base.type == ERROR:
         # Compiled code has no exception objects, but the interpreter will.
         return raising(b.loc(node), NEVER, "PDC_DEOPT_ERROR")

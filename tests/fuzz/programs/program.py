@@ -94,7 +94,7 @@ _STATE = ["int"] * 4 + ["float"] * 3 + ["bool", "str", "mode", "i32", "u8", "f32
                                         "optfloat", "point"]  # fmt: skip
 _PLACES = {
     "ints": "[0, 1, 2, 3, 5]", "floats": "[0.0] * 4", "queue": "deque(maxlen=5)", "counts": "{}",
-    "prices": "{}", "grid": "np.zeros((2, 3))",
+    "prices": "{}", "grid": "np.zeros((2, 3))", "waiting": "deque([1.5, 2.5])",
 }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """What the writer of a program knows where it stands: names with their types, and chance.
 
 Types are words: ``int float bool str mode i32 u8 f32 optint optfloat point``; containers
-(``ints floats queue counts prices grid``) are listed apart, because they are used, not computed.
+(``ints floats queue waiting counts prices grid``) are listed apart: they are used, not computed.
 """
 
 from __future__ import annotations

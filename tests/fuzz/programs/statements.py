@@ -187,6 +187,10 @@ class Statements:
                     return [f"if {name}:", f"    {name}.{scope.one(('pop', 'popleft'))}()"]
                 how = scope.one(("append", "append", "appendleft"))
                 return [f"{name}.{how}({expr('float', 1)})"]
+            case "waiting":
+                way, back = scope.one((("append", "popleft"), ("appendleft", "pop")))
+                return [f"{name}.{way}({expr('float', 1)})",
+                        f"if len({name}) > 8:", f"    {name}.{back}()"]  # fmt: skip
             case "counts":
                 key = f"{expr('int', 1)} % 16"
                 return scope.one((
