@@ -161,6 +161,30 @@ def test_forget_twice_at_once_and_forget_again(backend: str) -> None:
     go(probe)
 
 
+def test_a_drain_while_one_is_forgotten_and_begins_again(backend: str) -> None:
+    async def lingers(ctx: KernelContext[Deposit, Balance]) -> None:
+        total = 0
+        while not ctx.should_terminate:
+            deposit = await ctx.receive()
+            total += deposit.amount
+            await ctx.send(Balance(ctx.key, total))
+        await turns(50)
+
+    async def probe() -> None:
+        async with population(backend, lingers) as kernel:
+            await kernel.send_many([Deposit("a", 1), Deposit("b", 1)])
+            forgotten = asyncio.ensure_future(kernel.forget("a"))
+            await asyncio.sleep(0)
+            await kernel.send(Deposit("a", 5))
+            report = await kernel.terminate(timeout=None)
+            await forgotten
+            assert report.drained
+            assert [each.total for each in await drained(kernel)] == [1, 1, 5]
+            assert kernel.variables("a")["total"] == 5
+
+    go(probe)
+
+
 def test_a_cancelled_forget_goes_on(backend: str) -> None:
     async def probe() -> None:
         async with population(backend) as kernel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from itertools import pairwise
 
 import pytest
 
@@ -391,5 +392,35 @@ def test_figures(backend: str) -> None:
             assert figures.busy_seconds > 0
             assert figures.idle_seconds >= 0
             assert 0 < figures.latency_p50 <= figures.latency_p99
+
+    go(probe)
+
+
+@pytest.mark.parametrize("count", [200])
+def test_other_tasks_run_between_instances(
+    backend: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the time is over after each: no number of messages keeps the event loop."""
+    if backend != "python":
+        pytest.skip("of the interpreter")
+    monkeypatch.setattr("pydotcompute.backends.python.pacing.STRETCH", -1.0)
+
+    async def probe() -> None:
+        async with population(backend, active=False) as kernel:
+            await kernel.send_many([Deposit(f"{n}", 1) for n in range(count)])
+            await kernel.activate()
+            seen = [kernel.statistics().processed]
+            while seen[-1] < count:
+                await asyncio.sleep(0)
+                seen.append(kernel.statistics().processed)
+            steps = [after - before for before, after in pairwise(seen)]
+            assert max(steps) <= 16
+            assert steps.count(1) > count - 40
+            ending = asyncio.ensure_future(kernel.terminate())
+            turns = 0
+            while not ending.done():
+                await asyncio.sleep(0)
+                turns += 1
+            assert turns > count
 
     go(probe)

@@ -75,7 +75,7 @@ class Members(Uncompiled):
         self._task: asyncio.Task[None] | None = None
         self._changed: asyncio.Future[None] | None = None
         self._exit = STAY
-        self._paused = self._all_taken = self._over = self._given_up = False
+        self._paused = self._closing = self._all_taken = self._over = self._given_up = False
         self._drops = host.inbox.policy is BackpressureStrategy.DROP_OLDEST
 
     # --- what the handle asks --------------------------------------------------------------
@@ -310,6 +310,8 @@ class Members(Uncompiled):
             assert isinstance(done, asyncio.Future)
             self._let_leave(instance, done)
             instance.successors = waiting[later + 1 :]
+        elif self._closing:
+            instance.deliver(self.order.open(Turn(CLOSE)))
         instance.engine.start()
 
     # --- the population's end ---------------------------------------------------------------

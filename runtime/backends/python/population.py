@@ -13,17 +13,26 @@ from time import perf_counter
 from typing import Any
 
 from pydotcompute.backends.barrier import guarded, guarded_wait
-from pydotcompute.backends.base import Failure
-from pydotcompute.backends.python.engine import DRAIN, FAIR, NOW, STRETCH
+from pydotcompute.backends.base import Failure, Host
+from pydotcompute.backends.python.engine import DRAIN, NOW
 from pydotcompute.backends.python.instance import CLOSE, Status
 from pydotcompute.backends.python.members import Members
 from pydotcompute.backends.python.output_order import Turn
+from pydotcompute.backends.python.pacing import Pacing
 from pydotcompute.errors import SnapshotError
 from pydotcompute.queues.port import EMPTY
 
 
 class InterpretedPopulation(Members):
-    """Runs a population."""
+    """Runs a population.
+
+    Args:
+        host: the population; its ports hold objects.
+    """
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._pacing = Pacing()
 
     # --- the host's side -------------------------------------------------------------------
 
@@ -127,31 +136,33 @@ class InterpretedPopulation(Members):
         try:
             await self._take_messages()
             if self._exit == DRAIN:
-                self._close_all()
+                await self._close_all()
+            self._all_taken = True
             self._check_over()
         except Exception as error:
             self.host.crashed(error)
 
     async def _take_messages(self) -> None:
-        port, credit, until = self._port, FAIR, perf_counter() + STRETCH
+        port, pacing = self._port, self._pacing
         while self._exit != NOW:
             if self._paused or (self._drops and self._in_work >= self._size):
                 self._changed = self.host.loop.create_future()
                 await self._changed
+                pacing.waited()
                 continue
             self._pass_leaving()
             message = port.try_get()
             if message is not EMPTY:
                 self._dispatch(message, port.tail - 1)
-                credit -= 1
-                if self._drops or credit <= 0 or perf_counter() >= until:
-                    await asyncio.sleep(0)
-                    credit, until = FAIR, perf_counter() + STRETCH
+                if self._drops:
+                    await pacing.let_run()  # what waits is to be dropped by its age
+                else:
+                    await pacing.woke()
             elif self._exit == DRAIN:
                 return
             else:
                 await self._wait_for_message()
-                credit, until = FAIR, perf_counter() + STRETCH
+                pacing.waited()
 
     async def _wait_for_message(self) -> None:
         inbox, outcome = self.host.inbox, None
@@ -179,9 +190,12 @@ class InterpretedPopulation(Members):
 
     # --- the end ---------------------------------------------------------------------------
 
-    def _close_all(self) -> None:
+    async def _close_all(self) -> None:
         """All messages have been taken out: each instance ends after those of its own."""
-        self._all_taken = True
+        self._closing = True
         for instance in self._running():
-            if not instance.leaving:
+            if self._exit == NOW:
+                return
+            if instance.status is Status.RUNNING and not instance.leaving:
                 instance.deliver(self.order.open(Turn(CLOSE)))
+                await self._pacing.woke()
