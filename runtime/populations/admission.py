@@ -79,13 +79,14 @@ class Admission:
     def _reserve(self, keys: Sequence[Any]) -> None:
         most = self.spec.instances
         assert most is not None
-        if len(self.begun) + len(self.reserved) + len(keys) > most:
+        begun = len(self.begun)
+        if begun + len(keys) <= most < begun + len(self.reserved) + len(keys):
             waiting = {key for key in self._queued() if key not in self.begun}
             keys = [key for key in keys if key not in waiting]
             self.reserved = waiting
-            left = most - len(self.begun) - len(waiting)
-            if len(keys) > left:
-                raise self._no_room(keys[max(0, left)])
+        left = most - begun - len(self.reserved)
+        if len(keys) > left:
+            raise self._no_room(keys[max(0, left)])
         self.reserved.update(keys)
 
     def _no_room(self, key: Any) -> CapacityError:
