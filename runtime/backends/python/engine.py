@@ -21,8 +21,9 @@ from pydotcompute.backends.base import AT_LEISURE, Failure, Host, Replay
 from pydotcompute.backends.python.context import PythonContext
 from pydotcompute.backends.python.coroutine_driver import Driver, park_for_ever
 from pydotcompute.backends.python.kept_state import StateKeeper, snapshot
+from pydotcompute.backends.python.resting import Resting
 from pydotcompute.backends.python.uncompiled import Uncompiled
-from pydotcompute.errors import ActorExit, QueueTimeoutError, SnapshotError
+from pydotcompute.errors import ActorExit, QueueTimeoutError
 from pydotcompute.populations.spec import NO_KEY
 from pydotcompute.queues.backpressure import BackpressureStrategy
 from pydotcompute.queues.port import EMPTY, ObjectPort
@@ -43,7 +44,7 @@ STAY, DRAIN, NOW = 0, 1, 2
 """Whether an actor is to end: no; after what is queued; after the message in hand."""
 
 
-class PythonEngine(Uncompiled):
+class PythonEngine(Resting, Uncompiled):
     """Runs one actor as a task.
 
     Args:
@@ -81,8 +82,7 @@ class PythonEngine(Uncompiled):
         self._given_up = False
         self._changed: asyncio.Future[None] | None = None
         self._resting: asyncio.Future[None] | None = None
-        self.held = self._held_in_receive = self._waits_active = False
-        self._come_to_rest: asyncio.Future[None] | None = None
+        self._waits_active = False
 
     def _connect(self) -> None:
         """Work on the host's queues."""
@@ -303,30 +303,6 @@ class PythonEngine(Uncompiled):
         self.host.crashed(error)
         await self._park()
 
-    async def rest(self) -> None:
-        """Take no message until ``go_on``; return when none is in hand."""
-        self.begin_held()
-        if not self.rests and self.paused and (self.holding or self._is_frozen):
-            raise SnapshotError(
-                f"kernel {self.host.kernel_id!r} is paused in the middle of a message, which "
-                "waits for something; reactivate it first"
-            )
-        self._let_through()
-        self.host.inbox.interrupt()
-        self._notify()
-        while self.held and not self.rests:
-            if self._come_to_rest is None:
-                self._come_to_rest = self.host.loop.create_future()
-            await asyncio.shield(self._come_to_rest)
-
-    def begin_held(self) -> None:
-        """Take no message until ``go_on``."""
-        self.held, self.usual = True, False
-
-    @property
-    def _is_frozen(self) -> bool:
-        return self._driver is not None and self._driver.is_frozen
-
     def is_idle(self) -> bool:
         """Whether the actor waits for a message."""
         inbox = self.host.inbox
@@ -337,57 +313,6 @@ class PythonEngine(Uncompiled):
         for waiting in self.host.inbox.getters:
             if not waiting.done():
                 waiting.set_result(LATE)
-
-    def _let_through(self) -> None:
-        """The actor waits for room no longer: what it sends does."""
-        self.host.outbox.force()
-        if self.host.routes is not None:
-            self.host.routes.let_through()
-
-    @property
-    def rests(self) -> bool:
-        """Whether no message is in hand, and none is taken."""
-        if self._task is None or self._task.done():
-            return True
-        return self.held and (self._held_in_receive or (self._waits_active and self._at_first))
-
-    @property
-    def _at_first(self) -> bool:
-        """Whether the actor waits in a ``wait_active`` with which its rounds begin."""
-        lines = self.host.split.waits_first
-        return bool(lines) and self._frame is not None and self._frame.f_lineno in lines
-
-    def _tell_rest(self) -> None:
-        """Tell those who wait for the actor to rest."""
-        future, self._come_to_rest = self._come_to_rest, None
-        if future is not None and not future.done():
-            future.set_result(None)
-
-    def go_on(self) -> None:
-        """The end of ``rest``."""
-        self.held = False
-        self.usual = self._is_usual()
-        self._tell_rest()
-        self._notify()
-
-    def state_at_rest(self) -> dict[str, Any] | None:
-        """The actor's variables."""
-        if not self._reached or self._task is None or self._task.done():
-            return None
-        split = self.host.split
-        if split.parts is None or not split.receives_first:
-            why = "it has no receive loop at its top level, where it could go on"
-            if split.parts is not None:
-                why = ("it changes something before it receives, and waits for its message now; "
-                       "receive at the beginning of the loop")  # fmt: skip
-            raise SnapshotError(
-                f"kernel {self.host.kernel_id!r} is interpreted and cannot go on from a "
-                f"snapshot: {why}"
-            )
-        if self.holding:
-            self.finish()
-        found = self._locals()
-        return {name: found[name] for name in self._names if name in found}
 
     # --- the actor's side ------------------------------------------------------------------
 
@@ -599,15 +524,6 @@ class PythonEngine(Uncompiled):
                 await self._change()
         finally:
             self._waits_active = False
-
-    async def _be_held(self) -> None:
-        """Wait in ``receive``, which takes no message now, until something changes."""
-        self._held_in_receive = True
-        self._tell_rest()
-        try:
-            await self._change()
-        finally:
-            self._held_in_receive = False
 
     async def _change(self) -> None:
         """Wait until the actor is told something."""
