@@ -18,7 +18,7 @@ from pydotcompute.compiler.types.atoms import ATOMS
 from pydotcompute.compiler.types.int_ranges import INT_MAX, INT_MIN
 from pydotcompute.compiler.types.limits import DICT_CAPACITY, has_nan
 from pydotcompute.compiler.types.missing import MISSING
-from pydotcompute.compiler.types.shared_nan import shared_nan
+from pydotcompute.compiler.types.shared_nan import share_nans, shared_nan
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import (
     BOOL,
@@ -174,6 +174,9 @@ def _store_container(record: Any, name: str, type_: Type, value: Any) -> None:
     view["size"] = len(value)
     if isinstance(type_, DequeType):
         view["start"] = 0
+    if type_.item in _NUMBERS:
+        view["items"][: len(value)] = value
+        return
     for at, item in enumerate(value):
         store(view["items"], at, type_.item, item)
 
@@ -183,6 +186,7 @@ def _has_bound(value: Any, type_: ListType | DequeType) -> bool:
     return isinstance(type_, ListType) or bool(value.maxlen == type_.maxlen)
 
 
+_NUMBERS = (BOOL, INT, FLOAT)
 _PYTHON: dict[type[Type], Any] = {ListType: list, DequeType: deque, DictType: dict}
 
 
@@ -191,15 +195,26 @@ def _load_container(stored: Any, type_: Type) -> Any:
         return np.array(stored, type_.item.dtype).reshape(type_.shape)
     if isinstance(type_, DictType):
         entries = stored["entries"][: int(stored["used"])]
-        return {load(e["key"], type_.key): load(e["value"], type_.value)
-                for e in entries if e["present"]}  # fmt: skip
+        entries = entries[entries["present"] != 0]
+        keys, values = _load_many(entries["key"], type_.key), entries["value"]
+        return dict(zip(keys, _load_many(values, type_.value), strict=True))
     assert isinstance(type_, (ListType, DequeType))
     size, items = int(stored["size"]), stored["items"]
     if isinstance(type_, DequeType):
         start = int(stored["start"])
-        places = [(start + n) % type_.capacity for n in range(size)]
-        return deque((load(items[n], type_.item) for n in places), type_.maxlen)
-    return [load(items[n], type_.item) for n in range(size)]
+        places = (start + np.arange(size)) % type_.capacity
+        return deque(_load_many(items[places], type_.item), type_.maxlen)
+    return _load_many(items[:size], type_.item)
+
+
+def _load_many(stored: Any, type_: Type) -> list[Any]:
+    """The values of an array of records of one type."""
+    if type_ in _NUMBERS:
+        values: list[Any] = stored.tolist()
+        return share_nans(values) if type_ == FLOAT else values
+    if type_ == STR:
+        return [STRINGS.text(number) for number in stored.tolist()]
+    return [load(each, type_) for each in stored]
 
 
 def _store_message(record: Any, type_: MessageType, value: Any) -> None:

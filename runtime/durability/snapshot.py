@@ -33,13 +33,14 @@ class KernelSnapshot:
         begun: whether its loop had begun; if not, its prologue runs when it is activated.
         inputs: messages that wait to be handled.
         outputs: messages that wait to be received.
+        position: of a durable actor, the number of its next output.
         instances: how many states there are; 1 but for populations.
         variables: the names of its variables.
     """
 
     __slots__ = (
-        "backend", "begun", "inputs", "instances", "kernel_id", "node", "outputs", "state",
-        "variables",
+        "backend", "begun", "inputs", "instances", "kernel_id", "node", "outputs", "position",
+        "state", "variables",
     )  # fmt: skip
 
     def __init__(self, node: Node) -> None:
@@ -50,6 +51,7 @@ class KernelSnapshot:
         self.begun: bool = _of(bool, node["begun"])
         self.inputs: int = _of(int, node["inputs"]["count"])
         self.outputs: int = _of(int, node["outputs"]["count"])
+        self.position: int = _of(int, node["position"])
         self.instances: int = _of(int, node["instances"]["count"])
         named = node["instances"]["variables"]
         self.variables: tuple[str, ...] = tuple(_of(str, name) for name, _ in named)

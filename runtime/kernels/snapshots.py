@@ -144,6 +144,7 @@ def _describe(actor: Actor, shredder: Shredder, kinds: list[list[str]]) -> dict[
         "types": {which: [shredder.class_number(cls) for cls in _messages(actor.types(which))]
                   for which in ("input", "output")},
         "counters": _counters(actor, len(waiting), len(written)),
+        "position": 0 if actor.log is None else actor.log.position,
         "given_up": [n - first for n in sorted(actor.replies.pending) if n >= first],
         "instances": {"count": 1, "keys": None, "variables": columns},
         "inputs": _column(shredder, waiting, f"a message in the input queue of {who}"),

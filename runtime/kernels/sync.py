@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydotcompute.errors import ActorFailedError, KernelClosedError, KernelStateError
 from pydotcompute.kernels.lifecycle import Termination
 from pydotcompute.populations.spec import NO_KEY
 from pydotcompute.support.metrics import Statistics
+
+if TYPE_CHECKING:
+    from pydotcompute.durability.snapshot import Snapshot
 
 _LOOK = 0.5
 """Seconds between two looks: for a signal while a call waits, and whether the event loop still runs
@@ -113,6 +116,7 @@ class _Calls(Protocol):
     async def deactivate(self) -> None: ...
     async def reactivate(self) -> None: ...
     async def restart(self, *, fresh: bool = False) -> None: ...
+    async def snapshot(self) -> Snapshot: ...
     async def terminate(
         self, *, timeout: float | None = 5.0, drain: bool = True
     ) -> Termination: ...
@@ -234,6 +238,11 @@ class SyncKernel:
     def restart(self, *, fresh: bool = False) -> None:
         """As ``RingKernel.restart``."""
         self._wait(self._kernel.restart(fresh=fresh), "restart")
+
+    def snapshot(self) -> Snapshot:
+        """As ``RingKernel.snapshot``."""
+        made: Snapshot = self._wait(self._kernel.snapshot(), "snapshot")
+        return made
 
     def statistics(self) -> Statistics:
         """As ``RingKernel.statistics``."""

@@ -64,6 +64,7 @@ def test_every_block_of_python_is_run_by_a_test_here() -> None:
         'await runtime.connect("parse", "risk")                     # what parse sends is what '
         "risk receives",  # test_the_lines_on_edges_run
         'accounts = await runtime.launch("account", key="account_id", instances=1_000_000)',
+        '(await kernel.snapshot()).save("counter.pdc")              # variables, queues, counters',
         "lowering = doubler.lower()        # runs nothing, needs no GPU",
     ]
 
@@ -136,6 +137,42 @@ def test_the_lines_on_populations_run(tmp_path: Path) -> None:
         "asyncio.run(main())\n"
     ))  # fmt: skip
     assert printed == "Balance(account_id='NL91', total=251) [251] 0\n"
+
+
+SNAPSHOTS = """
+import asyncio
+from pydotcompute import KernelContext, RingKernelRuntime, Snapshot, message, ring_kernel
+
+@message
+class Number:
+    value: int
+
+@ring_kernel(kernel_id="counter", auto_register=False)
+async def counter(ctx: KernelContext[Number, Number]):
+    count = 0
+    while not ctx.should_terminate:
+        number = await ctx.receive()
+        count += number.value
+        await ctx.send(Number(count))
+
+async def readme():
+    async with RingKernelRuntime(backend="python") as runtime:
+        kernel = await runtime.launch("counter", counter)
+        await kernel.activate()
+        await kernel.request(Number(40))
+{lines}
+        await again.activate()
+        print(await again.request(Number(2)))
+
+asyncio.run(readme())
+"""
+
+
+def test_the_lines_on_snapshots_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = textwrap.indent(blocks("python")[5], 8 * " ")
+    printed = run(tmp_path / "snapshots.py", SNAPSHOTS.format(lines=lines))
+    assert printed == "Number(value=42)\n"
 
 
 def test_the_lines_on_looking_inside_run(tmp_path: Path) -> None:

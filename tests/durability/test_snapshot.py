@@ -287,6 +287,20 @@ def test_a_request_under_way_is_handled_and_answered_to_nobody(way: str) -> None
     go(probe)
 
 
+def test_other_threads_take_one_too() -> None:
+    async def probe() -> None:
+        async with RingKernelRuntime(backend="python") as runtime:
+            kernel = await runtime.launch("book", actor())
+            await kernel.activate()
+            await kernel.send(orders(1)[0])
+            snapshot = await asyncio.to_thread(kernel.sync.snapshot)
+            kept = snapshot.kernels["book"]
+            assert kept.inputs + kept.outputs == 1
+            assert isinstance(snapshot, Snapshot)
+
+    go(probe)
+
+
 async def failing(ctx: KernelContext[Order, Report]) -> None:
     while not ctx.should_terminate:
         order = await ctx.receive()
