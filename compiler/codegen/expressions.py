@@ -8,11 +8,11 @@ locals before it.  Parts that may only deoptimise need no order: the interpreter
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import singledispatchmethod
 
 from pydotcompute.compiler.codegen.c_types import CTypes, identifier, literal
 from pydotcompute.compiler.codegen.operation_text import operation_text
 from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.ir.dispatch import NodeMethod
 from pydotcompute.compiler.ir.effects import may_raise
 from pydotcompute.compiler.types.message_schema import schema_of
 from pydotcompute.compiler.types.types import (
@@ -96,7 +96,7 @@ class ExpressionEmitter:
 
     # --- the node types --------------------------------------------------------------------------
 
-    @singledispatchmethod
+    @NodeMethod
     def expr(self, node: ir.Expr) -> str:
         """The C text of an expression."""
         raise AssertionError(f"no C text for {type(node).__name__}")

@@ -11,7 +11,6 @@ jump passes no initialisation.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import singledispatchmethod
 
 from pydotcompute.compiler.abi import MAX_LINES
 from pydotcompute.compiler.codegen.c_types import CTypes, comment, file_name, identifier
@@ -20,6 +19,7 @@ from pydotcompute.compiler.codegen.operation_text import operation_text
 from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.control_flow import falls_through
+from pydotcompute.compiler.ir.dispatch import NodeMethod
 from pydotcompute.compiler.ir.effects import may_fail, may_raise
 from pydotcompute.compiler.ops.error_codes import DEOPTIMISE, FIRST_BREAK
 from pydotcompute.compiler.types.message_schema import schema_of
@@ -150,7 +150,7 @@ class StatementEmitter(ExpressionEmitter):
 
     # --- statements ------------------------------------------------------------------------------
 
-    @singledispatchmethod
+    @NodeMethod
     def stmt(self, node: ir.Stmt) -> None:
         """Writes a statement."""
         raise AssertionError(f"no C text for {type(node).__name__}")

@@ -10,10 +10,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import singledispatchmethod
 from typing import Any
 
 from pydotcompute.compiler.ir import nodes as ir
+from pydotcompute.compiler.ir.dispatch import NodeMethod
 from pydotcompute.compiler.ir.effects import root_of
 from pydotcompute.compiler.ops.containers import (
     APPEND,
@@ -175,7 +175,7 @@ class _Turn:
         for node in nodes:
             self.stmt(node)
 
-    @singledispatchmethod
+    @NodeMethod
     def stmt(self, node: ir.Stmt) -> None:
         """Does one statement."""
         raise AssertionError(f"no meaning for {type(node).__name__}")
@@ -336,7 +336,7 @@ class _Turn:
 
     # --- expressions -----------------------------------------------------------------------------
 
-    @singledispatchmethod
+    @NodeMethod
     def expr(self, node: ir.Expr) -> Any:
         """The value of an expression."""
         raise AssertionError(f"no meaning for {type(node).__name__}")
