@@ -173,7 +173,7 @@ add_types(PyObject *self, Module *module)
         {&module->layout, &layout_spec}, {&module->ring, &ring_spec},
         {&module->engine, &engine_spec}, {&module->call, &call_spec},
         {&module->kernel, &kernel_spec}, {&module->kernels, &kernels_spec},
-        {&module->method, &method_spec},
+        {&module->method, &method_spec}, {&module->tape, &tape_spec},
     };
     for (size_t n = 0; n < Py_ARRAY_LENGTH(all); n++) {
         *all[n].type = (PyTypeObject *)PyType_FromModuleAndSpec(self, all[n].spec, NULL);
@@ -216,6 +216,7 @@ execute(PyObject *self)
 {
     Module *module = state_of(self);
     module->self = self;
+    tape_begin(module);
     module->empty_tuple = PyTuple_New(0);
     if (module->empty_tuple == NULL || intern_names(module)
         || add_types(self, module) || register_coroutine(module))
@@ -225,7 +226,7 @@ execute(PyObject *self)
 
 /* Apply a macro to every reference that may be part of a cycle. */
 #define CYCLIC(X)                                                                             \
-    BOUND(X) X(layout) X(ring) X(engine) X(call) X(kernel) X(kernels) X(method)    \
+    BOUND(X) X(layout) X(ring) X(engine) X(call) X(kernel) X(kernels) X(method) X(tape) \
     X(ring_kernel) X(shared_nan)
 
 static int

@@ -76,8 +76,19 @@ typedef struct {
     PyObject *wake, *run_inline, *slots;
     PyObject *layout;      /* a Layout or None; NULL before it is set */
     Engine *engine;        /* the one that may run a burst inline, or NULL */
+    PyObject *tape;        /* a Tape: where each message is written first; or NULL */
+    unsigned long long tape_actor;  /* what the journal calls the actor */
     Py_buffer words, buffer;
 } Ring;
+
+/* The storage of a SegmentWriter. */
+typedef struct {
+    PyObject_HEAD
+    Module *module;
+    Py_buffer view;        /* of the last segment */
+    unsigned long long end, limit, sequence;
+    char open;             /* groups may be appended here */
+} Tape;
 
 typedef int (*Burst)(void *actor, unsigned long long limit);
 
@@ -151,7 +162,7 @@ enum { SPARE = 64 };
 struct Module {
     PyObject *self;                     /* the module: borrowed */
     NAMES(NAME_FIELD)
-    PyTypeObject *layout, *ring, *engine, *call, *kernel, *kernels, *method;
+    PyTypeObject *layout, *ring, *engine, *call, *kernel, *kernels, *method, *tape;
     PyObject *empty_tuple;
     PyObject *shared_nan;               /* the function of compiler/types/shared_nan.py */
     Call *spare[SPARE];                 /* unused memory */
@@ -170,10 +181,11 @@ struct Module {
     long long fuel;                     /* of a burst run inline */
     double inline_seconds, overhead;    /* burst_sizing.INLINE_SECONDS, OVERHEAD */
     unsigned long long dense, sparse;   /* metrics.DENSE, SPARSE */
+    uint32_t crc_table[8][256];         /* of CRC-32 */
 };
 
 extern PyType_Spec layout_spec, ring_spec, engine_spec, call_spec, kernel_spec, kernels_spec;
-extern PyType_Spec method_spec;
+extern PyType_Spec method_spec, tape_spec;
 
 /* The state behind one of the module's classes, or a class that inherits from it; NULL and an
    error if there is none. */
@@ -239,6 +251,18 @@ enum outcome ring_get(Ring *ring, PyObject **message);
 /* The methods try_put of HostProducer and try_get of HostConsumer. */
 PyObject *ring_try_put(PyObject *ring, PyObject *message);
 PyObject *ring_try_get(PyObject *ring);
+
+/* Write a message to the journal and put it; NO if the ring is full, FALLBACK if Python has to see
+   to it, from the beginning. */
+enum outcome ring_put_journaled(Ring *ring, PyObject *message);
+enum outcome tape_append(Tape *tape, unsigned long long actor, const char *record, Py_ssize_t size);
+/* Before the first tape is used. */
+void tape_begin(Module *module);
+
+/* An attribute that is memory: see _fastpath_ring.c. */
+PyObject *get_view(Py_buffer *view, const char *name);
+int set_view(Py_buffer *view, PyObject *value, Py_ssize_t least);
+void drop_view(Py_buffer *view);
 
 PyObject *object_try_put(const Module *module, PyObject *port, PyObject *message);
 PyObject *object_try_get(const Module *module, PyObject *port);

@@ -158,7 +158,7 @@ ring_try_get(PyObject *ring)
 
 /* --- storage ------------------------------------------------------------------------------- */
 
-static PyObject *
+PyObject *
 get_view(Py_buffer *view, const char *name)
 {
     if (view->obj == NULL) {
@@ -168,7 +168,7 @@ get_view(Py_buffer *view, const char *name)
     return Py_NewRef(view->obj);
 }
 
-static void
+void
 drop_view(Py_buffer *view)
 {
     Py_buffer old = *view;
@@ -177,7 +177,7 @@ drop_view(Py_buffer *view)
 }
 
 /* Takes a memoryview; the memory stays where it is for as long as the ring holds it. */
-static int
+int
 set_view(Py_buffer *view, PyObject *value, Py_ssize_t least)
 {
     Py_buffer fresh, old;
@@ -244,6 +244,8 @@ static PyMemberDef ring_members[] = {
     {"run_inline", T_OBJECT_EX, offsetof(Ring, run_inline), 0, NULL},
     {"slots", T_OBJECT_EX, offsetof(Ring, slots), 0, NULL},
     {"layout", T_OBJECT_EX, offsetof(Ring, layout), 0, NULL},
+    {"tape", T_OBJECT_EX, offsetof(Ring, tape), 0, NULL},
+    WORD(tape_actor),
     {NULL},
 };
 
@@ -264,6 +266,7 @@ ring_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->slots);
     Py_VISIT(self->layout);
     Py_VISIT(self->engine);
+    Py_VISIT(self->tape);
     /* not the memoryviews: they are in no cycle, and must not be cleared while they are held */
     return 0;
 }
@@ -277,6 +280,7 @@ ring_clear(PyObject *object)
     Py_CLEAR(self->slots);
     Py_CLEAR(self->layout);
     Py_CLEAR(self->engine);
+    Py_CLEAR(self->tape);
     drop_view(&self->words);
     drop_view(&self->buffer);
     return 0;

@@ -69,8 +69,10 @@ send_now(const Module *module, Kernel *kernel, PyObject *message)
         return FAILED;
     if (Py_IS_TYPE(port, module->inring)) {
         if (((Ring *)port)->put_slow_path) {
+            if (((Ring *)port)->put_slow_path == ABI_JOURNALED)
+                outcome = ring_put_journaled((Ring *)port, message);
             Py_DECREF(port);
-            return NO;
+            return outcome == FALLBACK ? NO : outcome;
         }
         outcome = ring_put((Ring *)port, message, 1);
     }

@@ -20,8 +20,11 @@ from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import Type
 from pydotcompute.errors import SchemaError
 
-VERSION: Final = 11
+VERSION: Final = 12
 """The version of the interface to ``_fastpath``; C has it from ``_abi.h`` (``abi_header``)."""
+
+JOURNALED: Final = 128
+"""A ``put_slow_path`` of just this: what is put has to be written to ``tape`` first."""
 
 extension: Any = None
 """The module, or None."""
@@ -65,7 +68,8 @@ if TYPE_CHECKING or extension is None:
     class RingStorage:
         """What a ring keeps.  The extension's class of these attributes keeps them as C has them.
 
-        ``layout`` is what ``layout_of`` says of the one class of messages in the ring.
+        ``layout`` is what ``layout_of`` says of the one class of messages in the ring.  ``tape``
+        is set where the extension may write messages to the journal by itself.
         """
 
         __slots__ = (
@@ -86,10 +90,17 @@ if TYPE_CHECKING or extension is None:
             "size",
             "slots",
             "tail",
+            "tape",
+            "tape_actor",
             "wake",
             "wake_suppressed",
             "words",
         )  # fmt: skip
+
+    class TapeStorage:
+        """What the writer of a journal's segment keeps; the extension appends to it, too."""
+
+        __slots__ = ("end", "limit", "open", "sequence", "view")
 
     class EngineStorage:
         """What a native engine keeps beside its own attributes.
@@ -131,6 +142,7 @@ else:
     extension.share_nan(shared_nan)
     RingStorage = extension.Ring
     EngineStorage = extension.Engine
+    TapeStorage = extension.Tape
     KernelStorage = extension.Kernel
     RuntimeStorage = extension.Kernels
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from pydotcompute.accel.storage import extension
 from pydotcompute.durability.groups import FRESH, REQUEST, Kind
 from pydotcompute.durability.journal import Journal, Past
 from pydotcompute.durability.journaled_messages import MessageFormat, describe_types
 from pydotcompute.errors import DurabilityError
+from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.journaling import Origin
 
 
@@ -57,6 +59,12 @@ class ActorLog:
         self.journal.append(
             self._index, Kind.MESSAGES, payload, flags, cls, origin.source, 1, strings
         )
+
+    def attach(self, port: HostProducer) -> None:
+        """Let the extension write the messages that it puts into a ring, where it can."""
+        plain = len(self.format.classes) == 1 and self.format.is_plain
+        if extension is not None and plain and not self.journal.power:
+            port.tape, port.tape_actor = self.journal.writer, self._index
 
     def batch(self, accepted: Any, origin: Origin) -> int:
         """Write a batch; see ``InputJournal``."""

@@ -212,6 +212,11 @@ class Journal:
         self._launched.add(kernel_id)
         return past
 
+    @property
+    def writer(self) -> SegmentWriter:
+        """What appends to the last segment."""
+        return self._writer
+
     def append(
         self, actor: int, kind: int, payload: bytes = b"", flags: int = 0, cls: int = 0,
         source: int = 0, count: int = 0, strings: int = 0,
@@ -259,6 +264,7 @@ class Journal:
             log.error("a part of a batch is not taken back yet: %s", error)
 
     def _pay(self) -> None:
+        self._writer.open = False
         while self._owed:
             actor, first, kept = self._owed[0]
             payload = first.to_bytes(8, "little") + kept.to_bytes(8, "little")
@@ -269,6 +275,7 @@ class Journal:
             )
             writer.append((header + payload,))
             del self._owed[0]
+        self._writer.open = not self.closed
 
     # --- surviving the machine -------------------------------------------------------------
 

@@ -32,7 +32,7 @@ from pydotcompute.compiler.types.types import Type
 from pydotcompute.durability.groups import HEADERS, padded
 from pydotcompute.errors import DurabilityError
 from pydotcompute.messages.codec import FieldError, codec_of, wrap_field_error
-from pydotcompute.messages.header import has_header, header_of, set_header
+from pydotcompute.messages.header import header_of, set_header
 from pydotcompute.messages.slots import wrong_type
 from pydotcompute.messages.string_batches import as_string_batch, has_strings
 from pydotcompute.messages.union_batch import UnionBatch
@@ -96,7 +96,8 @@ class MessageFormat:
     Args:
         kernel_id: for error texts.
         classes: the actor's input types, in order.
-        headed: the actor copies headers of its messages: each has an id then.
+        headed: the actor has to do with the headers of its messages; others are done again the
+            same without.
     """
 
     def __init__(self, kernel_id: str, classes: Sequence[type], *, headed: bool) -> None:
@@ -108,6 +109,11 @@ class MessageFormat:
             tuple(string_places(types.MessageType(cls))) if has_strings(cls) else ()
             for cls in self.classes
         ]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a message is its record, and nothing else."""
+        return not self._headed and not any(self._places)
 
     # --- writing ---------------------------------------------------------------------------
 
@@ -125,14 +131,14 @@ class MessageFormat:
         try:
             if not self._places[number]:
                 self._codecs[number].pack_into(record, 0, message)
-                if not self._headed and not has_header(message):
+                if not self._headed:
                     return bytes(record), number, 0, 0
             else:
                 self._pack_strings(number, record, message)
         except FieldError as error:
             raise wrap_field_error(self.kernel_id, error) from None
         rows = np.frombuffer(record, np.uint8).reshape(1, -1)
-        headers = self._headers([message]) if self._headed or has_header(message) else b""
+        headers = self._headers([message]) if self._headed else b""
         strings = self._strings(number, rows)
         payload = _filled(record) + headers + strings
         return payload, number, HEADERS if headers else 0, len(strings)
@@ -215,9 +221,7 @@ class MessageFormat:
         made = []
         for each in messages:
             header = header_of(each)
-            flags, message_id, correlation = 0, bytes(16), bytes(16)
-            if self._headed or header.message_id is not None:
-                flags, message_id = _HAS_ID, each.message_id.bytes
+            flags, message_id, correlation = _HAS_ID, each.message_id.bytes, bytes(16)
             if each.correlation_id is not None:
                 flags, correlation = flags | _HAS_CORRELATION, each.correlation_id.bytes
             made.append(_HEADER.pack(message_id, correlation, flags, header.priority))

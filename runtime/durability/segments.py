@@ -18,6 +18,7 @@ from errno import ENOSPC
 from pathlib import Path
 from typing import Final
 
+from pydotcompute.accel.storage import TapeStorage
 from pydotcompute.durability.groups import SEGMENT_BYTES, segment_header
 from pydotcompute.durability.positions import Positions
 from pydotcompute.errors import DurabilityError
@@ -56,8 +57,11 @@ def segment_numbers(folder: Path) -> list[int]:
     return sorted(found)
 
 
-class SegmentWriter:
-    """Appends to the last segment.
+class SegmentWriter(TapeStorage):
+    """Appends to the last segment; so does the extension, groups of one message.
+
+    ``view`` is the memory of the segment, ``end`` where the next group goes, ``sequence`` its
+    number, ``limit`` where another segment is begun, and ``open`` whether the extension may append.
 
     Args:
         folder: of the journal.
@@ -67,6 +71,8 @@ class SegmentWriter:
         size: bytes after which another segment is begun.
     """
 
+    __slots__ = ("_broken", "_fd", "_folder", "_map", "_number", "_positions")
+
     def __init__(
         self,
         folder: Path,
@@ -75,16 +81,17 @@ class SegmentWriter:
         end: int,
         size: int = SEGMENT_SIZE,
     ) -> None:
-        self._folder, self._positions, self._most = folder, positions, size
-        self.sequence = sequence
+        self._folder, self._positions = folder, positions
+        self.sequence, self.end, self.limit = sequence, end, size
+        self.open = True
         self._broken: str | None = None
-        self._number, self._end = positions.get(0), end
+        self._number = positions.get(0)
         self._fd = -1
         self._map: mmap.mmap | None = None
-        self._view = memoryview(b"")
+        self.view = _nothing()
         try:
             self._fd = os.open(self.path, os.O_RDWR)
-            if self._end < os.fstat(self._fd).st_size:
+            if self.end < os.fstat(self._fd).st_size:
                 self._look()
         except OSError as error:
             self.close(cut=False)
@@ -105,23 +112,23 @@ class SegmentWriter:
         Raises:
             DurabilityError: they cannot be written; the journal is as it was.
         """
-        if self._end >= self._most and self._broken is None:
+        if self.end >= self.limit and self._broken is None:
             self._rotate()
         data = parts[0] if len(parts) == 1 else None
         length = sum(map(len, parts)) if data is None else len(data)
         if self._broken is not None:
             raise DurabilityError(self._broken)
-        at, end = self._end, self._end + length
+        at, end = self.end, self.end + length
         if length >= _LARGE:
             self._write(parts, at, end)
         else:
             if data is None:
                 data = b"".join(parts)
-            if end > len(self._view):
+            if end > len(self.view):
                 self._reserve(end)
-            self._view[at + _WORD : end] = data[_WORD:]
-        self._view[at : at + _WORD] = parts[0][:_WORD]
-        self._end = end
+            self.view[at + _WORD : end] = data[_WORD:]
+        self.view[at : at + _WORD] = parts[0][:_WORD]
+        self.end = end
         self.sequence += groups
 
     def _reserve(self, end: int) -> None:
@@ -142,18 +149,18 @@ class SegmentWriter:
         """See the whole file as memory."""
         fresh = mmap.mmap(self._fd, os.fstat(self._fd).st_size)
         self._forget()
-        self._map, self._view = fresh, memoryview(fresh)
+        self._map, self.view = fresh, memoryview(fresh)
 
     def _forget(self) -> None:
-        self._view.release()
-        self._view = memoryview(b"")
+        old, self.view = self.view, _nothing()
+        old.release()
         if self._map is not None:
             self._map.close()
             self._map = None
 
     def _write(self, parts: Sequence[Part], at: int, end: int) -> None:
         """Write all but the first word of long groups."""
-        if at + _WORD > len(self._view):
+        if at + _WORD > len(self.view):
             self._reserve(at + _WORD)
         rest = [memoryview(parts[0])[_WORD:], *parts[1:]]
         done = at + _WORD
@@ -178,10 +185,10 @@ class SegmentWriter:
     def _take_back(self, at: int) -> None:
         """A write has failed: what was written of it goes."""
         try:
-            self._view[at:] = bytes(len(self._view) - at)
-            os.ftruncate(self._fd, len(self._view))
+            self.view[at:] = bytes(len(self.view) - at)
+            os.ftruncate(self._fd, len(self.view))
         except OSError as error:
-            self._broken = f"the journal {self.path} cannot be written: {error.strerror}"
+            self.give_up(f"the journal {self.path} cannot be written: {error.strerror}")
 
     def _failed(self, error: OSError) -> DurabilityError:
         return DurabilityError(f"the journal {self.path} cannot be written: {error.strerror}")
@@ -191,7 +198,7 @@ class SegmentWriter:
         path = self._folder / segment_name(self._number + 1)
         fd = -1
         try:
-            os.ftruncate(self._fd, self._end)
+            os.ftruncate(self._fd, self.end)
             os.fdatasync(self._fd)
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
             header = segment_header(self._positions.journal, self._number + 1, self.sequence)
@@ -208,7 +215,7 @@ class SegmentWriter:
             ) from error
         self._forget()
         os.close(self._fd)
-        self._fd, self._end = fd, SEGMENT_BYTES
+        self._fd, self.end = fd, SEGMENT_BYTES
         self._number += 1
         self._positions.set(0, self._number)
 
@@ -226,7 +233,7 @@ class SegmentWriter:
         Args:
             why: the text of the error that ``append`` raises from now on.
         """
-        self._broken = self._broken or why
+        self._broken, self.open = self._broken or why, False
 
     def close(self, *, cut: bool = True) -> None:
         """Close the file.
@@ -238,11 +245,15 @@ class SegmentWriter:
         if self._fd >= 0:
             try:
                 if cut:
-                    os.ftruncate(self._fd, self._end)
+                    os.ftruncate(self._fd, self.end)
             except OSError:
                 pass  # zeros at the end do no harm
             os.close(self._fd)
             self._fd = -1
+
+
+def _nothing() -> memoryview:
+    return memoryview(bytearray())
 
 
 def sync_folder(folder: Path) -> None:

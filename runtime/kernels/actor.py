@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from pydotcompute.accel.storage import JOURNALED
 from pydotcompute.actors.coroutine_parts import split_actor
 from pydotcompute.actors.override import check_folder, tell_edited
 from pydotcompute.actors.spec import KernelSpec
@@ -53,7 +54,6 @@ from pydotcompute.queues.backpressure import BackpressureStrategy, KernelState
 from pydotcompute.queues.channel import (
     CLOSED,
     DROPS,
-    JOURNALED,
     KEYED,
     ROUTED,
     SPECIAL,
@@ -264,6 +264,8 @@ class Actor:
     def use_rings(self, inport: HostProducer, outport: HostConsumer) -> None:
         """Compiled code is at the other end from now on."""
         self.inbox.replace_port(inport)
+        if self.log is not None:
+            self.log.attach(inport)
         self.outbox.replace_port(outport)
         outport.overflowed = self._requests_changed
         outport.unreadable = self.crashed

@@ -43,8 +43,7 @@ ROUTED = 32
 """What is sent goes along edges (``routes``)."""
 KEYED = 64
 """Each message is checked for its key: the actor is a population."""
-JOURNALED = 128
-"""What is put must be written to the journal first; what is taken is numbered."""
+# 128 is accel.storage.JOURNALED: what is put is written to the journal, what is taken is numbered
 
 
 class Channel:

@@ -32,6 +32,9 @@ class HostEnd(RingStorage):
 
     __slots__ = ("fence", "pull_batch", "ring")
 
+    tape: Any
+    tape_actor: int
+
     def __init__(
         self, ring: Ring, slots: RecordSlots, fence: Callable[[], None] | None = None
     ) -> None:

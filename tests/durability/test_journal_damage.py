@@ -33,7 +33,7 @@ def filled(folder: Path, *, clean: bool = True, size: int = 1 << 20) -> list[int
     for number in range(5):
         past = journal.pasts["a"]
         journal.append(past.index, 2, bytes([number] * 8 * (number + 1)), count=number + 1)
-        ends.append(journal._writer._end)
+        ends.append(journal.writer.end)
     journal.positions.set(1, 3)
     if clean:
         journal.close()
@@ -44,7 +44,7 @@ def filled(folder: Path, *, clean: bool = True, size: int = 1 << 20) -> list[int
 
 def _die(journal: Journal) -> None:
     """As ``kill -9``: nothing is tidied up."""
-    journal._writer.close(cut=False)
+    journal.writer.close(cut=False)
     journal.positions.close()
     journal._close_segments()
     os.close(journal._lock)
@@ -115,8 +115,8 @@ def test_blocks_that_were_not_written_before_a_power_loss_are_cut_off(tmp_path: 
         journal = Journal(folder, "power" if power else "process")
         journal.actor("a", {"inputs": [], "outputs": []})
         journal.append(0, 2, b"safe" * 2, count=15)
-        end = journal._writer._end
-        journal._synced = journal._writer.sequence
+        end = journal.writer.end
+        journal._synced = journal.writer.sequence
         for _ in range(3):
             journal.append(0, 2, b"lost" * 500, count=1)
         _die(journal)

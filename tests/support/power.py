@@ -21,7 +21,7 @@ def watch(side: Path) -> None:
     sync, flush = SegmentWriter.sync, Positions.sync
 
     def synced(writer: SegmentWriter) -> None:
-        number, end = writer._number, writer._end
+        number, end = writer._number, writer.end
         sync(writer)
         _note(side / "synced", f"{number} {end}".encode())
 
