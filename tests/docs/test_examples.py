@@ -98,6 +98,20 @@ def test_the_sensors(
     assert len(list(circles)) >= 2
 
 
+def test_the_sessions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as a loop of five lines counts."""
+    monkeypatch.setattr(registry, "_kernels", {})
+    module = importlib.reload(importlib.import_module("pydotcompute.examples.sessions"))
+    asyncio.run(module.main(tmp_path, 300))
+    printed = capsys.readouterr().out
+    (count,) = re.findall(r"300 visitors: ([\d,]+) sessions", printed)
+    assert f"counted by hand: {count}\n" in printed
+    assert int(count.replace(",", "")) > 300
+    ElementTree.parse(tmp_path / module.PICTURE)
+
+
 def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert anomaly_detector.main(["--output", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
