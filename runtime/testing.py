@@ -155,7 +155,7 @@ def same(a: object, b: object) -> bool:
     """Whether two values are the same to the last bit: in class, sign of zero, and NaN for NaN.
 
     Args:
-        a, b: values of message fields, messages, or lists, tuples and dicts of them.
+        a, b: values of message fields, messages, or containers of them.
     """
     if type(a) is not type(b):
         return False
@@ -171,7 +171,10 @@ def same(a: object, b: object) -> bool:
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict) and isinstance(b, dict):
-        return same(list(a.items()), list(b.items()))
+        makers = [getattr(each, "default_factory", None) for each in (a, b)]
+        return makers[0] is makers[1] and same(list(a.items()), list(b.items()))
+    if isinstance(a, (set, frozenset)) and isinstance(b, (set, frozenset)):
+        return same(sorted(a, key=repr), sorted(b, key=repr))
     if getattr(type(a), "__pydotcompute_message__", False):
         names = [field.name for field in schema_of(type(a)).fields]
         return all(same(getattr(a, name), getattr(b, name)) for name in names)

@@ -43,6 +43,7 @@ from pydotcompute.compiler.types.types import (
     ObjectType,
     OptionalType,
     ScalarType,
+    SetType,
     SnapshotType,
     TupleType,
     Type,
@@ -181,6 +182,8 @@ class CTypes:
             return f"pdc_{kind}<{self.spell(type_.item)}, {type_.capacity}>"
         if isinstance(type_, ArrayType):
             return f"pdc_array<{self.spell(type_.item)}, {int(np.prod(type_.shape))}>"
+        if isinstance(type_, SetType):
+            return self.spell(type_.entries)
         if isinstance(type_, DictType):
             key, value = self.spell(type_.key), self.spell(type_.value)
             self._key(type_.key)

@@ -77,6 +77,8 @@ TEXTS: dict[str, str | Callable[..., str]] = {
     "member": "({type})({0})",
     # Containers.
     "array_item": "pdc_item({0}, {1})",
+    "count_of": "pdc_value_or({0}, {1})",
+    "remove": "pdc_take({turn}, {0}, {1})",
     "array_sum": f"(pdc_np_sum({{0}}){_FROM_ZERO})",
     "array_total": "pdc_np_total<{type}>({0})",
     "list_of": "pdc_list_of<{type}>({e}, {0})",

@@ -61,7 +61,7 @@ def _collect(t: Type, inner: dict[Type, str]) -> None:
             inner[t] = _message(t.cls, inner)
         case types.EnumType():
             inner[t] = f"{t}({', '.join(member.name for member in t.members)})"
-        case types.OptionalType() | types.ListType() | types.DequeType():
+        case types.OptionalType() | types.ListType() | types.DequeType() | types.SetType():
             _collect(t.item, inner)
         case types.DictType():
             _collect(t.key, inner)

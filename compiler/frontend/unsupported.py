@@ -80,12 +80,12 @@ TABLE: dict[str, tuple[Rule, ...]] = {
     "YieldFrom": (Rule("PDC021", "`yield from`", "compiled code has no generators",
                        "send each value with `await ctx.send(...)`, or return a tuple"),),
     "SetComp": (Rule("PDC021", "set comprehension", _SIZE,
-                     "use a `dict` assigned before the loop, or a loop"),),
+                     "fill a `set` assigned before the loop, in a `for` loop"),),
     "DictComp": (Rule("PDC021", "dict comprehension", _SIZE,
                       "fill a `dict` assigned before the loop, in a `for` loop"),),
     "Set": (Rule("PDC021", "set display",
-                 "a set lives in compiled code only as the right side of `in`",
-                 "use a `dict` assigned before the loop, with `True` for each key"),),
+                 "a set is made before the loop, and changed in it",
+                 "use a set assigned before the loop, or a tuple as the right side of `in`"),),
     "comprehension": (Rule("PDC021", "`async` comprehension",
                            "a turn waits for nothing but the context", "write a plain `for`",
                            lambda node: bool(node.is_async)),),
@@ -169,6 +169,10 @@ class _Scan:
                 for op, right in zip(ops, others, strict=True):
                     if isinstance(op, ast.In | ast.NotIn):
                         self._allowed.add(right)
+            case ast.AugAssign(value=ast.Set() as right):
+                self._allowed.add(right)
+            case ast.Call(func=ast.Attribute(attr="update" | "difference_update"), args=args):
+                self._allowed.update(arg for arg in args if isinstance(arg, ast.Set))
             case ast.Await(value=ast.Call(func=func)) if (
                 awaited_method(node, self.ctx or "") in _AWAITED
             ):

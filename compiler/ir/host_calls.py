@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler.types.message_schema import schema_of
-from pydotcompute.compiler.types.storage import decoder, holds_strings, load, storage
+from pydotcompute.compiler.types.storage import decoder, holds_strings, load, made_dict, storage
 from pydotcompute.compiler.types.string_table import STRINGS
 from pydotcompute.compiler.types.types import (
     STR,
@@ -229,8 +229,9 @@ class Texts(dict[int, str]):
             entry = np.dtype([("key", storage(type_.key)), ("value", storage(type_.value))],
                              align=True)  # fmt: skip
             shown = np.frombuffer(self._log, entry, count, at + 8)
-            return {self._read(e["key"], type_.key): self._read(e["value"], type_.value)
-                    for e in shown}  # fmt: skip
+            return made_dict(type_, {self._read(e["key"], type_.key):
+                                     self._read(e["value"], type_.value)
+                                     for e in shown})  # fmt: skip
         assert isinstance(type_, (ListType, DequeType))
         stored = np.frombuffer(self._log, storage(type_.item), count, at + 8)
         values = [self._read(item, type_.item) for item in stored]

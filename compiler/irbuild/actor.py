@@ -8,7 +8,7 @@ those it began with: ``total = 0`` that becomes a float is an ``int | float`` fr
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, DiagnosticError, Diagnostics
@@ -16,11 +16,13 @@ from pydotcompute.compiler.frontend.actor_shape import ActorShape
 from pydotcompute.compiler.frontend.container_mutation import shrinking_names
 from pydotcompute.compiler.frontend.escape import looked_at
 from pydotcompute.compiler.frontend.names import binds
+from pydotcompute.compiler.frontend.set_order import ordered_uses, second_names
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.ir.host_calls import contains_text
 from pydotcompute.compiler.ir.message_paths import paths_of
+from pydotcompute.compiler.irbuild.containers import counters
 from pydotcompute.compiler.irbuild.core.attempts import MAX_PASSES, build_until_stable
-from pydotcompute.compiler.irbuild.core.breaks import Breaks, own_parts
+from pydotcompute.compiler.irbuild.core.breaks import Breaks, loop_statements, own_parts
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.facts import ActorFacts, Facts
@@ -42,6 +44,7 @@ from pydotcompute.compiler.types.types import (
     DequeType,
     DictType,
     ListType,
+    SetType,
     Type,
     join,
 )
@@ -88,7 +91,7 @@ def build_kernel(
             if breaks.learn(problems.diagnostics):
                 continue
             break
-        if not kernel.breaks:
+        if not kernel.breaks and not breaks.without_types:
             return kernel
         if breaks.learn(()):
             continue
@@ -141,6 +144,9 @@ def _build(request: _Request, sent: dict[type, None]) -> ir.Kernel:
     met = _breaks_in(turn, *(function.body for function in functions))
     if met:
         _note_untyped(shape, types, unit)
+    if sets := {name for name, type_ in types.items() if isinstance(type_, SetType)}:
+        _note_ordered(shape, sets, unit, functions)
+    if met:
         check_constants(unit, shape)
         check_messages(unit, shape, types, (*turn, *functions), met)
         diagnostics.raise_if_any()
@@ -206,6 +212,20 @@ def _note_untyped(shape: ActorShape, types: Mapping[str, Type], unit: Unit) -> N
             unit.breaks.without_types[name] = "all that gives it a value cannot be compiled"
 
 
+def _note_ordered(shape: ActorShape, sets: set[str], unit: Unit,
+                  functions: Sequence[ir.Function]) -> None:  # fmt: skip
+    """Sets whose order may show in what the interpreter does: it has to keep the very set."""
+    lent = any(isinstance(parameter.type, SetType) for function in functions
+               if _breaks_in(function.body) for parameter in function.parameters)  # fmt: skip
+    left = [*unit.interpreted(shape.loop.body), *loop_statements(shape.epilogue)]
+    parts = [part for each in left for part in own_parts(each)]
+    found = ordered_uses(parts)
+    if unit.interpreted(shape.loop.body):
+        found |= second_names(part for node in shape.loop.body for part in ast.walk(node))
+    for name in sets if lent else found & sets:
+        unit.breaks.without_types[name] = "its order may show in what compiled code cannot do"
+
+
 def _binds_none(statement: ast.stmt) -> bool:
     value = getattr(statement, "value", None)
     return isinstance(value, ast.Constant) and value.value is None
@@ -214,7 +234,7 @@ def _binds_none(statement: ast.stmt) -> bool:
 def _is_never_filled(type_: Type) -> bool:
     if isinstance(type_, DictType):
         return type_.value == NEVER
-    return isinstance(type_, (ListType, DequeType)) and type_.item == NEVER
+    return isinstance(type_, (ListType, DequeType, SetType)) and type_.item == NEVER
 
 
 def _report(shape: ActorShape, unit: Unit, types: Mapping[str, Type]) -> None:
@@ -296,4 +316,5 @@ def _end(builder: Builder, shape: ActorShape, frame: TurnFrame, *, leave: bool) 
 
 
 assert build_expressions.EXPRESSIONS, "the rules of expressions are registered"
+assert counters.METHODS, "the methods of counters are registered"
 assert build_statements.STATEMENTS, "the rules of statements are registered"

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from pydotcompute.compiler.ops.primitive import Deoptimise, Primitive, mutating, raising
-from pydotcompute.compiler.types.limits import has_nan
+from pydotcompute.compiler.types.limits import GROWING_CAPACITY, has_nan
+from pydotcompute.compiler.types.storage import made_dict
 from pydotcompute.compiler.types.types import (
     ArrayType,
     DequeType,
     DictType,
     ListType,
+    SetType,
     Type,
 )
 
@@ -41,6 +43,8 @@ FILL = mutating("fill", lambda xs, value: xs.fill(value))
 GET = raising("get", lambda xs, at: xs[at])
 CONTAINS = Primitive("contains", lambda d, key: key in d)
 VALUE_OR = Primitive("value_or", lambda d, key: d.get(key))
+COUNT = Primitive("count_of", lambda d, key: d.get(key, 0))
+"""An item of a ``Counter`` of ints: 0 if it is not there, and nothing is inserted."""
 TAKE = mutating("take", lambda d, key: d.pop(key), raises=True)
 SLOTS = Primitive("slots", len)
 PRESENT = Primitive("present", lambda d, n: True)
@@ -56,6 +60,36 @@ def _set(xs: Any, at: Any, value: Any) -> None:
 
 
 SET = mutating("set", _set, raises=True)
+
+
+def _obtain(d: dict[Any, Any], key: Any, value: Any) -> Any:
+    if has_nan(key):
+        raise Deoptimise("NaN as the key of a dict")
+    return d.setdefault(key, value)
+
+
+OBTAIN = mutating("obtain", _obtain)
+"""An item of a dict, which is inserted with this value if it is not there."""
+
+
+def _include(items: set[Any], item: Any) -> None:
+    if has_nan(item):
+        raise Deoptimise("NaN in a set")
+    items.add(item)
+
+
+def _discard(items: Any, item: Any) -> None:
+    if isinstance(items, set):
+        items.discard(item)
+    else:
+        items.pop(item, None)
+
+
+INCLUDE = mutating("include", _include)
+DISCARD = mutating("discard", _discard)
+REMOVE = mutating("remove", lambda items, item: items.remove(item), raises=True)
+"""Of sets: with an item, without it, and without one that has to be there; ``DISCARD`` also of a
+``Counter``."""
 
 
 def _assign(xs: Any, ys: Any) -> None:
@@ -105,15 +139,13 @@ def item_type(type_: Type) -> Type:
     """The type of the items that iterating over a container gives."""
     if isinstance(type_, DictType):
         return type_.key
-    assert isinstance(type_, (ListType, DequeType, ArrayType))
+    assert isinstance(type_, (ListType, DequeType, SetType, ArrayType))
     return type_.item
 
 
 def with_item(type_: Type, item: Type) -> Type:
     """The container type with other items."""
-    if isinstance(type_, ListType):
-        return ListType(item, type_.capacity)
-    assert isinstance(type_, DequeType)
+    assert isinstance(type_, (ListType, DequeType, SetType))
     return replace(type_, item=item)
 
 
@@ -123,7 +155,9 @@ def may_fill(type_: Type) -> bool:
 
 
 def room_of(type_: Type) -> int:
-    """How many items a list or deque has room for; 0 for what is neither."""
+    """How many items a list needs room for that takes those of a list, deque or set; else 0."""
+    if isinstance(type_, SetType):
+        return GROWING_CAPACITY
     return type_.capacity if isinstance(type_, (ListType, DequeType)) else 0
 
 
@@ -132,7 +166,9 @@ def empty(type_: Type) -> Any:
     if isinstance(type_, DequeType):
         return deque(maxlen=type_.maxlen)
     if isinstance(type_, DictType):
-        return {}
+        return made_dict(type_, {})
+    if isinstance(type_, SetType):
+        return type_.cls()
     if isinstance(type_, ArrayType):
         return np.zeros(type_.shape, type_.item.dtype)
     return []

@@ -80,7 +80,7 @@ def _unpack(values: list[int]) -> None:
 _ZERO, _ONE, _NAN, _INF = 0, 1, math.nan, math.inf
 _EMPTY: list[int] = []
 
-_ROOM = "more entries than compiled code has room for, which are 4,096 in a dict"
+_ROOM = "more entries than compiled code has room for, which are 4,096 in a dict or set"
 
 TABLE: tuple[ErrorCode, ...] = (
     _row(1, "PDC_ZERO_DIVISION_INT", lambda: _ONE // _ZERO),

@@ -34,6 +34,7 @@ from pydotcompute.compiler.types.types import (
     DictType,
     MessageType,
     ScalarType,
+    SetType,
     TupleType,
     UnionType,
     in_body,
@@ -67,6 +68,8 @@ def _asks(node: ir.Node) -> bool:
     if node.primitive in (SAME_FLOAT, _DEOPTIMISE):
         return True
     base = node.args[0].type if node.args else None
+    if isinstance(base, SetType):
+        return has_float(base.item)
     return isinstance(base, DictType) and has_float(base.key)
 
 

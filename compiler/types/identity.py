@@ -68,7 +68,7 @@ def holds_other_nan(value: Any) -> bool:
 
 def _containers(value: Any) -> Iterator[Any]:
     """The containers that can be changed, inside of a value."""
-    if isinstance(value, (list, deque, dict, np.ndarray)):
+    if isinstance(value, (list, deque, dict, set, np.ndarray)):
         yield value
     for item in _inside(value):
         if not isinstance(item, (int, float, str)):
@@ -80,7 +80,7 @@ def _inside(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
         yield from value
         yield from value.values()
-    elif isinstance(value, (list, tuple, deque)):
+    elif isinstance(value, (list, tuple, deque, set, frozenset)):
         yield from value
     elif is_message(type(value)):
         for field in schema_of(type(value)).fields:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import logging
 import re
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,6 +46,7 @@ from pydotcompute.compiler.types.types import (
     MessageType,
     ObjectType,
     ScalarType,
+    SetType,
     TupleType,
     Type,
     UnsupportedTypeError,
@@ -65,14 +66,17 @@ _FORMATS: dict[Type, tuple[Struct, type]] = {
 """Types whose values ``struct`` reads and writes, and their classes."""
 
 _ADDED_TO = (r"\b(\w+)\s*(?:\[[^=]*\]\s*(?:[-+*/%&|^@]|//|\*\*|<<|>>)?=(?!=)|\+=|"
-             r"\.(?:append|appendleft|extend|extendleft|insert|setdefault|update)\b)")  # fmt: skip
+             r"\.(?:add|append|appendleft|extend|extendleft|insert|setdefault|"
+             r"update)\b)")  # fmt: skip
 """The name of what a statement adds an item to."""
 
 
 def instead_of(value: Any) -> str:
     """What to keep between turns in place of a value that has no compiled form."""
     if isinstance(value, (set, frozenset)):
-        return "use a dict, with `True` for each item"
+        return "keep numbers, strings, enum members or tuples of these in it, of one type"
+    if isinstance(value, defaultdict):
+        return "use `defaultdict(int)`, or a dict for each part of the values"
     if isinstance(value, dict):
         return "use a plain `dict` of numbers or strings, and `counts.get(key, 0)`"
     if isinstance(value, (list, tuple, deque)):
@@ -136,7 +140,7 @@ def of_value(value: Any) -> Type:
         return TupleType(tuple(of_value(item) for item in value))
     if getattr(cls, schemas.MESSAGE_MARK, False):
         return MessageType(cls)
-    if cls in (list, deque, dict) or isinstance(value, np.ndarray):
+    if cls in _CONTAINERS or isinstance(value, np.ndarray):
         return _of_container(value)
     raise UnsupportedTypeError(f"a {cls.__name__} has no compiled form")
 
@@ -148,12 +152,20 @@ def _of_container(value: Any) -> Type:
             raise UnsupportedTypeError(f"an array of {value.dtype} and shape {value.shape}")
         return ArrayType(item, value.shape)
     if isinstance(value, dict):
+        missing = _missing(value)
         key, item_ = _joined(value), _joined(value.values())
         if key != NEVER and not is_key(key):
             raise UnsupportedTypeError(f"a dict with keys of type {key} has no compiled form")
         if len(value) > DICT_CAPACITY:
             raise UnsupportedTypeError(f"a dict of {len(value)} entries is more than 4096")
-        return DictType(key, item_)
+        return DictType(key, item_, missing)
+    if isinstance(value, (set, frozenset)):
+        item = _joined(value)
+        if item != NEVER and not is_key(item):
+            raise UnsupportedTypeError(f"a set with items of type {item} has no compiled form")
+        if len(value) > DICT_CAPACITY:
+            raise UnsupportedTypeError(f"a set of {len(value)} items is more than 4096")
+        return SetType(item, type(value))
     if isinstance(value, deque):
         if value.maxlen is None and len(value) <= STATE_LIST_CAPACITY:
             room = 1 << (2 * len(value)).bit_length()
@@ -164,6 +176,20 @@ def _of_container(value: Any) -> Type:
     if len(value) > STATE_LIST_CAPACITY:
         raise UnsupportedTypeError(f"a list of {len(value)} items is more than 65536")
     return ListType(_joined(value), max(len(value), 16))
+
+
+_CONTAINERS = (list, deque, dict, defaultdict, Counter, set, frozenset)
+_DEFAULTS = (int, float, bool, str)
+
+
+def _missing(value: dict[Any, Any]) -> type | None:
+    """What a dict gives for a key that is missing, as ``DictType`` has it."""
+    if not isinstance(value, defaultdict):
+        return Counter if isinstance(value, Counter) else None
+    if value.default_factory not in _DEFAULTS:
+        raise UnsupportedTypeError("a defaultdict of anything but `int`, `float`, `bool` and `str` "
+                                   "has no compiled form")  # fmt: skip
+    return value.default_factory
 
 
 def _joined(values: Iterable[Any]) -> Type:
@@ -208,7 +234,7 @@ class StateLayout:
             line: the text; it has to add to one dict or list of the state.
         """
         words = set(re.findall(_ADDED_TO, line))
-        kinds = (ListType, DequeType, DictType)
+        kinds = (ListType, DequeType, DictType, SetType)
         found = [(n, t) for n, t in self.variables if n in words and isinstance(t, kinds)]
         if len(found) != 1:
             return None

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -42,6 +42,7 @@ from pydotcompute.compiler.types.types import (
     ObjectType,
     OptionalType,
     ScalarType,
+    SetType,
     SnapshotType,
     TupleType,
     Type,
@@ -70,6 +71,8 @@ def storage(type_: Type) -> np.dtype[Any]:
         return np.dtype([("start", "<u4"), ("size", "<u4"), ("items", *items)], align=True)
     if isinstance(type_, DictType):
         return _dict_storage(type_)
+    if isinstance(type_, SetType):
+        return _dict_storage(type_.entries)
     if isinstance(type_, UnionType):
         fields: list[tuple[str, Any]] = [("tag", "<u4")]
         fields += [(f"v{n}", storage(member)) for n, member in enumerate(type_.members)]
@@ -92,7 +95,7 @@ def _dict_storage(type_: DictType) -> np.dtype[Any]:
 @cache
 def holds_strings(type_: Type) -> bool:
     """Whether a value of a type is, or may hold, a string."""
-    if isinstance(type_, (OptionalType, ListType, DequeType)):
+    if isinstance(type_, (OptionalType, ListType, DequeType, SetType)):
         return holds_strings(type_.item)
     if isinstance(type_, DictType):
         return holds_strings(type_.key) or holds_strings(type_.value)
@@ -152,16 +155,18 @@ def _store_container(record: Any, name: str, type_: Type, value: Any) -> None:
             raise TypeError(f"{value!r} is no {type_}")
         record[name] = value.reshape(-1)
         return
-    if not isinstance(value, _PYTHON[type(type_)]):
+    if not isinstance(value, python_class(type_)):
         raise TypeError(f"{value!r} is no {type_}")
     view = record[name]
+    if isinstance(type_, SetType):
+        type_, value = type_.entries, dict.fromkeys(value)
     if isinstance(type_, DictType):
         if len(value) > DICT_CAPACITY:
-            raise TypeError(f"a dict of {len(value)} entries is no {type_}")
+            raise TypeError(f"a dict or set of {len(value)} entries is no {type_}")
         view["used"] = view["live"] = len(value)
         view["indexed"] = 0
         if any(map(has_nan, value)):
-            raise TypeError("a dict with NaN among its keys has no compiled form")
+            raise TypeError("a dict or set with NaN among its keys has no compiled form")
         for at, (key, item) in enumerate(value.items()):
             entry = view["entries"][at]
             store(entry, "key", type_.key, key)
@@ -187,17 +192,33 @@ def _has_bound(value: Any, type_: ListType | DequeType) -> bool:
 
 
 _NUMBERS = (BOOL, INT, FLOAT)
-_PYTHON: dict[type[Type], Any] = {ListType: list, DequeType: deque, DictType: dict}
+
+
+def python_class(type_: Type) -> type:
+    """The class of the values of a type of containers."""
+    if isinstance(type_, (DictType, SetType)):
+        return type_.cls
+    return {ListType: list, DequeType: deque, ArrayType: np.ndarray}[type(type_)]
+
+
+def made_dict(type_: DictType, items: dict[Any, Any]) -> Any:
+    """A dict of a type, of the items of another one."""
+    if type_.missing is None:
+        return items
+    return defaultdict(type_.missing, items) if type_.cls is defaultdict else type_.cls(items)
 
 
 def _load_container(stored: Any, type_: Type) -> Any:
     if isinstance(type_, ArrayType):
         return np.array(stored, type_.item.dtype).reshape(type_.shape)
+    if isinstance(type_, SetType):
+        return type_.cls(_load_container(stored, type_.entries))
     if isinstance(type_, DictType):
         entries = stored["entries"][: int(stored["used"])]
         entries = entries[entries["present"] != 0]
         keys, values = _load_many(entries["key"], type_.key), entries["value"]
-        return dict(zip(keys, _load_many(values, type_.value), strict=True))
+        made = dict(zip(keys, _load_many(values, type_.value), strict=True))
+        return made_dict(type_, made)
     assert isinstance(type_, (ListType, DequeType))
     size, items = int(stored["size"]), stored["items"]
     if isinstance(type_, DequeType):
@@ -302,10 +323,14 @@ def _is_container(value: Any, type_: Type) -> bool:
     if isinstance(type_, ArrayType):
         wanted = (type_.shape, type_.item.dtype)
         return isinstance(value, np.ndarray) and (value.shape, value.dtype) == wanted
-    if type(value) is not _PYTHON[type(type_)]:
+    if type(value) is not python_class(type_):
         return False
     if isinstance(type_, DictType):
+        if isinstance(value, defaultdict) and value.default_factory is not type_.missing:
+            return False
         return all(is_of(k, type_.key) and is_of(v, type_.value) for k, v in value.items())
+    if isinstance(type_, SetType):
+        return all(is_of(item, type_.item) for item in value)
     assert isinstance(type_, (ListType, DequeType))
     return _has_bound(value, type_) and all(is_of(item, type_.item) for item in value)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 import uuid
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -226,13 +227,49 @@ class DequeType(Type):
 
 @dataclass(frozen=True)
 class DictType(Type):
-    """A ``dict`` with scalar keys and values, of at most 4,096 entries."""
+    """A ``dict`` with scalar keys and values, of at most 4,096 entries; or one that has a value for
+    keys that are missing.
+
+    Args:
+        key: of keys.
+        value: of values.
+        missing: None for a ``dict``; ``Counter``, in which 0 is read for a key that is missing; or
+            the class that a ``defaultdict`` calls: what it gives is inserted.
+    """
 
     key: Type
     value: Type
+    missing: type | None = None
+
+    @property
+    def cls(self) -> type:
+        """The class of the Python object."""
+        return Counter if self.missing is Counter else defaultdict if self.missing else dict
 
     def __str__(self) -> str:
-        return f"dict[{self.key}, {self.value}]"
+        given = f"{self.missing.__name__}; " if self.missing and self.cls is defaultdict else ""
+        return f"{self.cls.__name__}[{given}{self.key}, {self.value}]"
+
+
+@dataclass(frozen=True)
+class SetType(Type):
+    """A ``set`` of what may be keys of a dict, of at most 4,096 items.
+
+    Args:
+        item: of the items.
+        cls: ``set`` or ``frozenset``.
+    """
+
+    item: Type
+    cls: type = set
+
+    @property
+    def entries(self) -> DictType:
+        """The dict that compiled code has for it."""
+        return DictType(self.item, NONE)
+
+    def __str__(self) -> str:
+        return f"{self.cls.__name__}[{self.item}]"
 
 
 @dataclass(frozen=True)
@@ -296,7 +333,7 @@ BOOL, INT, WIDE, FLOAT, NONE, STR, UUID, UNBOUND, ERROR, NEVER, TEXT = (
 NP_BOOL = ScalarType("bool")
 """What comparisons of numpy's numbers give: no ``bool``, and added up to a ``np.int64``."""
 
-CONTAINERS = (ListType, DequeType, DictType, ArrayType)
+CONTAINERS = (ListType, DequeType, DictType, SetType, ArrayType)
 """Types whose values are places that can be changed: a name bound to one is another name for it."""
 
 

@@ -147,6 +147,28 @@ template <class K, class V, u32 N> PDC_FN V pdc_take(pdc_context *t, pdc_dict<K,
     return d.entries[n].value;
 }
 
+/* The value of a key, which is inserted with this one if it is missing. */
+template <class K, class V, u32 N>
+PDC_FN V pdc_obtain(pdc_context *t, pdc_dict<K, V, N> &d, pdc_same<K> key, pdc_same<V> value) {
+    u32 at = 0;
+    const u32 n = pdc_find(d, key, &at);
+    if (n != N) return d.entries[n].value;
+    pdc_set(t, d, key, value);
+    return value;
+}
+
+/* --- a set is a dict without values --- */
+
+template <class K, class V, u32 N>
+PDC_FN void pdc_include(pdc_context *t, pdc_dict<K, V, N> &d, pdc_same<K> key) {
+    pdc_obtain(t, d, key, V{});
+}
+
+template <class K, class V, u32 N>
+PDC_FN void pdc_discard(pdc_context *t, pdc_dict<K, V, N> &d, pdc_same<K> key) {
+    if (pdc_contains(d, key)) pdc_take(t, d, key);
+}
+
 template <class K, class V, u32 N> PDC_FN void pdc_clear(pdc_context *t, pdc_dict<K, V, N> &d) {
     pdc_put(t, d.used, 0u);
     pdc_put(t, d.live, 0u);

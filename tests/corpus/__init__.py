@@ -9,6 +9,7 @@ from tests.corpus import (
     classes,
     containers,
     control,
+    counting,
     dropped,
     errors,
     exchanges,
@@ -26,6 +27,7 @@ from tests.corpus import (
     printing,
     queues,
     sequences,
+    sets,
     states,
     wide,
     words,
@@ -33,8 +35,8 @@ from tests.corpus import (
 from tests.corpus.case import CASES, Case
 
 __all__ = [
-    "CASES", "Case", "arrays", "beginnings", "classes", "containers", "control", "dropped",
-    "errors", "exchanges", "fields", "filters", "finance", "hashing", "heaps", "lent", "messages",
-    "numbers", "numpy_classes", "numpy_scalars", "operations", "printing", "queues", "sequences",
-    "states", "wide", "words",
+    "CASES", "Case", "arrays", "beginnings", "classes", "containers", "control", "counting",
+    "dropped", "errors", "exchanges", "fields", "filters", "finance", "hashing", "heaps", "lent",
+    "messages", "numbers", "numpy_classes", "numpy_scalars", "operations", "printing", "queues",
+    "sequences", "sets", "states", "wide", "words",
 ]  # fmt: skip

@@ -94,7 +94,7 @@ def kept(state: Mapping[str, Any]) -> dict[str, Any]:
     """Variables as they are now: what may change is copied, names of one object stay so."""
     held = {
         n: v for n, v in state.items()
-        if isinstance(v, (list, deque, dict, np.ndarray)) or is_message(type(v))
+        if isinstance(v, (list, deque, dict, set, np.ndarray)) or is_message(type(v))
     }  # fmt: skip
     return {**state, **copy.deepcopy(held)}
 

@@ -152,6 +152,9 @@ def methods(page: str) -> str:
     for owner, name in _METHODS:
         found[str(owner.__name__).removesuffix("Type").lower()].append(name)
     found["dict"] += ["items", "keys", "values"]
+    of_counters = {"most_common", "total"}
+    found["dict"] = [name for name in found["dict"] if name not in of_counters]
+    found["Counter"] = sorted(of_counters)
     found["str"] = list(STRING_METHODS)
     return table(("type", "methods"), [[code(owner), _listed(sorted(names))]
                                        for owner, names in found.items()])  # fmt: skip
@@ -177,7 +180,7 @@ def limits(page: str) -> str:
     """What compiled code has room for."""
     rows = [
         ("an `int`", "64 bits, or 128", "deoptimises"),
-        ("entries of a `dict` in the state", f"{DICT_CAPACITY:,}", "deoptimises"),
+        ("entries of a `dict` or `set` in the state", f"{DICT_CAPACITY:,}", "deoptimises"),
         ("items of a list or queue in the state that grows and shrinks", f"{GROWING_CAPACITY:,}",
          "deoptimises"),
         ("items of a list made in a turn", f"{LOCAL_CAPACITY:,}", "deoptimises"),

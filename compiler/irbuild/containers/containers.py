@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -14,7 +15,7 @@ from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError, plain_int, raising
 from pydotcompute.compiler.irbuild.core.quasiquote import ROOM, TAG, placed, tagged, unplaced
 from pydotcompute.compiler.irbuild.core.scope import Outgrown
-from pydotcompute.compiler.irbuild.values.operators import apply, cast_operand, negate
+from pydotcompute.compiler.irbuild.values.operators import apply, cast_operand
 from pydotcompute.compiler.ops import arrays as a
 from pydotcompute.compiler.ops import containers as c
 from pydotcompute.compiler.ops.primitive import Primitive
@@ -31,6 +32,7 @@ from pydotcompute.compiler.types.types import (
     DictType,
     ListType,
     ScalarType,
+    SetType,
     TupleType,
     Type,
     join,
@@ -70,7 +72,7 @@ def grown(b: Builder, place: ir.Expr, item: Type, key: Type | None = None) -> Ty
     assert isinstance(place, ir.Local), "only named containers change"
     if isinstance(type_, DictType):
         keys = join(type_.key, key or type_.key)
-        wide: Type = DictType(keys, join(type_.value, item))
+        wide: Type = replace(type_, key=keys, value=join(type_.value, item))
         if not is_key(keys):
             where = type_ if is_key(key or NEVER) else "dict"
             raise OperandError(f"a {key} as key of a {where}")
@@ -82,6 +84,8 @@ def grown(b: Builder, place: ir.Expr, item: Type, key: Type | None = None) -> Ty
     else:
         old = c.item_type(type_)
         wide = c.with_item(type_, join(old, item))
+        if isinstance(wide, SetType) and not is_key(wide.item):
+            raise OperandError(f"a {item} as item of a {type_ if is_key(item) else 'set'}")
     if wide != type_:
         if place.origin is not None:
             b.widen_container(place.origin, wide)
@@ -100,11 +104,41 @@ def subscript(b: Builder, node: ast.Subscript, base: ir.Expr) -> ir.Expr:
     if isinstance(base.type, ArrayType):
         return op(loc, base.type.item, a.ARRAY_ITEM, base, array_place(b, node, base.type, index))
     if isinstance(base.type, DictType):
+        if base.type.missing is not None:
+            return _item_or_default(b, node, base, index[0])
         if base.type.key == NEVER:
             return raising(loc, NEVER, "PDC_DEOPT_TYPE")  # nothing is ever put into it
         key = key_in(b, index[0], base.type)
         return op(loc, base.type.value, c.GET, base, key)
+    if isinstance(base.type, SetType):
+        raise OperandError("a set has no items by index")
     return op(loc, c.item_type(base.type), c.GET, base, b.convert(plain_int(index[0]), INT))
+
+
+def _item_or_default(b: Builder, node: ast.Subscript, base: ir.Expr, key: ir.Expr) -> ir.Expr:
+    """``counts[key]``: of a ``Counter``, 0 for a missing key; a ``defaultdict`` inserts it."""
+    assert isinstance(base.type, DictType)
+    loc, missing = b.loc(node), base.type.missing
+    if missing is Counter:
+        if base.type.key == NEVER:
+            b.dropped(key)
+            return ir.Const(loc, INT, 0)
+        key = key_in(b, key, base.type)
+        if base.type.value == INT:
+            return op(loc, INT, c.COUNT, base, key)
+        key, result = b.duplicable(key), join(base.type.value, INT)
+        value = b.convert(op(loc, base.type.value, c.VALUE_OR, base, key), result)
+        zero = b.convert(ir.Const(loc, INT, 0), result)
+        return ir.Cond(loc, result, op(loc, BOOL, c.CONTAINS, base, key), value, zero)
+    assert missing is not None
+    default = b.constant(missing(), loc)
+    assert isinstance(default, ir.Expr)
+    if isinstance(base, ir.Local) and base.part:
+        refuse_change(b, base)
+    grown(b, base, default.type, key.type)
+    key = b.duplicable(key_in(b, key, base.type))
+    return taken(b, node, base.type.value, c.OBTAIN, base, key,
+                 b.convert(default, base.type.value))  # fmt: skip
 
 
 def indices(b: Builder, node: ast.Subscript, type_: Type) -> list[ir.Expr]:
@@ -119,11 +153,12 @@ def indices(b: Builder, node: ast.Subscript, type_: Type) -> list[ir.Expr]:
     return found if len(found) == 1 else [b.forced(index) for index in found]
 
 
-def key_in(b: Builder, key: ir.Expr, type_: DictType) -> ir.Expr:
-    """A key as the keys of a dict are, if that leaves it equal to itself."""
-    if _rounds(key, type_.key):
-        raise OperandError(f"{key.type} looked up among keys of type {type_.key}")
-    return b.convert(key, type_.key)
+def key_in(b: Builder, key: ir.Expr, type_: Type) -> ir.Expr:
+    """A key as the keys of a dict or set are, if that leaves it equal to itself."""
+    wanted = c.item_type(type_)
+    if _rounds(key, wanted):
+        raise OperandError(f"{key.type} looked up among keys of type {wanted}")
+    return b.convert(key, wanted)
 
 
 def _rounds(key: ir.Expr, wanted: Type) -> bool:
@@ -176,6 +211,8 @@ def store(b: Builder, target: ast.Subscript, value: ir.Expr) -> None:
     if isinstance(base.type, ArrayType):
         place = array_place(b, target, base.type, index)
         mutate(b, target, a.SET_ITEM, base, place, array_value(b, value, base.type.item))
+    elif isinstance(base.type, SetType):
+        raise OperandError("an item of a set is assigned")
     elif isinstance(base.type, DictType):
         grown(b, base, value.type, index[0].type)
         key, item = key_in(b, index[0], base.type), b.convert(value, base.type.value)
@@ -298,13 +335,8 @@ def _dict_setdefault(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     assert isinstance(base.type, DictType)
     key, value = b.sequence(node.args)
     grown(b, base, value.type, key.type)
-    loc = b.loc(node)
     key, value = b.duplicable(key_in(b, key, base.type)), b.forced(value)
-    value = b.convert(value, base.type.value)
-    missing = negate(op(loc, BOOL, c.CONTAINS, base, key))
-    _, added = b.branch(dict(b.env or {}), lambda: mutate(b, node, c.SET, base, key, value))
-    b.block.append(ir.If(loc, missing, tuple(added), ()))
-    return b.temporary(op(loc, base.type.value, c.GET, base, key))
+    return taken(b, node, base.type.value, c.OBTAIN, base, key, b.convert(value, base.type.value))
 
 
 def _dict_pop(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
@@ -348,6 +380,7 @@ METHODS: dict[tuple[type[Type], str], Method] = {
     (DictType, "setdefault"): _dict_setdefault,
     (DictType, "pop"): _dict_pop,
     (DictType, "clear"): _clear,
+    (SetType, "clear"): _clear,
 }
 
 

@@ -16,6 +16,7 @@ from pydotcompute.compiler.irbuild.containers.containers import op
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError, plain_int, raising
 from pydotcompute.compiler.irbuild.core.quasiquote import (
+    is_in_any_order,
     placed,
     tagged,
     unplaced,
@@ -36,6 +37,7 @@ from pydotcompute.compiler.types.types import (
     DequeType,
     DictType,
     ListType,
+    SetType,
     TupleType,
     Type,
     join,
@@ -146,6 +148,8 @@ def over(b: Builder, node: ast.expr, value: ir.Expr) -> Run:
     value = b.container(value)
     if isinstance(value.type, DictType):
         return _over_dict(b, node, value, "keys")
+    if isinstance(value.type, SetType):
+        return _over_set(b, node, value)
     if isinstance(value.type, ArrayType) and len(value.type.shape) > 1:
         whole = value if isinstance(value, ir.Local) else replace(b.temporary(value), part=True)
         count = ir.Const(loc, INT, value.type.shape[0])
@@ -192,10 +196,27 @@ def _over_dict(b: Builder, node: ast.expr, base: ir.Expr, what: str) -> Run:
             return ir.Tuple(loc, TupleType((type_.key, type_.value)), (key, value))
         return key if what == "keys" else value
 
-    if type_.key == NEVER:
+    return _over_entries(b, node, base, item)
+
+
+def _over_entries(b: Builder, node: ast.expr, base: ir.Expr,
+                  item: Callable[[ir.Expr], ir.Expr]) -> Run:  # fmt: skip
+    """A loop over the entries of a dict or set; ``item`` is what one gives, by its place."""
+    loc = b.loc(node)
+    if c.item_type(base.type) == NEVER:
         return Run(ir.Const(loc, INT, 0), lambda _: raising(loc, NEVER, "PDC_DEOPT_TYPE"))
     length = op(loc, INT, c.SLOTS, base)
     return Run(length, item, lambda at: op(loc, BOOL, c.PRESENT, base, at), _places(base))
+
+
+def _over_set(b: Builder, node: ast.expr, base: ir.Expr) -> Run:
+    assert isinstance(base.type, SetType)
+    item = base.type.item
+    if not is_in_any_order(node):
+        b.fail("PDC021", node, f"a loop over the set `{b.spelled(node)}`",
+               notes=["its order depends on hashes, and only the interpreter has it"],
+               hint="loop over `sorted(...)`, or use a dict with `True` for each key")  # fmt: skip
+    return _over_entries(b, node, base, lambda at: op(b.loc(node), item, c.KEY, base, at))
 
 
 def _places(value: ir.Expr) -> tuple[ir.Local, ...]:

@@ -8,6 +8,7 @@ table of ``build_containers``.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable
 
 from pydotcompute.compiler.ir import nodes as ir
@@ -255,13 +256,16 @@ def delete(b: Builder, node: ast.Delete) -> None:
             b.raise_here(raising(b.loc(target), NEVER, "PDC_DEOPT_TYPE"))
             return
         key = key_in(b, key, base.type)
-        taken(b, target, base.type.value, c.TAKE, base, key)
+        if base.type.missing is Counter:
+            mutate(b, target, c.DISCARD, base, key)  # which may not be there
+        else:
+            taken(b, target, base.type.value, c.TAKE, base, key)
 
 
 # --- dicts -----------------------------------------------------------------------------------
 
 
-def _update(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
+def update_dict(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     """``d.update(...)`` of a display, keywords, another dict, or pairs."""
     d, pairs = named(b, base), list[tuple[ast.expr, ast.expr]]()
     given = _arguments(node, "update", 0, 1)
@@ -312,7 +316,7 @@ METHODS: Rows = {
     (ListType, "sort"): sort_method,
     (DequeType, "extendleft"): _extendleft,
     (DequeType, "rotate"): _rotate,
-    (DictType, "update"): _update,
+    (DictType, "update"): update_dict,
     (DictType, "popitem"): _popitem,
 }
 build_containers.METHODS.update(METHODS)

@@ -22,7 +22,7 @@ from pydotcompute.compiler.irbuild.core.unit import Watch
 from pydotcompute.compiler.irbuild.values.operators import compare
 from pydotcompute.compiler.ops import containers as c
 from pydotcompute.compiler.ops.primitive import Primitive
-from pydotcompute.compiler.types.types import BOOL, INT, NEVER, ArrayType, DictType
+from pydotcompute.compiler.types.types import BOOL, INT, NEVER, ArrayType, DictType, SetType
 
 
 @dataclass
@@ -37,8 +37,9 @@ def before_change(b: Builder, place: ir.Expr, primitive: Primitive) -> Change | 
     """To be called before a change is written into the block."""
     if not isinstance(place, ir.Local) or isinstance(place.type, ArrayType):
         return None
-    is_set = primitive.name == c.SET.name
-    in_place = primitive.name == "sort" or (is_set and not isinstance(place.type, DictType))
+    is_set = primitive in (c.SET, c.OBTAIN, c.INCLUDE, c.DISCARD)  # the length may stay
+    of_items = is_set and not isinstance(place.type, (DictType, SetType))
+    in_place = primitive.name == "sort" or of_items
     found = [watch for watch in b.watches if _may_be(b, watch.place, place)
              and (watch.all_changes or not in_place)]  # fmt: skip
     if not found:

@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Sequence
 
 from pydotcompute.compiler.ir import nodes as ir
-from pydotcompute.compiler.ir.effects import may_raise
+from pydotcompute.compiler.ir.effects import acts, may_raise
 from pydotcompute.compiler.irbuild.containers.comprehensions import (
     generator,
     loops_of,
@@ -22,12 +22,14 @@ from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.quasiquote import (
     applied,
     copied,
+    in_any_order,
     is_plain_lambda,
     placed,
     written,
 )
 from pydotcompute.compiler.irbuild.core.unit import Static
 from pydotcompute.compiler.ops.functions import COMPENSATED
+from pydotcompute.compiler.types.types import BOOL, INT, WIDE, SetType, members_of
 
 Rule = Callable[[Builder, ast.Call], ir.Expr]
 
@@ -131,6 +133,36 @@ def _held_ahead(b: Builder, node: ast.Call, source: ast.expr,
     return source, names
 
 
+def is_set(b: Builder, node: ast.expr) -> bool:
+    """Whether an expression is the name of a set."""
+    if not isinstance(node, ast.Name):
+        return False
+    found = b.evaluate(node)
+    return isinstance(found, ir.Expr) and isinstance(found.type, SetType)
+
+
+def _through_set(b: Builder, source: ast.expr) -> bool:
+    """Whether an iterable is a set, or a generator over one, which is marked then."""
+    lazy = source if isinstance(source, ast.GeneratorExp) else None
+    if lazy is not None and len(lazy.generators) > 1:
+        return False
+    iterated = lazy.generators[0].iter if lazy else source
+    if not is_set(b, iterated):
+        return False
+    in_any_order(iterated)
+    return True
+
+
+def _check_any_order(b: Builder, mark: int, total: ir.Expr) -> None:
+    """The statements since ``mark`` give the same in any order: ints are added up, and nothing
+    shows how far it came."""
+    if not set(members_of(total.type)) <= {BOOL, INT, WIDE}:
+        raise OperandError("the order of a set matters to a sum that is no int")
+    for part in ir.walk(*b.block[mark:]):
+        if acts(part) or (isinstance(part, ir.Expr) and may_raise(part)):
+            raise OperandError("what is done for each item of a set shows in which order")
+
+
 def value_of(b: Builder, name: str, node: ast.AST) -> ir.Expr:
     return b.expression(placed(name_of(name), node))
 
@@ -163,6 +195,7 @@ def reduction(kind: str) -> Rule:
         total, item = b.fresh_name(kind), b.fresh_name("item")
         first, step = _STEPS[kind]
         source, others = ahead(b, node, given[0], given[1:])
+        any_order, mark = _through_set(b, source), len(b.block)
         if others:
             b.statements(written(f"{total} = _start_", node, start=others[0]))
         else:
@@ -174,7 +207,10 @@ def reduction(kind: str) -> Rule:
         until = _UNTIL[kind](name_of(total)) if kind in _UNTIL else None
         b.statements([placed(_loop(b, source, item, steps, until), node)])
         b.statements(after)
-        return value_of(b, total, node)
+        result = value_of(b, total, node)
+        if any_order:
+            _check_any_order(b, mark, result)
+        return result
 
     return rule
 
@@ -221,6 +257,8 @@ def extreme(symbol: str) -> Rule:
         source = ast.Tuple(node.args, ast.Load()) if several else node.args[0]
         source, default = ahead(b, node, source, given(words, "default"))
         key = key_of(b, words["key"], names["item"]) if "key" in words else None
+        if key is None and is_set(b, source):
+            in_any_order(source)
         setup, step = f"{names['total']} = None\n", _NO_NONE
         parts: dict[str, ast.expr] = {}
         if key is None:

@@ -16,6 +16,7 @@ from pydotcompute.compiler.irbuild.containers.containers import mutate, room_of
 from pydotcompute.compiler.irbuild.containers.reductions import (
     ahead,
     given,
+    is_set,
     key_of,
     keywords_of,
     name_of,
@@ -23,7 +24,7 @@ from pydotcompute.compiler.irbuild.containers.reductions import (
 )
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
-from pydotcompute.compiler.irbuild.core.quasiquote import written
+from pydotcompute.compiler.irbuild.core.quasiquote import in_any_order, written
 from pydotcompute.compiler.irbuild.core.scope import view_of
 from pydotcompute.compiler.ops.containers import ASSIGN, SORT
 from pydotcompute.compiler.types.limits import has_float
@@ -132,6 +133,8 @@ def sorted_list(b: Builder, node: ast.Call) -> ir.Expr:
     source, reverse = ahead(b, node, node.args[0], given(words, "reverse"))
     out = b.fresh_name("sorted")
     name = source.id if isinstance(source, ast.Name) else ""
+    if "key" not in words and is_set(b, source):
+        in_any_order(source)
     room = room_of(view_of((b.env or {}).get(name)))
     b.bind(out, as_list(b, node, source, room=room))
     sort_list(b, node, out, words.get("key"), *reverse)

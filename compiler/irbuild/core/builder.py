@@ -65,6 +65,7 @@ from pydotcompute.compiler.types.types import (
     MessageType,
     ObjectType,
     ScalarType,
+    SetType,
     TupleType,
     Type,
     UnionType,
@@ -326,7 +327,7 @@ class Builder(Ordered):
             return build_enums.truth(value)
         if isinstance(value.type, TupleType):
             return self._certain(value, bool(value.type.items))
-        if isinstance(value.type, (ListType, DequeType, DictType)):
+        if isinstance(value.type, (ListType, DequeType, DictType, SetType)):
             length = ir.Op(value.loc, INT, LENGTH, (value,))
             return self.truth(length)
         rule = truth(value.type)

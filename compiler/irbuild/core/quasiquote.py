@@ -56,6 +56,19 @@ def with_room(node: Any, tag: str, room: int) -> Any:
     return tagged(node, tag)
 
 
+_ANY_ORDER = "pydotcompute_any_order"
+
+
+def in_any_order(node: ast.expr) -> None:
+    """Marks what a loop runs over, of which the result is the same in any order."""
+    setattr(node, _ANY_ORDER, True)
+
+
+def is_in_any_order(node: ast.expr) -> bool:
+    """Whether ``in_any_order`` has marked what a loop runs over."""
+    return getattr(node, _ANY_ORDER, False)
+
+
 class HandOver(ast.stmt):
     """Leaves the message to the interpreter; ``HAND_OVER`` in the text of ``written``.
 
@@ -137,4 +150,6 @@ class Renamed(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
         """Renames one name."""
-        return ast.copy_location(ast.Name(self.names.get(node.id, node.id), node.ctx), node)
+        renamed = copy.copy(node)
+        renamed.id = self.names.get(node.id, node.id)
+        return renamed

@@ -27,6 +27,7 @@ from pydotcompute.compiler.types.types import (
     DequeType,
     DictType,
     ListType,
+    SetType,
     Type,
     UnionType,
     holds_message,
@@ -361,7 +362,7 @@ class Scope(Converter):
         if others:
             raise OperandError(f"{name!r} is bound to another container, and {others[0]!r} to the "
                                f"one it had; copy the items: `{name}[:] = ...`")  # fmt: skip
-        if isinstance(wanted.view, (DictType, DequeType)):
+        if isinstance(wanted.view, (DictType, SetType, DequeType)):
             raise OperandError(f"{name!r} is bound to another container")
         if isinstance(wanted.view, ArrayType) and wanted.view != have.view:
             raise OperandError(f"{name!r} is no {wanted.view} here")

@@ -30,6 +30,7 @@ from pydotcompute.compiler.types.types import (
     NEVER,
     NONE,
     MessageType,
+    SetType,
     Type,
     holds_message,
     in_body,
@@ -87,6 +88,8 @@ def call_function(b: Builder, node: ast.Call, function: pytypes.FunctionType,
             raise OperandError("a container that is part of a message does not change") from None
         grown(b, place, more.item, more.key)
         raise AssertionError("a container that has grown has a new type") from None
+    if isinstance(callee.function.result, SetType):
+        raise OperandError(f"`{function.__name__}` returns a set")
     nodes, lowered = [slots.get(name, node) for name in names], callee.function
     args = _lent(b, lowered, args, nodes)
     returned = holds_message(lowered.result) and not callee.returns_fresh

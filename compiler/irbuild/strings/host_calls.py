@@ -40,6 +40,7 @@ from pydotcompute.compiler.types.types import (
     EnumType,
     MessageType,
     ScalarType,
+    SetType,
     SnapshotType,
     TupleType,
     Type,
@@ -223,6 +224,8 @@ def _is_place(type_: Type) -> bool:
 
 
 def _snapshot(b: Builder, node: ast.AST, place: ir.Expr) -> ir.Expr:
+    if isinstance(place.type, SetType):
+        raise OperandError("the order of a set is known only to the interpreter")
     target = b.fresh_local(b.loc(node), SnapshotType(place.type))
     b.block.append(ir.Carry(b.loc(node), target, place))
     return target

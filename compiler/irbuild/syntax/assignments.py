@@ -10,6 +10,7 @@ from pydotcompute.compiler.irbuild.containers.containers import make_list, store
 from pydotcompute.compiler.irbuild.containers.exchange import exchanged
 from pydotcompute.compiler.irbuild.containers.iteration import slice_bounds, sliced
 from pydotcompute.compiler.irbuild.containers.methods import named, store_list_slice
+from pydotcompute.compiler.irbuild.containers.reductions import is_set
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.quasiquote import placed, unplaced, written
@@ -28,6 +29,7 @@ from pydotcompute.compiler.types.types import (
     DictType,
     ListType,
     MessageType,
+    SetType,
     TupleType,
     holds_message,
 )
@@ -193,6 +195,11 @@ def augmented_assign(b: Builder, node: ast.AugAssign) -> None:
         extend = ast.Call(ast.Attribute(load, "extend", ast.Load()), [node.value], [])
         b.statements([placed(ast.Expr(extend), node)])
         return
+    if symbol in "|-" and isinstance(b.expression(load).type, SetType):
+        name = "update" if symbol == "|" else "difference_update"
+        change = ast.Call(ast.Attribute(load, name, ast.Load()), [_of_set(b, node.value)], [])
+        b.statements([placed(ast.Expr(change), node)])
+        return
     if symbol == "|" and isinstance(b.expression(load).type, DictType):
         update = ast.Call(ast.Attribute(load, "update", ast.Load()), [node.value], [])
         b.statements([placed(ast.Expr(update), node)])
@@ -203,6 +210,13 @@ def augmented_assign(b: Builder, node: ast.AugAssign) -> None:
         in_place(b, node, symbol, left, right)
         return
     b.bind(node.target.id, apply(b, symbol, left, right, b.loc(node)))
+
+
+def _of_set(b: Builder, node: ast.expr) -> ast.expr:
+    """What a set is changed by in place, which is a set too."""
+    if isinstance(node, ast.Set) or is_set(b, node):
+        return node
+    raise OperandError("a set is changed in place by a set, as a display or a variable")
 
 
 def _aug_assign_item(b: Builder, node: ast.AugAssign, target: ast.Subscript) -> None:

@@ -14,6 +14,7 @@ from pydotcompute.compiler.irbuild.containers.containers import key_in, op
 from pydotcompute.compiler.irbuild.containers.iteration import is_range, range_bounds
 from pydotcompute.compiler.irbuild.containers.methods import equal
 from pydotcompute.compiler.irbuild.containers.reductions import reduction
+from pydotcompute.compiler.irbuild.containers.sets import compare_sets
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.quasiquote import written
@@ -40,6 +41,7 @@ from pydotcompute.compiler.types.types import (
     DequeType,
     DictType,
     ListType,
+    SetType,
     TupleType,
 )
 
@@ -100,6 +102,8 @@ def _values(b: Builder, left: Left, nodes: Sequence[ast.expr]) -> list[ir.Expr]:
 
 def _same_lists(b: Builder, node: ast.Compare, values: list[ir.Expr]) -> ir.Expr | None:
     left, right = values
+    if isinstance(left.type, SetType) and isinstance(right.type, SetType):
+        return compare_sets(b, node, _COMPARE[type(node.ops[0])], left, right)
     kind, symbol = type(left.type), _COMPARE[type(node.ops[0])]
     if kind in (ListType, DequeType) and type(right.type) is kind and symbol in ("==", "!="):
         return equal(b, node, symbol, left, right)
@@ -180,8 +184,8 @@ def _in_range(b: Builder, node: ast.Compare, left: Left) -> ir.Expr:
 def _contained(b: Builder, node: ast.Compare, value: ir.Expr, place: ir.Expr) -> ir.Expr:
     """``key in dict``, or a search through the items."""
     loc = b.loc(node)
-    if isinstance(place.type, DictType):
-        if place.type.key == NEVER:
+    if isinstance(place.type, (DictType, SetType)):
+        if containers.item_type(place.type) == NEVER:
             b.dropped(value)
             found: ir.Expr = ir.Const(loc, BOOL, False)
         else:

@@ -25,7 +25,6 @@ from pydotcompute.compiler.types.types import (
     WIDE,
     ArrayType,
     DequeType,
-    DictType,
     ListType,
     ScalarType,
     TupleType,
@@ -38,7 +37,7 @@ _PLAIN: dict[Type, type] = {
     BOOL: bool, INT: int, WIDE: int, FLOAT: float, STR: str, TEXT: str, NONE: type(None),
 }  # fmt: skip
 _BY_KIND: dict[type[Type], type] = {
-    TupleType: tuple, ListType: list, DequeType: deque, DictType: dict, ArrayType: np.ndarray,
+    TupleType: tuple, ListType: list, DequeType: deque, ArrayType: np.ndarray,
 }  # fmt: skip
 
 
