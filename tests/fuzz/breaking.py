@@ -14,7 +14,7 @@ from random import Random
 from tests.fuzz.programs import Program
 
 SPRINKLES = (
-    "hidden.add((LIMIT, 2))",
+    "hidden.add(frozenset((LIMIT, 2)))",
     "print(len(hidden))",
     "print(sorted({x % 3 for x in range(beat)}))",
     "total = total + len({1: 2}.items() | {(3, 4)})",
