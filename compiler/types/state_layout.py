@@ -160,12 +160,12 @@ def _of_container(value: Any) -> Type:
             raise UnsupportedTypeError(f"a dict of {len(value)} entries is more than 4096")
         return DictType(key, item_, missing)
     if isinstance(value, (set, frozenset)):
-        item = _joined(value)
-        if item != NEVER and not is_key(item):
-            raise UnsupportedTypeError(f"a set with items of type {item} has no compiled form")
+        member = _joined(value)
+        if member != NEVER and not is_key(member):
+            raise UnsupportedTypeError(f"a set with items of type {member} has no compiled form")
         if len(value) > DICT_CAPACITY:
             raise UnsupportedTypeError(f"a set of {len(value)} items is more than 4096")
-        return SetType(item, type(value))
+        return SetType(member, type(value))
     if isinstance(value, deque):
         if value.maxlen is None and len(value) <= STATE_LIST_CAPACITY:
             room = 1 << (2 * len(value)).bit_length()
@@ -239,7 +239,7 @@ class StateLayout:
         if len(found) != 1:
             return None
         ((name, t),) = found
-        room = DICT_CAPACITY if isinstance(t, DictType) else t.capacity
+        room = DICT_CAPACITY if isinstance(t, (DictType, SetType)) else t.capacity
         return f"{name!r} has more than the {room:,} entries that compiled code has room for"
 
     def holds(self, values: Mapping[str, Any]) -> bool:

@@ -194,7 +194,7 @@ def _has_bound(value: Any, type_: ListType | DequeType) -> bool:
 _NUMBERS = (BOOL, INT, FLOAT)
 
 
-def python_class(type_: Type) -> type:
+def python_class(type_: Type) -> Any:
     """The class of the values of a type of containers."""
     if isinstance(type_, (DictType, SetType)):
         return type_.cls

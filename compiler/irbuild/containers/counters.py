@@ -11,7 +11,7 @@ from collections import Counter
 
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.containers import containers as build_containers
-from pydotcompute.compiler.irbuild.containers.methods import named, update_dict
+from pydotcompute.compiler.irbuild.containers.methods import Rows, named, update_dict
 from pydotcompute.compiler.irbuild.containers.reductions import is_set, value_of
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
@@ -90,7 +90,7 @@ def _total(b: Builder, node: ast.Call, base: ir.Expr) -> ir.Expr:
     return value_of(b, total, node)
 
 
-METHODS = {
+METHODS: Rows = {
     (DictType, "most_common"): _most_common,
     (DictType, "total"): _total,
     (DictType, "update"): _update,

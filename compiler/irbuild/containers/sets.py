@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pydotcompute.compiler.ir import nodes as ir
 from pydotcompute.compiler.irbuild.containers import containers as build_containers
 from pydotcompute.compiler.irbuild.containers.containers import Method, grown, key_in, mutate
-from pydotcompute.compiler.irbuild.containers.methods import named
+from pydotcompute.compiler.irbuild.containers.methods import Rows, named
 from pydotcompute.compiler.irbuild.containers.reductions import is_set, value_of
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
@@ -122,7 +122,7 @@ def compare_sets(b: Builder, node: ast.AST, symbol: str, left: ir.Expr,
     return _asked(b, node, _COMPARED[symbol], one, other)
 
 
-METHODS = {
+METHODS: Rows = {
     (SetType, "add"): _add,
     (SetType, "discard"): _without(c.DISCARD),
     (SetType, "remove"): _without(c.REMOVE),
