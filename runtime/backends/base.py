@@ -73,6 +73,21 @@ class HostCallError(Exception):
     """
 
 
+@dataclass(frozen=True)
+class InstanceState:
+    """One instance of a population, between two messages.
+
+    Args:
+        key: its key.
+        variables: its variables.
+        ended: its function has come to its end.
+    """
+
+    key: Any
+    variables: dict[str, Any]
+    ended: bool = False
+
+
 class Host(Protocol):
     """The actor an engine belongs to, as the engine sees it."""
 
@@ -94,6 +109,8 @@ class Host(Protocol):
     """Its edges, if it has any."""
     inflows: list[Link]
     """The edges that end at it."""
+    restored_instances: list[InstanceState]
+    """Of a population: the instances that go on from an earlier life."""
     request_gate: Callable[[float | None], AbstractAsyncContextManager[None]] | None
     """Entered while a request is put; takes the loop's time by which it has to be, if any."""
 
@@ -284,7 +301,20 @@ class Engine(Protocol):
 
 
 class PopulationEngine(Engine, Protocol):
-    """What runs a population."""
+    """What runs a population.  ``start`` lets ``Host.restored_instances`` go on."""
+
+    def instances_at_rest(self) -> list[InstanceState]:
+        """All instances of a population that rests; their variables are not copied.
+
+        Raises:
+            SnapshotError: one has failed, or could not go on from its variables.
+        """
+        ...
+
+    def taken_at_rest(self) -> list[tuple[int, Any]]:
+        """Ordinals of messages that have been taken out of the queue and wait, and the messages,
+        oldest first."""
+        ...
 
     def count(self) -> int:
         """The instances that have begun and were not forgotten."""

@@ -34,13 +34,14 @@ class KernelSnapshot:
         inputs: messages that wait to be handled.
         outputs: messages that wait to be received.
         position: of a durable actor, the number of its next output.
+        key: of a population, the fields that are its key; None for one actor.
         instances: how many states there are; 1 but for populations.
         variables: the names of its variables.
     """
 
     __slots__ = (
-        "backend", "begun", "inputs", "instances", "kernel_id", "node", "outputs", "position",
-        "state", "variables",
+        "backend", "begun", "inputs", "instances", "kernel_id", "key", "node", "outputs",
+        "position", "state", "variables",
     )  # fmt: skip
 
     def __init__(self, node: Node) -> None:
@@ -53,7 +54,10 @@ class KernelSnapshot:
         self.outputs: int = _of(int, node["outputs"]["count"])
         self.position: int = _of(int, node["position"])
         self.instances: int = _of(int, node["instances"]["count"])
-        named = node["instances"]["variables"]
+        named, key = node["instances"]["variables"], node["instances"].get("key")
+        self.key = None if key is None else tuple(_of(str, each) for each in key)
+        if key is None and self.instances != 1:
+            raise ValueError(f"one actor has {self.instances} states")
         self.variables: tuple[str, ...] = tuple(_of(str, name) for name, _ in named)
         _check_counters(node["counters"], self.inputs)
 

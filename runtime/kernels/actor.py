@@ -26,6 +26,7 @@ from pydotcompute.backends.base import (
     Engine,
     Failure,
     HostCallError,
+    InstanceState,
     Interpreter,
     PopulationEngine,
     Replay,
@@ -188,6 +189,7 @@ class Actor:
         self.inflows: list[Link] = []
         self.restored: dict[str, Any] | None = None
         self.restored_unsent: list[tuple[Any, list[str]]] = []
+        self.restored_instances: list[InstanceState] = []
         self._asked = "auto"
         self._over = loop.create_future()
         self._ending: asyncio.Task[Termination] | None = None
@@ -636,6 +638,20 @@ class Actor:
             SnapshotError: it could not go on from them.
         """
         return self.restored if self.engine is None else self.engine.state_at_rest()
+
+    def instances_at_rest(self) -> list[InstanceState]:
+        """The instances of a population that rests; raises SnapshotError as ``state_at_rest``."""
+        return self.restored_instances if self.members is None else self.members.instances_at_rest()
+
+    def inputs_at_rest(self) -> list[tuple[int, Any]]:
+        """The messages that wait for an actor that rests, with their ordinals, oldest first."""
+        port, taken = self.inbox.port, [] if self.members is None else self.members.taken_at_rest()
+        if isinstance(port, HostProducer):
+            waiting = port.waiting()
+        else:
+            assert isinstance(port, ObjectPort)
+            waiting = list(port.items)
+        return [*taken, *enumerate(waiting, port.head - len(waiting))]
 
     def unsent(self) -> list[tuple[Any, list[str]]]:
         """Messages that wait for room at the targets of edges, and the ids of those targets."""

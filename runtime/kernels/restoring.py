@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pydotcompute.backends.base import InstanceState
 from pydotcompute.compiler.host.coroutine import RETURNED
+from pydotcompute.compiler.types.missing import MISSING
 from pydotcompute.durability.assemble import Assembler
 from pydotcompute.durability.evolution import (
     KnownClasses,
@@ -23,6 +25,7 @@ from pydotcompute.durability.snapshot import KernelSnapshot, Snapshot
 from pydotcompute.errors import MessageTypeError, MessageValueError, SnapshotError
 from pydotcompute.kernels.snapshots import COUNTERS
 from pydotcompute.messages.header import HEADER, Received
+from pydotcompute.messages.slots import Values
 from pydotcompute.queues.channel import Channel
 from pydotcompute.queues.port import ObjectPort
 from pydotcompute.support import notices
@@ -36,7 +39,8 @@ class _Held:
     """What a snapshot holds of an actor, as objects.
 
     Args:
-        variables: by name; None if its loop had not begun.
+        instances: the states of its instances; of one actor one, or none if its loop had not
+            begun.
         inputs, outputs: the messages of its queues, oldest first.
         unsent: messages that wait for room at targets of edges, and the ids of those.
         types: the classes that it took.
@@ -44,7 +48,7 @@ class _Held:
         told: sentences about what was dropped.
     """
 
-    variables: dict[str, Any] | None
+    instances: list[InstanceState]
     inputs: list[Any]
     outputs: list[Any]
     unsent: list[tuple[Any, list[str]]]
@@ -61,12 +65,28 @@ async def restore(actor: Actor, snapshot: Snapshot) -> None:
     """
     kept = snapshot.find(actor.kernel_id)
     label = f"{snapshot.name}, kernel {kept.kernel_id!r},"
+    _check_key(actor, kept, label)
     held = await actor.options.pool.call(_read, actor, snapshot, kept, label)
-    if held.variables is not None:
-        held.variables = await _today(actor, kept, label, held)
-    for sentence in held.told:
+    held.instances = await _today(actor, kept, label, held)
+    for sentence in dict.fromkeys(held.told):
         notices.warn(sentence, UserWarning)
     snapshot.file.checked(_fill, actor, kept.node, label, held)
+
+
+def _check_key(actor: Actor, kept: KernelSnapshot, label: str) -> None:
+    """Refuse what is of a population, for what is none, and the other way round."""
+    before, now = kept.key, None if actor.population is None else actor.population.fields
+    if before != now:
+        was, wanted = (
+            "one actor" if key is None else f"a population by {', '.join(key)}"
+            for key in (before, now)
+        )
+        raise SnapshotError(f"{label} is {was}, and {wanted} is to be launched")
+    most = None if actor.population is None else actor.population.instances
+    if most is not None and kept.instances > most:
+        raise SnapshotError(
+            f"{label} has {kept.instances} instances, and there may be {most} today"
+        )
 
 
 def _read(actor: Actor, snapshot: Snapshot, kept: KernelSnapshot, label: str) -> _Held:
@@ -79,8 +99,6 @@ def _read(actor: Actor, snapshot: Snapshot, kept: KernelSnapshot, label: str) ->
     assembler = Assembler(snapshot.file, classes)
 
     def read() -> _Held:
-        variables = {name: assembler.column(column)[0]
-                     for name, column in node["instances"]["variables"]}  # fmt: skip
         messages = assembler.column(node["unsent"]["messages"])
         targets = [list(map(str, each)) for each in node["unsent"]["targets"]]
         described = snapshot.file.description["classes"]
@@ -88,7 +106,7 @@ def _read(actor: Actor, snapshot: Snapshot, kept: KernelSnapshot, label: str) ->
         if not types:
             types = tuple(classes.find(described[n]) for n in node["types"]["input"])
         return _Held(
-            variables if kept.begun else None, assembler.column(node["inputs"]),
+            _states(assembler, kept), assembler.column(node["inputs"]),
             assembler.column(node["outputs"]), list(zip(messages, targets, strict=True)), types,
             static_prologue(spec.function), told,
         )  # fmt: skip
@@ -97,20 +115,49 @@ def _read(actor: Actor, snapshot: Snapshot, kept: KernelSnapshot, label: str) ->
     return held
 
 
-async def _today(actor: Actor, kept: KernelSnapshot, label: str, held: _Held) -> dict[str, Any]:
-    """The variables, for the code of today."""
-    assert held.variables is not None
-    if actor.split.parts is None:
+def _states(assembler: Assembler, kept: KernelSnapshot) -> list[InstanceState]:
+    if not kept.begun:
+        return []
+    node = kept.node["instances"]
+    names = [name for name, _ in node["variables"]]
+    columns = [assembler.column(column) for _, column in node["variables"]]
+    keys: list[Any] = [None] if kept.key is None else assembler.column(node["keys"])
+    ended = set() if kept.key is None else set(node["ended"])
+    if any(len(column) != len(keys) for column in columns):
+        raise ValueError("a variable has another number of values than there are instances")
+    rows = zip(*columns, strict=True) if columns else [()] * len(keys)
+    return [
+        InstanceState(
+            key,
+            {name: v for name, v in zip(names, row, strict=True) if v is not MISSING},
+            n in ended,
+        )
+        for n, (key, row) in enumerate(zip(keys, rows, strict=True))
+    ]
+
+
+async def _today(
+    actor: Actor, kept: KernelSnapshot, label: str, held: _Held
+) -> list[InstanceState]:
+    """The states, for the code of today."""
+    if held.instances and actor.split.parts is None:
         raise SnapshotError(
             f"{label} cannot go on: its code has no receive loop at its top level today"
         )
     before = {str(name): str(kind) for name, kind in kept.node["names"]}
-    names, prologue = actor.split.state_names, held.known
-    if not needed_of_prologue(before, names) <= prologue.keys():
-        # its text does not tell them all: run it, unheard
-        found = await actor.split.parts.prologue(_Unheard(actor.kernel_id))
-        prologue = {} if found is RETURNED else found
-    return variables_of_today(label, held.variables, before, names, prologue, held.told.append)
+    names, found = actor.split.state_names, []
+    told = needed_of_prologue(before, names) <= held.known.keys()
+    for state in held.instances:
+        prologue = held.known
+        if not told and not state.ended and actor.split.parts is not None:
+            # its text does not tell them all: run it, unheard
+            made = await actor.split.parts.prologue(_Unheard(actor.kernel_id, state.key))
+            prologue = {} if made is RETURNED else made
+        variables = variables_of_today(
+            label, state.variables, before, names, prologue, held.told.append
+        )
+        found.append(replace(state, variables=variables))
+    return found
 
 
 class _Unheard:
@@ -119,8 +166,8 @@ class _Unheard:
 
     should_terminate, is_active = False, True
 
-    def __init__(self, kernel_id: str) -> None:
-        self.kernel_id = kernel_id
+    def __init__(self, kernel_id: str, key: Any) -> None:
+        self.kernel_id, self.key = kernel_id, key
 
     async def wait_active(self) -> None:
         """It is active."""
@@ -155,7 +202,13 @@ def _fill(actor: Actor, node: Node, label: str, held: _Held) -> None:
     meter.latencies.begin_with(counters["latencies"])
     first = actor.inbox.port.tail
     actor.replies.begin_with(first + int(n) for n in node["given_up"])
-    actor.restored, actor.restored_unsent = held.variables, held.unsent
+    actor.restored_unsent = held.unsent
+    if actor.population is not None:
+        actor.restored_instances = held.instances
+        assert actor.admission is not None
+        actor.admission.begun = {each.key for each in held.instances}
+    elif held.instances:
+        actor.restored = held.instances[0].variables
 
 
 def _fill_queue(
@@ -167,7 +220,7 @@ def _fill_queue(
     for cls in dict.fromkeys(map(type, messages)):
         example = next(message for message in messages if type(message) is cls)
         try:
-            port.values.accept(example)
+            Values.accept(port.values, example)  # of a population, its key has been admitted
         except (MessageTypeError, MessageValueError) as error:
             raise SnapshotError(f"{label} does not fit the code of today: {error}") from None
     port.dropped, port.peak = counted["dropped"], counted["peak"]

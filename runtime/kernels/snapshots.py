@@ -15,6 +15,7 @@ from importlib import metadata
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from pydotcompute.compiler.types.missing import MISSING
 from pydotcompute.durability.evolution import static_prologue
 from pydotcompute.durability.exact import kind_of
 from pydotcompute.durability.shred import NotPlainError, Shredder
@@ -23,7 +24,6 @@ from pydotcompute.errors import SnapshotError
 from pydotcompute.kernels.lifecycle import check
 from pydotcompute.queues.channel import Channel
 from pydotcompute.queues.host_consumer import HostConsumer
-from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.port import ObjectPort
 
 if TYPE_CHECKING:
@@ -129,30 +129,51 @@ async def _settled(tasks: Sequence[asyncio.Future[None]], patience: float, until
 
 def _describe(actor: Actor, shredder: Shredder, kinds: list[list[str]]) -> dict[str, Any]:
     """One actor, as JSON with columns."""
-    variables, who = actor.state_at_rest(), f"kernel {actor.kernel_id!r}"
-    columns = [
-        [name, _column(shredder, [value], f"the variable {name!r} of {who}")]
-        for name, value in (variables or {}).items() if name in actor.split.state_names
-    ]  # fmt: skip
-    waiting, written = inputs_of(actor.inbox), outputs_of(actor.outbox)
-    unsent = actor.unsent()
-    first = actor.inbox.port.head - len(waiting)
+    who = f"kernel {actor.kernel_id!r}"
+    begun, instances = _instances(actor, shredder, who)
+    numbered, written, unsent = actor.inputs_at_rest(), outputs_of(actor.outbox), actor.unsent()
+    pending = actor.replies.pending
     return {
         "id": actor.kernel_id, "state": actor.state.name, "backend": actor.plan.backend,
-        "begun": variables is not None, "queue_size": actor.spec.queue_size,
+        "begun": begun, "queue_size": actor.spec.queue_size,
         "backpressure": actor.spec.backpressure.name, "names": kinds,
         "types": {which: [shredder.class_number(cls) for cls in _messages(actor.types(which))]
                   for which in ("input", "output")},
-        "counters": _counters(actor, len(waiting), len(written)),
+        "counters": _counters(actor, len(numbered), len(written)),
         "position": 0 if actor.log is None else actor.log.position,
-        "given_up": [n - first for n in sorted(actor.replies.pending) if n >= first],
-        "instances": {"count": 1, "keys": None, "variables": columns},
-        "inputs": _column(shredder, waiting, f"a message in the input queue of {who}"),
+        "given_up": [n for n, (ordinal, _) in enumerate(numbered) if ordinal in pending],
+        "instances": instances,
+        "inputs": _column(shredder, [message for _, message in numbered],
+                          f"a message in the input queue of {who}"),
         "outputs": _column(shredder, written, f"a message in the output queue of {who}"),
         "unsent": {
             "messages": _column(shredder, [each for each, _ in unsent], f"an output of {who}"),
             "targets": [targets for _, targets in unsent],
         },
+    }  # fmt: skip
+
+
+def _instances(actor: Actor, shredder: Shredder, who: str) -> tuple[bool, dict[str, Any]]:
+    """Whether the loop has begun, and the variables: of one actor, or of each instance."""
+    names = actor.split.state_names
+    if actor.population is None:
+        variables = actor.state_at_rest()
+        held = {} if variables is None else variables
+        columns = [
+            [name, _column(shredder, [held[name]], f"the variable {name!r} of {who}")]
+            for name in names if name in held
+        ]  # fmt: skip
+        return variables is not None, {"count": 1, "keys": None, "variables": columns}
+    found = actor.instances_at_rest()
+    keys = _column(shredder, [each.key for each in found], f"a key of {who}")
+    columns = [
+        [name, _column(shredder, [each.variables.get(name, MISSING) for each in found],
+                       f"the variable {name!r} of an instance of {who}")]
+        for name in names
+    ]  # fmt: skip
+    return True, {
+        "count": len(found), "keys": keys, "key": list(actor.population.fields),
+        "ended": [n for n, each in enumerate(found) if each.ended], "variables": columns,
     }  # fmt: skip
 
 
@@ -168,15 +189,6 @@ def _column(shredder: Shredder, values: Sequence[Any], what: str) -> Any:
 
 def _messages(classes: Iterable[type]) -> list[type]:
     return [cls for cls in classes if hasattr(cls, "__dataclass_fields__")]
-
-
-def inputs_of(channel: Channel) -> list[Any]:
-    """The messages that wait for an actor that rests, oldest first, left where they are."""
-    port = channel.port
-    if isinstance(port, HostProducer):
-        return port.waiting()
-    assert isinstance(port, ObjectPort)
-    return list(port.items)
 
 
 def outputs_of(channel: Channel) -> list[Any]:

@@ -386,7 +386,7 @@ class PythonEngine(Resting, Uncompiled):
             if self._hand_back is not None and self._exit == STAY:
                 self._hand_back(snapshot(self._locals(), self._names))
                 await self._park()
-            if self.held or self.paused:
+            if self._takes_nothing:
                 await self._be_held()
                 continue
             try:

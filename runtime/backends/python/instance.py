@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import Any, Final, Protocol
 
 from pydotcompute.actors.coroutine_parts import SplitActor
-from pydotcompute.backends.base import Failure, Host
+from pydotcompute.backends.base import AT_LEISURE, Failure, Host, Replay
 from pydotcompute.backends.python.engine import DRAIN, STAY, PythonEngine
 from pydotcompute.backends.python.failure import failure_error
 from pydotcompute.backends.python.kept_state import snapshot
@@ -257,9 +257,20 @@ class InstanceEngine(PythonEngine):
         found = self._locals()
         return {name: found[name] for name in self._names if name in found}
 
+    def resume(self, state: dict[str, Any], replay: Replay = AT_LEISURE) -> None:
+        """Run its loop from a state."""
+        super().resume(state, replay)
+        self.rationed = True
+
     def _is_usual(self) -> bool:
         """Never: its messages are in its mailbox."""
         return False
+
+    @property
+    def _takes_nothing(self) -> bool:
+        """What has been taken out of the queue is handled before a snapshot: outputs come in its
+        order."""
+        return self.paused or (self.held and not self.host.mails)
 
     # --- the actor's side ------------------------------------------------------------------
 

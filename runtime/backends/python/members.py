@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from pydotcompute.backends.base import Failure, Host
+from pydotcompute.backends.base import Failure, Host, InstanceState
 from pydotcompute.backends.python.engine import NOW, STAY
 from pydotcompute.backends.python.instance import CLOSE, Instance, Status
 from pydotcompute.backends.python.kept_state import snapshot
 from pydotcompute.backends.python.output_order import OutputOrder, Turn
 from pydotcompute.backends.python.uncompiled import Uncompiled
-from pydotcompute.errors import KernelStateError
+from pydotcompute.errors import KernelStateError, SnapshotError
 from pydotcompute.populations.admission import KeyedPort
 from pydotcompute.populations.states import record_array
 from pydotcompute.queues.backpressure import BackpressureStrategy
@@ -75,7 +75,8 @@ class Members(Uncompiled):
         self._task: asyncio.Task[None] | None = None
         self._changed: asyncio.Future[None] | None = None
         self._exit = STAY
-        self._paused = self._closing = self._all_taken = self._over = self._given_up = False
+        self._paused = self._held = self._closing = False
+        self._all_taken = self._over = self._given_up = False
         self._drops = host.inbox.policy is BackpressureStrategy.DROP_OLDEST
 
     # --- what the handle asks --------------------------------------------------------------
@@ -143,6 +144,42 @@ class Members(Uncompiled):
             self.instance_begun(instance)
             instance.engine.resume(snapshot(state, state))
         await asyncio.sleep(0)
+
+    # --- snapshots ---------------------------------------------------------------------------
+
+    def instances_at_rest(self) -> list[InstanceState]:
+        """All instances of a population that rests; their variables are not copied."""
+        found = []
+        for key, instance in self._instances.items():
+            if instance.status is Status.FAILED:
+                raise SnapshotError(
+                    f"the instance with {self.spec.describe(key)} of kernel "
+                    f"{self.host.kernel_id!r} has failed; restart or forget it first"
+                )
+            ended = instance.status is Status.ENDED
+            variables = None if ended else instance.engine.state_at_rest()
+            found.append(InstanceState(key, variables or {}, ended))
+        return found
+
+    def taken_at_rest(self) -> list[tuple[int, Any]]:
+        """Ordinals of messages that have been taken out of the queue and wait, and the messages."""
+        waiting = [turn for each in self._instances.values() for turn in each.mails]
+        waiting = sorted((t for t in waiting if t.ordinal >= 0), key=lambda turn: turn.ordinal)
+        return [(turn.ordinal, turn.message) for turn in waiting]
+
+    def restore_instances(self) -> None:
+        """Let the instances of an earlier life go on."""
+        restored, self.host.restored_instances = self.host.restored_instances, []
+        for state in restored:
+            instance = self._begin(state.key, [])
+            self._starting.discard(instance)
+            if state.ended:
+                instance.status = Status.ENDED
+                self._alive -= 1
+                self._refuse(instance)
+            else:
+                instance.engine.begin_with(None)
+                instance.engine.resume(state.variables)
 
     # --- messages in work -------------------------------------------------------------------
 

@@ -56,7 +56,7 @@ class OutputOrder:
         self._held = 0
         self._flusher: asyncio.Task[None] | None = None
         self._changed: Future[None] | None = None
-        self.forced = False
+        self.forced = self.through = False
 
     @property
     def busy(self) -> bool:
@@ -97,7 +97,7 @@ class OutputOrder:
         while not self.is_first(turn):
             routes = host.routes
             along = routes is not None and bool(routes.of(type(message)))
-            if self.forced or not (along or self.room() <= 0):
+            if self.forced or (not along and (self.through or self.room() > 0)):
                 turn.held.append(message)
                 self._held += 1
                 return True
@@ -142,7 +142,7 @@ class OutputOrder:
         """Send what a turn holds; False if that has to wait for room."""
         outbox, held = self._host.outbox, turn.held
         while held:
-            if self.forced:
+            if self.forced or self.through:
                 self._force(held[0])
             elif outbox.putters or not outbox.put_now(held[0]):
                 return False
@@ -171,6 +171,17 @@ class OutputOrder:
         port = self._host.outbox.port
         assert isinstance(port, ObjectPort)
         port.force(message)
+
+    @property
+    def holds(self) -> bool:
+        """Whether turns are over whose outputs wait for those of earlier ones."""
+        return any(turn.held or turn.over for turn in self._turns)
+
+    def let_through(self) -> None:
+        """Outputs do not wait for room, until ``through`` is False again."""
+        self.through = True
+        if self._flusher is None:
+            self._advance()
 
     def force(self) -> None:
         """Wait for room no more."""

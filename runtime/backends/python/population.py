@@ -15,11 +15,12 @@ from typing import Any
 from pydotcompute.backends.barrier import guarded, guarded_wait
 from pydotcompute.backends.base import Failure, Host
 from pydotcompute.backends.python.engine import DRAIN, NOW
-from pydotcompute.backends.python.instance import CLOSE, Status
+from pydotcompute.backends.python.instance import CLOSE, InstanceEngine, Status
 from pydotcompute.backends.python.members import Members
 from pydotcompute.backends.python.output_order import Turn
 from pydotcompute.backends.python.pacing import Pacing
 from pydotcompute.errors import SnapshotError
+from pydotcompute.queues.backpressure import BackpressureStrategy
 from pydotcompute.queues.port import EMPTY
 
 
@@ -38,7 +39,8 @@ class InterpretedPopulation(Members):
 
     @guarded
     def start(self) -> None:
-        """Handle messages."""
+        """Handle messages; instances of an earlier life go on."""
+        self.restore_instances()
         self.host.meter.park(perf_counter())
         name = f"pydotcompute population {self.host.kernel_id}"
         self._task = self.host.loop.create_task(self._run(), name=name)
@@ -92,21 +94,42 @@ class InterpretedPopulation(Members):
             instance.engine.hurry()
 
     async def rest(self) -> None:
-        """Not yet: a snapshot of a population."""
-        raise SnapshotError(
-            f"kernel {self.host.kernel_id!r} is a population, which snapshots do not keep yet"
-        )
+        """Take no message out until ``go_on``; return when all that were are handled."""
+        host = self.host
+        self._held = True
+        if host.inbox.policy is BackpressureStrategy.BLOCK:
+            self.order.let_through()
+            host.outbox.force()
+        host.inbox.interrupt()
+        while self._held and not self.rests:
+            if self._paused and self.order.holds:
+                raise SnapshotError(
+                    f"kernel {host.kernel_id!r} is paused in the middle of some messages, whose "
+                    "outputs belong before others; reactivate it first"
+                )
+            busy = [each for each in self._at_work() if not each.rests]
+            await asyncio.gather(*[each.rest() for each in busy], asyncio.sleep(0))
+
+    def _at_work(self) -> list[InstanceEngine]:
+        """Of the instances that run, those that may do something before their next message."""
+        engines = (each.engine for each in self._running())
+        return [engine for engine in engines if not engine.at_rest]
 
     @property
     def rests(self) -> bool:
-        """It never does."""
-        return False
+        """Whether no instance has a message in hand, and nothing is held back."""
+        return self._held and not self.order.holds and all(e.rests for e in self._at_work())
 
     def go_on(self) -> None:
-        """It has not rested."""
+        """The end of ``rest``."""
+        self._held = self.order.through = False
+        for instance in self._running():
+            if instance.engine.held:
+                instance.engine.go_on()
+        self._wake()
 
     def state_at_rest(self) -> dict[str, Any] | None:
-        """Its instances have their own states."""
+        """Its instances have their own states: ``instances_at_rest``."""
         return None
 
     async def kill(self) -> list[Any]:
@@ -145,7 +168,7 @@ class InterpretedPopulation(Members):
     async def _take_messages(self) -> None:
         port, pacing = self._port, self._pacing
         while self._exit != NOW:
-            if self._paused or (self._drops and self._in_work >= self._size):
+            if self._paused or self._held or (self._drops and self._in_work >= self._size):
                 self._changed = self.host.loop.create_future()
                 await self._changed
                 pacing.waited()

@@ -81,6 +81,11 @@ class Resting:
             self.host.routes.let_through()
 
     @property
+    def _takes_nothing(self) -> bool:
+        """Whether ``receive`` leaves messages where they are."""
+        return self.held or self.paused
+
+    @property
     def rests(self) -> bool:
         """Whether no message is in hand, and none is taken."""
         if self._task is None or self._task.done():
