@@ -274,6 +274,10 @@ class Engine(Protocol):
         """
         ...
 
+    def runs_in(self, task: object) -> bool:
+        """Whether a task is the one that interprets a message now: it cannot wait for its end."""
+        ...
+
     @property
     def rests(self) -> bool:
         """Whether the actor is between two messages, where ``rest`` has brought it."""

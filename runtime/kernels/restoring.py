@@ -22,7 +22,7 @@ from pydotcompute.durability.evolution import (
 )
 from pydotcompute.durability.plain_values import Node
 from pydotcompute.durability.snapshot import KernelSnapshot, Snapshot
-from pydotcompute.errors import MessageTypeError, MessageValueError, SnapshotError
+from pydotcompute.errors import MessageTypeError, MessageValueError, SnapshotError, given
 from pydotcompute.kernels.snapshots import COUNTERS
 from pydotcompute.messages.header import HEADER, Received
 from pydotcompute.messages.slots import Values
@@ -63,6 +63,10 @@ async def restore(actor: Actor, snapshot: Snapshot) -> None:
     Raises:
         SnapshotError: the snapshot has no such actor, or does not fit its code of today.
     """
+    if not isinstance(snapshot, Snapshot):
+        raise TypeError(
+            f"restore= takes a Snapshot, not {given(snapshot)}; for a file, Snapshot.load(path)"
+        )
     kept = snapshot.find(actor.kernel_id)
     label = f"{snapshot.name}, kernel {kept.kernel_id!r},"
     _check_key(actor, kept, label)

@@ -50,6 +50,11 @@ async def take(actors: Sequence[Actor]) -> Snapshot:
     kinds = {}
     for actor in actors:
         check("snapshot", actor.state, actor.kernel_id)
+        if actor.engine is not None and actor.engine.runs_in(asyncio.current_task()):
+            raise SnapshotError(
+                f"kernel {actor.kernel_id!r} asks for a snapshot of itself, which would wait for "
+                "the end of this very message; ask from outside, or in a task of its own"
+            )
         kinds[actor] = await actor.options.pool.call(_kinds_of, actor)
     shredder = Shredder()
     async with at_rest(actors):

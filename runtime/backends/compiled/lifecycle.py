@@ -279,6 +279,10 @@ class CompiledLife(EngineStorage):
                 await inner.rest()
             await self._at_rest(PATIENCE)
 
+    def runs_in(self, task: object) -> bool:
+        """Whether a task is the one that interprets a message now."""
+        return self._inner is not None and self._inner.runs_in(task)
+
     @property
     def rests(self) -> bool:
         """Whether nothing of the actor runs."""

@@ -242,10 +242,6 @@ class InstanceEngine(PythonEngine):
         """Whether the runtime wants it to end."""
         return self._exit != STAY
 
-    def runs_in(self, task: object) -> bool:
-        """Whether a task is the one it runs in."""
-        return self._task is not None and self._task is task
-
     def begin_with(self, turn: Turn | None) -> None:
         """What its prologue sends belongs to its first message."""
         self.turn = turn

@@ -115,6 +115,10 @@ class InterpretedPopulation(Members):
         engines = (each.engine for each in self._running())
         return [engine for engine in engines if not engine.at_rest]
 
+    def runs_in(self, task: object) -> bool:
+        """Whether a task is the one that an instance runs in."""
+        return any(each.engine.runs_in(task) for each in self._running())
+
     @property
     def rests(self) -> bool:
         """Whether no instance has a message in hand, and nothing is held back."""

@@ -46,6 +46,7 @@ class Resting:
 
         def finish(self) -> None: ...
         def _is_usual(self) -> bool: ...
+        def _is_over(self) -> bool: ...
         def _notify(self) -> None: ...
         async def _change(self) -> None: ...
         def _locals(self) -> Mapping[str, Any]: ...
@@ -88,7 +89,7 @@ class Resting:
     @property
     def rests(self) -> bool:
         """Whether no message is in hand, and none is taken."""
-        if self._task is None or self._task.done():
+        if self._is_over():
             return True
         return self.held and (self._held_in_receive or (self._waits_active and self._at_first))
 
@@ -104,6 +105,10 @@ class Resting:
         if future is not None and not future.done():
             future.set_result(None)
 
+    def runs_in(self, task: object) -> bool:
+        """Whether a task is the one that the actor runs in, in the middle of a message."""
+        return self._task is not None and self._task is task and not self._is_over()
+
     def go_on(self) -> None:
         """The end of ``rest``."""
         self.held = False
@@ -113,7 +118,7 @@ class Resting:
 
     def state_at_rest(self) -> dict[str, Any] | None:
         """The actor's variables."""
-        if not self._reached or self._task is None or self._task.done():
+        if not self._reached or self._is_over():
             return None
         split = self.host.split
         if split.parts is None or not split.receives_first:
