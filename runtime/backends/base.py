@@ -111,6 +111,8 @@ class Host(Protocol):
     """The edges that end at it."""
     restored_instances: list[InstanceState]
     """Of a population: the instances that go on from an earlier life."""
+    keeps_beginning: bool
+    """Its variables before the loop must be told (``begun``), also if it is interpreted."""
     request_gate: Callable[[float | None], AbstractAsyncContextManager[None]] | None
     """Entered while a request is put; takes the loop's time by which it has to be, if any."""
 
@@ -155,6 +157,14 @@ class Host(Protocol):
 
     def object_ports(self) -> tuple[ObjectPort, ObjectPort]:
         """Empty ports of objects for input and output, with the checks of the actor's queues."""
+        ...
+
+    def begun(self, values: dict[str, Any]) -> bool:
+        """The prologue is over, with these variables; False: the actor must not go on."""
+        ...
+
+    def ending(self) -> None:
+        """All that is to be handled has been; what the actor still sends belongs to its end."""
         ...
 
     def timed_out(self) -> bool:

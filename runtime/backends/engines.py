@@ -32,7 +32,7 @@ def engine_for(host: Host, pool: Pool, residents: Callable[[Device], Residents])
         from pydotcompute.backends.cuda.engine import CudaEngine
 
         return CudaEngine(host, residents(plan.device))
-    if plan.backend in ("native", "pending"):
+    if plan.backend in ("native", "pending") or host.keeps_beginning:
         from pydotcompute.backends.native.engine import NativeEngine
 
         return NativeEngine(host, pool)

@@ -40,6 +40,8 @@ class ActorLog:
 
     Attributes:
         position: the number of the output that the next receive returns.
+        last: the number of the first output that belongs to the actor's end, and so has none; None
+            before the end.
         origin: what the journals of others call a message of this actor.
     """
 
@@ -47,7 +49,9 @@ class ActorLog:
         self.journal, self.past, self.format = journal, past, messages
         self._index, self._place = past.index, past.index + 1
         self.origin = Origin(past.index + 1)
+        self._runs = past.fresh
         self.position = self.acknowledged = journal.positions.get(self._place)
+        self.last: int | None = None
 
     # --- what it is sent -------------------------------------------------------------------
 
@@ -85,6 +89,14 @@ class ActorLog:
             return False  # it waits on: a time-out that no replay knows must not happen
         return True
 
+    def begun(self, content: bytes) -> None:
+        """The actor's prologue is over.
+
+        Raises:
+            DurabilityError: it cannot be written.
+        """
+        self.journal.append(self._index, Kind.BEGINNING, content, count=self._runs)
+
     def restarted(self, *, fresh: bool) -> None:
         """The actor is about to be restarted.
 
@@ -92,14 +104,21 @@ class ActorLog:
             DurabilityError: it cannot be written.
         """
         self.journal.append(self._index, Kind.RESTART, flags=FRESH if fresh else 0)
+        self._runs += fresh
+
+    @property
+    def numbered(self) -> int:
+        """``position``, without the outputs of the actor's end."""
+        return self.position if self.last is None else min(self.position, self.last)
 
     # --- what is received of it ------------------------------------------------------------
 
     def acknowledge(self) -> None:
         """A receive begins: what earlier ones returned need not be given again."""
-        if self.position != self.acknowledged:
-            self.acknowledged = self.position
-            self.journal.positions.set(self._place, self.position)
+        position = self.numbered
+        if position != self.acknowledged:
+            self.acknowledged = position
+            self.journal.positions.set(self._place, position)
 
     async def receive(self, outbox: Queue, timeout: float | None) -> Any:
         """``receive`` of a client; raises as ``Channel.get`` does."""

@@ -44,8 +44,8 @@ class Kind(IntEnum):
     """Of an earlier batch, only the first messages were taken; the payload says which."""
     RESTART = 5
     """A failed actor was restarted."""
-    EDGE = 6
-    """An edge from an actor was opened or closed; the payload is JSON."""
+    BEGINNING = 6
+    """What an actor's prologue left; ``count`` says after how many fresh restarts."""
 
 
 REQUEST: Final = 1

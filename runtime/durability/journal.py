@@ -22,6 +22,8 @@ from uuid import uuid4
 
 from pydotcompute.durability.groups import (
     FIRST,
+    FRESH,
+    MOST_PAYLOAD,
     SEGMENT_BYTES,
     Group,
     Kind,
@@ -56,13 +58,20 @@ class Past:
     Args:
         index: of the actor.
         definition: what the actor was when it was first journaled.
+
+    Attributes:
+        places: of the groups.
+        cuts: of groups that were not taken whole, how many messages were.
+        inputs: messages.
+        fresh: restarts from the first statement.
+        delivered: messages that came along edges, by source.
     """
 
     def __init__(self, index: int, definition: dict[str, Any]) -> None:
         self.index, self.definition = index, definition
         self.places = array("Q")
         self.cuts: dict[int, int] = {}
-        self.inputs = 0
+        self.inputs = self.fresh = 0
         self.delivered: dict[int, int] = {}
 
 
@@ -147,6 +156,8 @@ class Journal:
                 f"{segment.path} says at byte {group.at} what cannot be ({error})"
             ) from error
         past.places.append(index << _PLACE_BITS | group.at)
+        if group.kind == Kind.RESTART:
+            past.fresh += group.flags & FRESH
         if group.kind == Kind.MESSAGES:
             past.inputs += group.count
             if group.source:
@@ -226,6 +237,8 @@ class Journal:
         Raises:
             DurabilityError: it cannot be written; the journal is as it was.
         """
+        if len(payload) > MOST_PAYLOAD:
+            raise DurabilityError(f"a message of {len(payload)} bytes is too long for a journal")
         if self._owed:
             self._pay()
         writer = self._writer
@@ -307,6 +320,13 @@ class Journal:
             self.positions.sync()
 
     # --- the end ---------------------------------------------------------------------------
+
+    def forget(self) -> None:
+        """In a forked copy of the process: the folder is the other's."""
+        if not self.closed:
+            self.closed = True
+            self._writer.close(cut=False)
+            os.close(self._lock)
 
     def close(self) -> None:
         """Let others have the folder."""

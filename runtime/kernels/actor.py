@@ -116,11 +116,15 @@ class Durability:
             ``DurabilityError``.
         check: raises ``DurabilityError`` for a plan that no replay can follow.
         recover: does again what the journal says.
+        begun: told the variables that the prologue left; raises ``DurabilityError``.
+        ending: told that the actor has handled all that it will.
     """
 
     open: Callable[[Actor], ActorLog]
     check: Callable[[KernelSpec, Plan], None]
     recover: Callable[[Actor], Awaitable[Recovered]]
+    begun: Callable[[Actor, dict[str, Any]], None]
+    ending: Callable[[Actor], None]
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,8 @@ class Actor:
         self.replies = Replies(self._requests_changed)
         self.poisoned: str | None = None
         self.log: ActorLog | None = None
+        self.keeps_beginning = options.durability is not None
+        self.progress_at_start = (0, 0, 0)
         self._recovering: asyncio.Future[Recovered] | None = None
         self.breaks: dict[str, int] = {}
         self._before_move: Plan | None = None
@@ -390,6 +396,23 @@ class Actor:
         self.inbox.set_gate(put=JOURNALED)
         self.outbox.set_gate(get=JOURNALED)
 
+    def ending(self) -> None:
+        """All that is to be handled has been: what the actor sends from now on belongs to its end,
+        which no replay knows of."""
+        if self.options.durability is not None:
+            self.options.durability.ending(self)
+
+    def begun(self, values: dict[str, Any]) -> bool:
+        """The prologue is over, with these variables; False: the actor must not go on."""
+        if self.options.durability is None:
+            return True
+        try:
+            self.options.durability.begun(self, values)
+        except DurabilityError as error:
+            self.failed(Failure(error))
+            return False
+        return True
+
     def timed_out(self) -> bool:
         """A ``receive`` has waited long enough; False: it must wait on all the same."""
         return self.log is None or self.log.timed_out()
@@ -501,9 +524,16 @@ class Actor:
             self.crashed(error)
             return
         if state is None:
+            self.progress_at_start = self.progress()
             self.engine.start()
         else:
             self.engine.resume(state)
+
+    def progress(self) -> tuple[int, int, int]:
+        """Messages taken, put into the output queue, and sent along edges."""
+        links = () if self.routes is None else self.routes.links
+        sent = sum(link.delivered for link in links)
+        return self.inbox.port.tail, self.outbox.port.head, sent
 
     async def activate(self) -> None:
         """Start the actor."""

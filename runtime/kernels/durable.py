@@ -6,15 +6,19 @@ Input: the folder, and actors as they are launched.  Output: ``Durability`` of `
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydotcompute.actors.lowering import Lowering, lower_actor
 from pydotcompute.actors.spec import KernelSpec
 from pydotcompute.backends.plan import Plan
 from pydotcompute.durability.actor_log import ActorLog, log_of
+from pydotcompute.durability.beginnings import beginning
 from pydotcompute.durability.determinism import check_replayable
 from pydotcompute.durability.journal import Journal
 from pydotcompute.kernels.actor import Actor, Durability
 from pydotcompute.kernels.recovery import recover
+from pydotcompute.kernels.snapshots import outputs_of
+from pydotcompute.queues.journaling import CLIENT
 
 
 def open_journal(folder: Path, durability: str) -> Journal:
@@ -36,7 +40,28 @@ def durability_of(journal: Journal) -> Durability:
             journal, actor.kernel_id, spec.input_types, spec.output_types, headed=headed
         )
 
-    return Durability(opened, _check, recover)
+    return Durability(opened, _check, recover, _begun, _ending)
+
+
+def _begun(actor: Actor, values: dict[str, Any]) -> None:
+    """Keep the variables before the loop.
+
+    A prologue that has sent or received is done again in each replay instead, and so is one that
+    leaves what is no plain data.
+    """
+    if actor.log is not None and actor.progress() == actor.progress_at_start:
+        content = beginning(values, actor.split.state_names)
+        if content is not None:
+            actor.log.begun(content)
+
+
+def _ending(actor: Actor) -> None:
+    """What the actor sends from now on belongs to its end, which no replay knows of."""
+    log = actor.log
+    if log is not None and log.last is None:
+        log.last = log.position + len(outputs_of(actor.outbox))
+        for link in actor.routes.links if actor.routes is not None else ():
+            link.origin = CLIENT
 
 
 def _check(spec: KernelSpec, plan: Plan) -> None:

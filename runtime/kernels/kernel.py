@@ -118,7 +118,7 @@ class RingKernel(KernelStorage):
                 f"kernel {self.kernel_id!r} has no position: outputs are numbered where the "
                 "runtime has a journal, RingKernelRuntime(durable=...)"
             )
-        return self._actor.log.position
+        return self._actor.log.numbered
 
     @property
     def sync(self) -> SyncKernel:
@@ -246,7 +246,8 @@ class RingKernel(KernelStorage):
             await self._actor.interpret_foreign(message)
             await self._learn(message)
             await self._inbox.put(message, timeout)
-        await self._settled()
+        if self._actor.log is not None:
+            await self._settled()
 
     async def _settled(self) -> None:
         """Wait until what was sent survives what it is to survive."""
@@ -445,7 +446,8 @@ class RingKernel(KernelStorage):
         except UnrepresentableMessage:
             await self._actor.interpret_foreign(batch[0])
             taken = await self._inbox.put_batch(self._accept(batch), timeout)
-        await self._settled()
+        if self._actor.log is not None:
+            await self._settled()
         return taken
 
     async def receive_many(

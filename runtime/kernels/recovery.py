@@ -23,6 +23,7 @@ import numpy as np
 from pydotcompute.backends.base import Failure
 from pydotcompute.backends.plan import Plan
 from pydotcompute.durability.actor_log import ActorLog
+from pydotcompute.durability.beginnings import variables_in
 from pydotcompute.durability.groups import FRESH, REQUEST, Group, Kind
 from pydotcompute.durability.journaled_messages import UNION
 from pydotcompute.errors import ActorFailedError, DurabilityError, KernelClosedError
@@ -31,6 +32,7 @@ from pydotcompute.queues.backpressure import KernelState
 from pydotcompute.queues.link import Link
 from pydotcompute.queues.port import EMPTY
 from pydotcompute.queues.replies import Request
+from pydotcompute.support import notices
 
 ROOM_BYTES: Final = 4 << 20
 """Bytes of the replica's queues, about."""
@@ -57,6 +59,14 @@ class Replica(Actor):
         self.plan = _silent(original.plan)
         self._asked = original._asked
         self.state = KernelState.LAUNCHED
+        self.beginnings: dict[int, dict[str, Any]] = {}
+        self._runs = 0
+
+    def _run_engine(self, state: dict[str, Any] | None) -> None:
+        if state is None:  # its prologue is not done again where the journal has what it left
+            state = self.beginnings.pop(self._runs, None)
+            self._runs += 1
+        super()._run_engine(state)
 
     async def _choose(self, backend: str, state: dict[str, Any] | None) -> Plan:
         self.told = await super()._choose(backend, state)
@@ -136,6 +146,7 @@ class Recovery:
             DurabilityError: a group of the journal cannot be read.
         """
         replica = self._replica
+        self._find_beginnings()
         await replica.activate()
         try:
             for step in self._steps():
@@ -146,6 +157,17 @@ class Recovery:
             if replica.engine is not None:
                 replica.engine.abandon(KernelClosedError("the replica is not needed any more"))
             self._progress.over()
+
+    def _find_beginnings(self) -> None:
+        spec, folder = self._actor.spec, self._log.journal.folder
+        label = f"the journal {folder} of kernel {spec.kernel_id!r}"
+        types = (*spec.input_types, *spec.output_types)
+        for group, payload in self._log.journal.groups(self._log.past):
+            if group.kind == Kind.BEGINNING:
+                self._replica.beginnings[group.count] = variables_in(
+                    bytes(payload), label, spec.function, types, self._actor.split.state_names,
+                    lambda told: notices.warn(told, UserWarning),
+                )  # fmt: skip
 
     # --- what the journal says -------------------------------------------------------------
 
@@ -351,6 +373,6 @@ async def recover(actor: Actor) -> Recovered:
     """
     log = actor.log
     assert log is not None
-    if not log.past.places:
+    if not log.past.inputs and not log.past.places:
         return Recovered()
     return await Recovery(actor, log).run()

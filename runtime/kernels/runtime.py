@@ -146,6 +146,7 @@ class RingKernelRuntime(RuntimeStorage):
                 self._journal = await self._opening
             finally:
                 self._opening = None
+            weakref.finalize(self, self._journal.close)
         return durability_of(self._journal)
 
     async def __aexit__(
@@ -514,6 +515,8 @@ class RingKernelRuntime(RuntimeStorage):
         )
         for kernel in self._kernels.values():
             kernel.poison(self._poisoned)
+        if self._journal is not None:
+            self._journal.forget()
 
 
 def _poison_all() -> None:

@@ -37,6 +37,12 @@ EXPECTED = {
         "Job(total=10, parts=0) -> ErrorResponse(error='Internal error')",
         "Job(total=9, parts=2) -> SuccessResponse(data=4)",
     ],
+    "ledger": [
+        "0 bookings are there, 0 cents",
+        "the process was killed: True",
+        "617 bookings are there, 1849 cents",
+        "1000 bookings in the end, 3003 cents",
+    ],
     "template": [
         "Result(value=0.25)",
         "Result(value=0.125)",

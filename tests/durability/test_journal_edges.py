@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pydotcompute import QueueTimeoutError, RingKernelRuntime
+from pydotcompute import KernelContext, QueueTimeoutError, RingKernelRuntime, ring_kernel
 from tests.support.contract import go, need_compiler
 from tests.support.durable import Add, Total, fork, life, sums, twice
 
@@ -128,3 +128,47 @@ def test_fan_out_and_fan_in(tmp_path: Path, ways: tuple[str, str]) -> None:
     wanted = [4 * n for n in range(16)]
     wanted += [sign * 2 * (2 * n + 1) for n in range(16) for sign in (1, -1)]
     assert sorted(first) == sorted(second) == sorted(wanted)
+
+
+@ring_kernel(kernel_id="farewell", queue_size=16)
+async def farewell(ctx: KernelContext[Add, Total]) -> None:
+    """Says something at its end, twice."""
+    count = 0
+    while not ctx.should_terminate:
+        try:
+            got = await ctx.receive(timeout=60)
+            count += 1
+            await ctx.send(Total(got.value, count))
+        except TimeoutError:
+            await ctx.send(Total(-1, count))
+    await ctx.send(Total(-2, count))
+
+
+def test_what_an_end_sends_has_no_number(tmp_path: Path, ways: tuple[str, str]) -> None:
+    async def lived(value: int) -> tuple[list[int], int]:
+        async with RingKernelRuntime(durable=tmp_path) as runtime:
+            kernel = await runtime.launch("farewell", farewell, backend=ways[0])
+            await kernel.activate()
+            await kernel.send(Add(value))
+            await kernel.terminate()
+            return [each.total async for each in kernel.messages()], kernel.position
+
+    assert go(lambda: lived(1)) == ([1, -1, -2], 1)
+    assert go(lambda: lived(2)) == ([2, -1, -2], 2)
+    assert go(lambda: lived(3)) == ([3, -1, -2], 3)
+
+
+def test_what_an_end_sends_along_an_edge_is_counted_by_nobody(
+    tmp_path: Path, ways: tuple[str, str]
+) -> None:
+    async def lived(value: int) -> list[int]:
+        async with RingKernelRuntime(durable=tmp_path) as runtime:
+            await line(runtime, ways, farewell)
+            await runtime.send("first", Add(value))
+            await runtime.terminate("first")
+            await runtime.terminate("second")
+            return [each.total async for each in runtime.messages("second")]
+
+    assert go(lambda: lived(1)) == [2, -2, -4]
+    assert go(lambda: lived(2)) == [4, -2, -4]
+    assert go(lambda: lived(3)) == [6, -2, -4]

@@ -363,3 +363,56 @@ def test_actors_that_may_do_something_else_are_refused(tmp_path: Path) -> None:
             await runtime.launch("dice", sums)  # the id is free
 
     go(main)
+
+
+_MADE: list[int] = []
+
+
+def _make() -> int:
+    """Something else each time."""
+    _MADE.append(len(_MADE) * 100)
+    return _MADE[-1]
+
+
+@ring_kernel(kernel_id="moody", queue_size=64)
+async def moody(ctx: KernelContext[Add, Total]) -> None:
+    base = _make()
+    names = {"one": 1}
+    count = 0
+    while not ctx.should_terminate:
+        got = await ctx.receive()
+        if got.value < 0:
+            raise ValueError("a negative number")
+        count += names["one"]
+        await ctx.send(Total(base + got.value, count))
+
+
+def test_a_prologue_is_not_done_again(tmp_path: Path, backend: str) -> None:
+    async def first() -> None:
+        async with life(tmp_path) as runtime:
+            kernel = await runtime.launch("moody", moody, backend=backend)
+            await kernel.send(Add(1))  # before there is a beginning
+            await kernel.activate()
+            assert await kernel.receive() == Total(_MADE[-1] + 1, 1)
+
+    async def second(base: int, count: int) -> None:
+        async with life(tmp_path) as runtime:
+            kernel = await started(runtime, moody, backend)
+            assert await kernel.request(Add(2)) == Total(base + 2, count)
+
+    async def failing() -> None:
+        async with life(tmp_path) as runtime:
+            kernel = await started(runtime, moody, backend)
+            await kernel.send(Add(-1))
+            with pytest.raises(ActorFailedError):
+                await kernel.request(Add(1))
+            await kernel.restart(fresh=True)
+            assert await kernel.request(Add(5)) == Total(_MADE[-1] + 5, 2)
+
+    go(first)
+    base = _MADE[-1]
+    go(lambda: second(base, 2))
+    go(lambda: second(base, 3))
+    go(failing)
+    base = _MADE[-1]
+    go(lambda: second(base, 3))

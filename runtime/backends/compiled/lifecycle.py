@@ -140,6 +140,8 @@ class CompiledLife(EngineStorage):
             self.host.ended()
             return
         self.known_state = values
+        if not self.host.begun(values):
+            return
         if inner is not None and inner.terminating:  # nothing is left to be handled
             self._interpret_rest(values)
         else:
@@ -377,6 +379,7 @@ class CompiledLife(EngineStorage):
             self._finish()
             return
         self._flushed = True
+        self.host.ending()
         block.u4[words.TERMINATING] = 1
         block.u4[words.EVENT] = Event.TIMEOUT
         self._step()
@@ -403,6 +406,7 @@ class CompiledLife(EngineStorage):
 
     def _finish(self) -> None:
         """The loop is over: the epilogue is the interpreter's."""
+        self.host.ending()
         state = self._leave()
         self.block = None
         self._interpret_rest(state)

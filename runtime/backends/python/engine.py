@@ -423,6 +423,7 @@ class PythonEngine(Resting, Uncompiled):
 
     async def _leave(self) -> None:
         """End the loop; an actor that goes on receiving whatever it is told is left parked."""
+        self.host.ending()
         if self._exits_raised <= self._limit:
             self.terminating = True
             self._exits_raised += 1
@@ -436,6 +437,7 @@ class PythonEngine(Resting, Uncompiled):
 
     def _drained(self, timeout: float | None) -> None:
         """The queue is empty for good: one last time-out, then the exit."""
+        self.host.ending()
         self.terminating = True
         if timeout is not None and not self._flushed:
             self._flushed = True
