@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -81,12 +82,22 @@ def settings() -> Settings:
     Raises:
         SettingsError: a variable has a value that means nothing; the text names it.
     """
+    found, overrides = _of_environment(tuple(map(os.environ.get, _VARIABLES))), _scoped.get()
+    return replace(found, **overrides) if overrides else found
+
+
+_VARIABLES = (*(f"{PREFIX}{each.name.upper()}" for each in fields(Settings)),
+              "XDG_CACHE_HOME", "HOME", "USERPROFILE", "TMPDIR")  # fmt: skip
+
+
+@lru_cache(maxsize=1)  # a launch asks six times
+def _of_environment(values: tuple[str | None, ...]) -> Settings:
+    """The settings for these values of ``_VARIABLES``."""
     found: dict[str, Any] = {"cache_dir": _default_cache(os.environ)}
-    for field in fields(Settings):
-        text = os.environ.get(f"{PREFIX}{field.name.upper()}", "").strip()
-        if text:
-            found[field.name] = _read(field.name, text, f"{PREFIX}{field.name.upper()}")
-    return replace(Settings(**found), **_scoped.get())
+    for field, name, value in zip(fields(Settings), _VARIABLES, values, strict=False):
+        if value is not None and (text := value.strip()):
+            found[field.name] = _read(field.name, text, name)
+    return Settings(**found)
 
 
 @contextmanager

@@ -103,8 +103,9 @@ class RingKernelFunction:
     @property
     def spec(self) -> KernelSpec:
         """The same facts, frozen, with the types as they can be told now."""
+        taken, sent = self._types()
         return KernelSpec(
-            self.kernel_id, self.function, self.input_types, self.output_types,
+            self.kernel_id, self.function, members(taken) or (), members(sent) or (),
             self.queue_size, self.backpressure,
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ why.  Compilers run only when ``ptx``, ``cubin`` or ``native_library`` is called
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -202,12 +203,25 @@ _known: WeakKeyDictionary[Any, dict[Any, Lowering]] = WeakKeyDictionary()
 
 def _remembered(request: LoweringRequest) -> Lowering:
     """Lowers a function once for the same types, as long as its constants stay what they are."""
-    known = _known.setdefault(request.function, {})
-    key = (request.inputs, request.outputs)
-    found = known.get(key)
-    if found is None or found.kernel is None or not found.kernel.is_current():
-        found = known[key] = _lower(request)
-    if found.kernel is None or found.kernel_id == request.kernel_id:
+    found = _current(request.function, request.inputs, request.outputs)
+    if found is None:
+        known = _known.setdefault(request.function, {})
+        found = known[request.inputs, request.outputs] = _lower(request)
+    kernel = found.kernel
+    if kernel is None or kernel.kernel_id == request.kernel_id:
         return replace(found, kernel_id=request.kernel_id)
-    kernel = replace(found.kernel, kernel_id=request.kernel_id)
+    kernel = copy(kernel)  # with what it has found out about itself
+    object.__setattr__(kernel, "kernel_id", request.kernel_id)
     return replace(found, kernel_id=request.kernel_id, kernel=kernel)
+
+
+def _current(function: Any, inputs: tuple[type, ...],
+             outputs: tuple[type, ...] | None) -> Lowering | None:  # fmt: skip
+    found = _known.get(function, {}).get((inputs, outputs))
+    kernel = None if found is None else found.kernel
+    return None if kernel is None or not kernel.is_current() else found
+
+
+def is_remembered(spec: KernelSpec) -> bool:
+    """Whether an actor has been lowered for these types before, and nothing has changed since."""
+    return _current(spec.function, spec.input_types, spec.output_types or None) is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pydotcompute.actors.coroutine_parts import SplitActor
 from pydotcompute.actors.spec import KernelSpec
@@ -16,6 +17,7 @@ from pydotcompute.backends.device import Device, DeviceFault
 from pydotcompute.backends.plan import Plan
 from pydotcompute.backends.program import program_of
 from pydotcompute.errors import BackendUnavailableError, BuildError, LoweringError
+from pydotcompute.settings import settings
 from pydotcompute.support.gc_pause import resting
 
 log = logging.getLogger("pydotcompute.kernel")
@@ -45,6 +47,38 @@ def choose(
     """
     if backend == "python":
         return Plan("python", "the python backend was asked for")
+    plan = _choose(spec, split, backend, state, fallback)
+    if plan.backend == "native" and state is None:
+        _quick.setdefault(spec.function, set()).add(_key(spec, backend))
+    return plan
+
+
+_quick: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()
+"""For each actor, what has been asked and needed nothing but what is remembered since."""
+
+
+def _key(spec: KernelSpec, backend: str) -> tuple[Any, ...]:
+    return spec.input_types, spec.output_types, backend, settings()
+
+
+def is_quick(spec: KernelSpec, backend: str) -> bool:
+    """Whether ``choose`` has nothing to compile: no thread is needed for it."""
+    if backend == "python":
+        return True
+    if _key(spec, backend) not in _quick.get(spec.function, ()):
+        return False
+    from pydotcompute.actors.lowering import is_remembered
+
+    return is_remembered(spec)
+
+
+def _choose(
+    spec: KernelSpec,
+    split: SplitActor,
+    backend: str,
+    state: dict[str, Any] | None,
+    fallback: str,
+) -> Plan:
     device = devices.find(backend)
     try:
         with resting():  # the compiler is imported here as well

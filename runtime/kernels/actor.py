@@ -31,7 +31,7 @@ from pydotcompute.backends.base import (
     PopulationEngine,
     Replay,
 )
-from pydotcompute.backends.choice import choose, without_device
+from pydotcompute.backends.choice import choose, is_quick, without_device
 from pydotcompute.backends.cuda.device_selection import callers_device
 from pydotcompute.backends.device import Device, DeviceFault
 from pydotcompute.backends.engines import engine_for, interpreter_for, population_engine_for
@@ -426,9 +426,12 @@ class Actor:
 
     async def _choose(self, backend: str, state: dict[str, Any] | None) -> Plan:
         with notices.held(), callers_device():
-            plan: Plan = await self.options.pool.call(
-                choose, self.spec, self.split, backend, state, self.options.fallback
-            )
+            asked = (self.spec, self.split, backend, state, self.options.fallback)
+            plan: Plan
+            if state is None and is_quick(self.spec, backend):
+                plan = choose(*asked)
+            else:
+                plan = await self.options.pool.call(choose, *asked)
             if plan.program is not None and plan.device is not None:
                 plan = await self._with_memory(plan, plan.device, backend)
         if self.options.durability is not None:

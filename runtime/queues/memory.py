@@ -41,6 +41,7 @@ class Memory:
     def __init__(self, size: int, *, zero: bool = True) -> None:
         make = np.zeros if zero else np.empty
         self._array = make(size + CACHE_LINE, np.uint8)
-        start = -self._array.ctypes.data % CACHE_LINE
-        self.address: int = self._array.ctypes.data + start
+        begin: int = self._array.__array_interface__["data"][0]
+        start = -begin % CACHE_LINE
+        self.address: int = begin + start
         self.bytes: memoryview = self._array[start : start + size].data

@@ -19,9 +19,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pydotcompute.errors import BackendUnavailableError, BuildError
 from pydotcompute.toolchain.build_cache import BuildCache, default_cache, key_of
@@ -50,6 +51,12 @@ _MISSING = (
 )
 
 
+_MADE: dict[tuple[Any, ...], Path] = {}
+"""Libraries that this process has asked for, by text, compiler, options and folder: a launch of a
+known actor need not hash its text again."""
+_REMEMBERED = 1024
+
+
 @dataclass(frozen=True)
 class HostCompiler:
     """A compiler that has been seen to run.
@@ -62,7 +69,7 @@ class HostCompiler:
     command: tuple[str, ...]
     version: str
 
-    @property
+    @cached_property
     def is_zig(self) -> bool:
         """Whether it is ``zig c++``, which needs to be told not to use the CPU at hand."""
         return "ziglang" in self.command or Path(self.command[0]).stem == "zig"
@@ -100,6 +107,10 @@ class HostCompiler:
         """
         where = default_cache() if cache is None else cache
         arguments = self.arguments(flags)
+        asked = (source_text, self, arguments, where.root)
+        known = _MADE.get(asked)
+        if known is not None and known.is_file():
+            return known
         cpu = _cpu() if any(flag.startswith(("-march", "-mcpu")) for flag in flags) else ""
         key = key_of(
             [source_text, *arguments, *_LINK, *self.command, self.version, _machine(), cpu]
@@ -122,7 +133,11 @@ class HostCompiler:
                 )
             return made
 
-        return where.get_or_build(key, ".so", build, keep=".cpp")
+        made = where.get_or_build(key, ".so", build, keep=".cpp")
+        if len(_MADE) >= _REMEMBERED:
+            _MADE.clear()
+        _MADE[asked] = made
+        return made
 
 
 def _run(command: Sequence[str], work: Path) -> str | None:
