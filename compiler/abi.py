@@ -50,6 +50,10 @@ class Status(IntEnum):
     """One message sends more than the output slots hold: double them and call again."""
     LOG_FULL = 10
     """One message prints more than the log holds: empty or double it and call again."""
+    BEGIN = 11
+    """Of a population: the next message has a key without an instance."""
+    OF_HOST = 12
+    """Of a population: the next message's instance has failed or ended, or is interpreted."""
 
 
 class Policy(IntEnum):
@@ -110,7 +114,7 @@ at least ``2 * bound`` slots."""
 
 ACTOR = _lines(
     [("input", "<u8"), ("output", "<u8"), ("state", "<u8"), ("log", "<u8"), ("log_size", "<u8"),
-     ("heap", "<u8"), ("watch", "<u8")],
+     ("heap", "<u8"), ("watch", "<u8"), ("population", "<u8")],
     [("stop", "<u4"), ("terminating", "<u4"), ("record_origin", "<u4"), ("event", "<u4"),
      ("fuel", "<i8"), ("strings", "<u8")],
     [("status", "<i4"), ("code", "<i4"), ("line", "<i4"), ("staged", "<i4"), ("timeout", "<f8"),
@@ -118,7 +122,9 @@ ACTOR = _lines(
     [("processed", "<u8"), ("sent", "<u8"), ("rejected", "<u8"), ("timeouts", "<u8"),
      ("skipped", "<u8")],
 )  # fmt: skip
-"""Line 0: addresses, constant during a burst; ``watch`` is that of the ``stop`` to be polled.
+"""Line 0: addresses, constant during a burst; ``watch`` is that of the ``stop`` to be polled;
+``population``: of the record of one, else 0.  ``state`` of a population is that of the instance in
+hand, and compiled code writes it.
 Line 1, written by the host: ``stop``; ``terminating`` (``ctx.should_terminate``); ``record_origin``
 (write ``output.source``); ``event``; ``fuel`` (turns of inner loops before PREEMPTED, or -1:
 poll ``stop`` instead).
@@ -126,6 +132,21 @@ Line 2, written by the actor when a burst ends: the report; ``timeout`` is what 
 waits in was given, in seconds (NaN: none); ``produced`` counts outputs written, published or not;
 ``staged`` is how many a turn had sent that was rolled back.
 Line 3, counters of the actor, only growing: ``skipped`` inputs were dropped by DROP_OLDEST."""
+
+
+POPULATION = _lines(
+    [("instances", "<u8"), ("buckets", "<u8"), ("mask", "<u8"), ("secret", "<u8"),
+     ("factor", "<u8")],
+    [("used", "<u8"), ("vacant", "<u8"), ("count", "<u8"), ("begun", "<u8"), ("current", "<u8"),
+     ("awake", "<u8"), ("born", "<u8")],
+)  # fmt: skip
+"""The instances of a population (``templates/library/key_table.h``).
+Line 0, written by the host between bursts: addresses of the instances' records and of the buckets;
+``mask``: number of buckets - 1, a power of two - 1; ``secret`` and ``factor`` (odd): of the hash.
+Line 1, written by compiled code: records that have ever been in ``use``; the first ``vacant`` one,
+plus 1; how many have a key (``count``), and how many of these have had a message (``begun``);
+``current``: the number of the instance in hand; ``awake``: whether it may go on without a
+message; ``born``: records that have been made, ever."""
 
 
 class Leave(IntEnum):

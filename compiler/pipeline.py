@@ -30,6 +30,7 @@ from pydotcompute.compiler.diagnostics.diagnostic import (
     diagnose,
 )
 from pydotcompute.compiler.frontend.actor_shape import ActorShape, find_shape
+from pydotcompute.compiler.frontend.names import read_names
 from pydotcompute.compiler.frontend.source import FunctionSource, read_source
 from pydotcompute.compiler.frontend.unsupported import scan
 from pydotcompute.compiler.ir import nodes as ir
@@ -40,6 +41,8 @@ from pydotcompute.compiler.kernel_source import KernelSource
 from pydotcompute.compiler.ops.error_codes import TABLE, describe
 from pydotcompute.compiler.passes.pass_list import run_passes
 from pydotcompute.compiler.passes.turn_dependence import max_sends, schedule_of
+from pydotcompute.compiler.types.missing import MISSING
+from pydotcompute.compiler.types.population_key import KeyLayout, key_layout
 from pydotcompute.compiler.types.state_layout import (
     StateLayout,
     converted_fields,
@@ -61,6 +64,7 @@ class LoweringRequest:
         state: the values the prologue left; None to go by its text.
         signals: the runtime's exception classes, by code name.
         verify_each: whether the IR is verified before and after each pass, for tests.
+        key: of a population, the field or the fields of its key.
     """
 
     kernel_id: str
@@ -70,6 +74,7 @@ class LoweringRequest:
     state: Mapping[str, Any] | None
     signals: Mapping[str, type[BaseException]]
     verify_each: bool = False
+    key: str | tuple[str, ...] | None = None
 
 
 class PendingError(DiagnosticError):
@@ -101,14 +106,16 @@ def lower(request: LoweringRequest) -> KernelSource:
         if breaks.meets_each(shape.loop, source):
             raise DiagnosticError(*syntax)
         raise PendingError("its first message arrives", _no_input(source, shape))
-    known = static_values(shape) if request.state is None else request.state
+    key = _key(request, source, shape)
+    example = MISSING if key is None else key.example
+    known = static_values(shape, example) if request.state is None else request.state
     state, untyped = state_types(source, shape, known, launched=request.state is not None)
     breaks.host.update((name, (_why(problem, name), problem.hint))
                        for name, problem in untyped.items())  # fmt: skip
     breaks.refusal = breaks.refusal or tuple(untyped.values())
     converted = converted_fields([known[name] for name in shape.state_names if name in known])
     kernel = build_kernel(request.kernel_id, shape, request.inputs, request.outputs, state,
-                          request.signals, converted, breaks)  # fmt: skip
+                          request.signals, converted, breaks, key)  # fmt: skip
     kernel = run_passes(kernel, verify_each=request.verify_each)
     codes = code_classes(kernel, request.signals)
     schedule = schedule_of(kernel)
@@ -121,7 +128,8 @@ def lower(request: LoweringRequest) -> KernelSource:
     lanes = SIDE_BY_SIDE if schedule.independent else IN_ORDER
     made_for = signature(kernel.inputs, kernel.outputs, layout.variables)
     text = render(origin, made_for, parts, layout.dtype.itemsize,
-                  publishes=publishes, most=most, lanes=lanes)  # fmt: skip
+                  publishes=publishes, most=most, lanes=lanes,
+                  key_words=0 if key is None else key.words, rests=_rests(shape))  # fmt: skip
     changed = frozenset(local.name for local in kernel.state if local.name in schedule.written
                         and isinstance(local.type, CONTAINERS))  # fmt: skip
     made = KernelSource(request.kernel_id, text, kernel, layout, kernel.inputs, kernel.outputs,
@@ -130,6 +138,23 @@ def lower(request: LoweringRequest) -> KernelSource:
     if why := made.shared(known):
         raise DiagnosticError(Diagnostics(source).error("PDC108", shape.loop, why))
     return made
+
+
+def _key(
+    request: LoweringRequest, source: FunctionSource, shape: ActorShape
+) -> KeyLayout | None:
+    if request.key is None:
+        return None
+    try:
+        return key_layout(request.inputs, request.key)
+    except UnsupportedTypeError as error:
+        found = Diagnostics(source).error("PDC109", shape.receive, str(error))
+        raise DiagnosticError(found) from None
+
+
+def _rests(shape: ActorShape) -> bool:
+    """Whether the loop's condition is the same behind every message, until the actor is to end."""
+    return read_names(shape.loop.test) <= {shape.ctx}
 
 
 def state_types(

@@ -34,7 +34,7 @@ READS_SYNTAX = (
 TALKS_TO_COMPILED_CODE = (
     "runtime/toolchain/*.py",
     "runtime/backends/compiled/block.py",
-    "runtime/backends/native/block.py",
+    "runtime/backends/native/block.py", "runtime/backends/native/instances.py",
     "runtime/backends/program.py",
     "runtime/backends/python/coroutine_driver.py",
     "runtime/backends/cuda/emulated_device.py",
@@ -81,6 +81,7 @@ runtime/backends/engines runtime/backends/choice
 runtime/backends/cuda | runtime/backends/native
 runtime/backends/compiled
 runtime/backends/python
+runtime/backends/kept_instance
 runtime/backends/base
 runtime/backends/plan
 runtime/backends/program

@@ -219,6 +219,8 @@ class ExpressionEmitter:
 
     @expr.register
     def _(self, node: ir.Context) -> str:
+        if node.what == "key":
+            return "pdc_key_value(pdc_t)"
         # The last time-out, which lets flushing handlers run, comes before the actor is told.
         return "(pdc_t->actor->terminating != 0 && pdc_t->actor->event == 0)"
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydotcompute.compiler.codegen.c_types import CTypes, comment, declare, identifier
+from pydotcompute.compiler.codegen.population import key_functions
 from pydotcompute.compiler.codegen.statements import StatementEmitter
 from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic
 from pydotcompute.compiler.ir import nodes as ir
@@ -62,6 +63,8 @@ class Emitted:
     """Code and string number of the exceptions whose text is known; empty if nobody asks."""
     error_names: tuple[tuple[int, int], ...]
     """Code and string number of the name of each exception; empty if nobody asks."""
+    key: str
+    """Functions about the key of a population; empty for one actor."""
 
 
 def emit(
@@ -100,8 +103,9 @@ def emit(
     named = codes if _asks(kernel, ERROR_NAME) else {}
     names = tuple((code, strings.setdefault(cls.__name__, len(strings)))
                   for code, cls in named.items())  # fmt: skip
+    key = key_functions(c_types, kernel)
     return Emitted(tuple(c_types.definitions), tuple(functions), turn, state, tuple(strings),
-                   input_slot, output_slot, writers, texts, names)
+                   input_slot, output_slot, writers, texts, names, key)
 
 
 def _asks(kernel: ir.Kernel, primitive: Primitive) -> bool:

@@ -19,7 +19,7 @@ from pydotcompute.compiler.codegen.c_types import comment
 from pydotcompute.compiler.codegen.kernel import Emitted
 from pydotcompute.compiler.codegen.signature import MARK
 
-ABI_VERSION = 3
+ABI_VERSION = 4
 _HELPER = re.compile(r"\bpdc_\w+")
 
 
@@ -41,6 +41,7 @@ def _layout_checks() -> list[dict[str, Any]]:
     layouts = (
         ("pdc_port", abi.PORT),
         ("pdc_actor", abi.ACTOR),
+        ("pdc_population", abi.POPULATION),
         ("pdc_residency_record", abi.RESIDENCY_RECORD),
     )
     for struct, dtype in layouts:
@@ -55,7 +56,8 @@ def _layout_checks() -> list[dict[str, Any]]:
 
 
 def render(origin: str, signature: str, parts: Emitted, state_size: int, *,
-           publishes: bool, most: int | None, lanes: abi.Lanes) -> str:  # fmt: skip
+           publishes: bool, most: int | None, lanes: abi.Lanes, key_words: int = 0,
+           rests: bool = False) -> str:  # fmt: skip
     """The text of a kernel.
 
     Args:
@@ -66,6 +68,8 @@ def render(origin: str, signature: str, parts: Emitted, state_size: int, *,
         publishes: whether a burst publishes its outputs, or leaves that to the host.
         most: outputs of a turn, at most; None if there is no bound.
         lanes: what it has of a device.
+        key_words: words of the key of a population; 0 for one actor.
+        rests: whether a turn behind a message surely waits for the next one.
 
     Returns:
         C++17 for NVRTC and for the host compiler.
@@ -103,6 +107,9 @@ def render(origin: str, signature: str, parts: Emitted, state_size: int, *,
         error_names=parts.error_names,
         abi_version=ABI_VERSION,
         publishes=int(publishes),
+        key_words=key_words,
+        key_functions=parts.key,
+        rests=int(rests),
     )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from pydotcompute.compiler.consteval.purity import (
 )
 from pydotcompute.compiler.frontend.source import FunctionSource
 from pydotcompute.compiler.types.message_schema import MESSAGE_MARK
+from pydotcompute.compiler.types.missing import MISSING
 
 STEPS = 100_000
 """Nodes that are visited before the evaluator gives up."""
@@ -96,15 +97,18 @@ class Folder:
         names: its local names; changed in place.
         session: what all functions of one actor share.
         context: name of the actor's context, if it has one.
+        key: of a population, a key such as ``ctx.key`` may be; ``MISSING`` for one actor.
         depth: how many calls deep it is.
     """
 
     def __init__(self, source: FunctionSource, names: dict[str, Any], session: Session, *,
-                 context: str | None = None, depth: int = 0) -> None:  # fmt: skip
+                 context: str | None = None, key: Any = MISSING,
+                 depth: int = 0) -> None:  # fmt: skip
         self.source = source
         self.names = names
         self.session = session
         self.context = context
+        self.key = key
         self.depth = depth
 
     def _apply(self, rule: Callable[[Any, Any], Any] | None, node: ast.AST) -> Any:
@@ -153,6 +157,8 @@ class Folder:
         if isinstance(node.value, ast.Name) and node.value.id == self.context:
             if node.attr == "kernel_id":
                 return ""
+            if node.attr == "key" and self.key is not MISSING:
+                return self.key
             raise Unknown
         base = self.value(node.value)
         if isinstance(base, type) or inspect.ismodule(base):

@@ -11,14 +11,19 @@ every container if it mentions one.
 from __future__ import annotations
 
 import ast
+import collections
 import enum
 import inspect
+import math
 import types as pytypes
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
+import numpy as np
+
 from pydotcompute.compiler.consteval.expressions import Folder, Left, Session, Unknown
-from pydotcompute.compiler.consteval.purity import VALUES
+from pydotcompute.compiler.consteval.purity import VALUES, is_pure
 from pydotcompute.compiler.diagnostics.diagnostic import DiagnosticError
 from pydotcompute.compiler.frontend.actor_shape import ActorShape
 from pydotcompute.compiler.frontend.names import bound_names
@@ -29,13 +34,17 @@ DEPTH = 20
 """Calls within calls that are followed."""
 
 
-def static_values(shape: ActorShape) -> dict[str, Any]:
+def static_values(shape: ActorShape, key: Any = MISSING) -> dict[str, Any]:
     """The values that the text of a prologue determines, by name.
 
     A name that the prologue binds in a way that is not known here is left out.
+
+    Args:
+        shape: the actor.
+        key: of a population, any key; the values are those of its instance.
     """
     known: dict[str, Any] = {}
-    evaluator = _Evaluator(shape.source, known, Session(), context=shape.ctx)
+    evaluator = _Evaluator(shape.source, known, Session(), context=shape.ctx, key=key)
     for statement in shape.prologue:
         try:
             evaluator.run(statement)
@@ -44,6 +53,50 @@ def static_values(shape: ActorShape) -> dict[str, Any]:
         except Left:
             return {}
     return known
+
+
+Reads = tuple[tuple[Callable[[], Any], Any], ...]
+"""What was read from modules and closures: how to read it again, and what it was."""
+
+
+def constant_reads(shape: ActorShape) -> Reads | None:
+    """Whether a prologue leaves equal values whenever it is run, and does nothing else.
+
+    Returns:
+        What that depends on; None if its values may differ, or cannot be told.
+    """
+    reads: dict[str, tuple[Callable[[], Any], Any]] = {}
+    for statement in shape.prologue:
+        for node in ast.walk(statement):
+            if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+                continue
+            if node.id == shape.ctx:
+                return None
+            if node.id not in shape.source.local_names:
+                found = shape.source.lookup(node.id)
+                if not _is_constant(found):
+                    return None
+                reads[node.id] = partial(shape.source.lookup, node.id), found
+    evaluator = _Evaluator(shape.source, {}, Session(), context=shape.ctx)
+    try:
+        for statement in shape.prologue:
+            evaluator.run(statement)
+    except (Unknown, Left):
+        return None
+    return tuple(reads.values())
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether a value is always the same, with all that can be got from it."""
+    if isinstance(value, tuple):
+        return all(map(_is_constant, value))
+    if isinstance(value, type) and issubclass(value, enum.Enum):
+        return True
+    plain = value is None or isinstance(value, (str, int, float, np.generic, enum.Enum))
+    return plain or any(value is each for each in _MODULES) or is_pure(value)
+
+
+_MODULES = (math, np, collections)
 
 
 def binding_of(shape: ActorShape, name: str) -> ast.AST:

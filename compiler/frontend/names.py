@@ -109,3 +109,9 @@ def stored_names(target: ast.AST) -> Names:
         for child in ast.walk(target)
         if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)
     )
+
+
+def awaits(nodes: Iterable[ast.AST]) -> bool:
+    """Whether statements may have to wait for something."""
+    kinds = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+    return any(isinstance(node, kinds) for node in walk_scope(nodes))

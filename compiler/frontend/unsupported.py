@@ -116,7 +116,7 @@ TABLE: dict[str, tuple[Rule, ...]] = {
 }  # fmt: skip
 """By the name of the node's class, since not every Python version has every class."""
 
-_CONTEXT = frozenset({"kernel_id", "should_terminate", "is_active"})
+_CONTEXT = frozenset({"kernel_id", "should_terminate", "is_active", "key"})
 _AWAITED = frozenset({"receive", "send", "wait_active"})
 _WITH_KEY = frozenset({"sorted", "sort", "min", "max", "nsmallest", "nlargest"})
 """Functions and methods whose `key=` may be a `lambda`."""

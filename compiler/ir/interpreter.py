@@ -89,7 +89,8 @@ class _Idle(Exception):
 
 def evaluate(kernel: ir.Kernel, state: Mapping[str, Any], messages: Sequence[Any], *,
              timeout_at_end: bool = False, terminating: bool = False,
-             queue_timeout: type[Exception] = TimeoutError) -> Outcome:  # fmt: skip
+             queue_timeout: type[Exception] = TimeoutError,
+             key: Any = None) -> Outcome:  # fmt: skip
     """Runs a kernel over messages.
 
     Args:
@@ -99,8 +100,10 @@ def evaluate(kernel: ir.Kernel, state: Mapping[str, Any], messages: Sequence[Any
         timeout_at_end: whether the receive after the last message raises a time-out, once.
         terminating: what ``ctx.should_terminate`` is once messages and time-out are used up.
         queue_timeout: the class of that time-out.
+        key: what ``ctx.key`` is, of a population.
     """
     turn = _Turn(kernel, dict(state), list(messages), timeout_at_end, terminating, queue_timeout)
+    turn.key = key
     outcome = Outcome("idle", state=dict(state))
     while True:
         try:
@@ -135,6 +138,7 @@ class _Turn:
         self.raised = {code: cls for code, cls, _ in kernel.errors}
         self.texts = {code: text for code, _, text in kernel.errors}
         self.variables: dict[str, Any] = {}
+        self.key: Any = None
         self.outputs: list[Any] = []
         self.printed: list[tuple[int, tuple[Any, ...]]] = []
         self.taken = 0
@@ -431,6 +435,8 @@ class _Turn:
 
     @expr.register
     def _(self, node: ir.Context) -> Any:
+        if node.what == "key":
+            return self.key
         return self.terminating and not self.messages and not self.timeout_left
 
     @expr.register

@@ -34,6 +34,7 @@ from typing import Any
 from pydotcompute.compiler.diagnostics.diagnostic import Diagnostic, Location
 from pydotcompute.compiler.ir.host_calls import Site
 from pydotcompute.compiler.ops.primitive import Primitive
+from pydotcompute.compiler.types.population_key import KeyLayout
 from pydotcompute.compiler.types.types import NONE, Type
 
 
@@ -200,7 +201,7 @@ class Wrap(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Context(Expr):
-    """A property of ``ctx``: ``should_terminate``."""
+    """A property of ``ctx``: ``should_terminate``, or ``key``."""
 
     what: str
 
@@ -439,6 +440,8 @@ class Kernel(Node):
     """What the build read from modules and closures: how to read it again, and what it was."""
     breaks: tuple[Diagnostic, ...] = ()
     """The problems of its ``Interpret``, each once, in the order of the file."""
+    key: KeyLayout | None = None
+    """Of a population: the key of its messages."""
 
     @property
     def is_headed(self) -> bool:

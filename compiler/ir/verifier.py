@@ -199,7 +199,9 @@ def _wrap(node: ir.Wrap, around: Around) -> Iterator[str]:
 
 
 def _context(node: ir.Context, around: Around) -> Iterator[str]:
-    if (node.what, node.type) != ("should_terminate", BOOL) or around.function is not None:
+    key = around.kernel.key
+    known = {"should_terminate": BOOL, "key": None if key is None else key.type}
+    if known.get(node.what) != node.type or around.function is not None:
         yield f"the turn has no {node.what}"
 
 

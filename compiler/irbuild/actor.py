@@ -36,6 +36,7 @@ from pydotcompute.compiler.irbuild.syntax.loops import end_turn
 from pydotcompute.compiler.irbuild.values.conditions import condition
 from pydotcompute.compiler.irbuild.values.operators import negate
 from pydotcompute.compiler.types.message_schema import is_message
+from pydotcompute.compiler.types.population_key import KeyLayout
 from pydotcompute.compiler.types.types import (
     CONTAINERS,
     NEVER,
@@ -62,6 +63,7 @@ def build_kernel(
     signals: Mapping[str, type[BaseException]],
     converted: Mapping[tuple[type, str], bool] | None = None,
     breaks: Breaks | None = None,
+    key: KeyLayout | None = None,
 ) -> ir.Kernel:
     """Builds an actor.
 
@@ -75,12 +77,13 @@ def build_kernel(
         converted: fields that a message of the state fills with a value of another type, and
             whether that is an int which a float holds exactly.
         breaks: what is known to break; it is given the host variables that are found.
+        key: of a population, the key of its messages.
 
     Raises:
         DiagnosticError: everything that keeps the actor from being lowered.
     """
     breaks = Breaks() if breaks is None else breaks
-    request = _Request(name, shape, inputs, outputs, state, signals, converted or {}, breaks)
+    request = _Request(name, shape, inputs, outputs, state, signals, converted or {}, breaks, key)
     first = DiagnosticError(*breaks.refusal) if breaks.refusal else None
     sent: dict[type, None] = {}
     for _ in range(MAX_ROUNDS):
@@ -116,6 +119,7 @@ class _Request:
     signals: Mapping[str, type[BaseException]]
     converted: Mapping[tuple[type, str], bool]
     breaks: Breaks
+    key: KeyLayout | None
 
 
 def _build(request: _Request, sent: dict[type, None]) -> ir.Kernel:
@@ -130,7 +134,7 @@ def _build(request: _Request, sent: dict[type, None]) -> ir.Kernel:
     names = [n for n in shape.state_names if n not in breaks.host]
     unit = Unit(diagnostics, request.inputs, request.outputs, request.signals, ActorFacts(),
                 state=frozenset(names), shrinking=shrinking_names(shape.loop.body),
-                breaks=breaks, sent=sent)  # fmt: skip
+                breaks=breaks, sent=sent, key=request.key)  # fmt: skip
     unit.converted.update({key: Conversion(False, exact)
                            for key, exact in request.converted.items()})  # fmt: skip
     unit.facts.shared.update(_shared_before(shape))
@@ -155,7 +159,7 @@ def _build(request: _Request, sent: dict[type, None]) -> ir.Kernel:
         turn, functions,
         tuple((code, cls, text) for (cls, text), code in unit.raised.items()),
         tuple(unit.prints), tuple(unit.headers), tuple(sorted(unit.header_reads)),
-        tuple(unit.constants.values()), met,
+        tuple(unit.constants.values()), met, request.key,
     )  # fmt: skip
 
 

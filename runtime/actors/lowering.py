@@ -168,19 +168,25 @@ class Lowering:
         return f"<Lowering of {self.kernel_id!r}: {len(self.diagnostics)} problems>"
 
 
-def lower_actor(spec: KernelSpec, *, state: Mapping[str, Any] | None = None) -> Lowering:
+def lower_actor(
+    spec: KernelSpec,
+    *,
+    state: Mapping[str, Any] | None = None,
+    key: str | tuple[str, ...] | None = None,
+) -> Lowering:
     """Lowers an actor as far as its source; compiles nothing.
 
     Args:
         spec: the actor as declared.
         state: the values its variables have before the loop, if the prologue has run.
+        key: of a population, the field or the fields of its key.
 
     Returns:
         The result; problems of the actor are in it and not raised.
     """
     request = LoweringRequest(
         spec.kernel_id, spec.function, spec.input_types, spec.output_types or None, state, SIGNALS,
-        settings().verify == "each",
+        settings().verify == "each", key,
     )  # fmt: skip
     result = _remembered(request) if state is None else _lower(request)
     if settings().dump_dir is not None:
@@ -203,10 +209,10 @@ _known: WeakKeyDictionary[Any, dict[Any, Lowering]] = WeakKeyDictionary()
 
 def _remembered(request: LoweringRequest) -> Lowering:
     """Lowers a function once for the same types, as long as its constants stay what they are."""
-    found = _current(request.function, request.inputs, request.outputs)
+    found = _current(request.function, request.inputs, request.outputs, request.key)
     if found is None:
         known = _known.setdefault(request.function, {})
-        found = known[request.inputs, request.outputs] = _lower(request)
+        found = known[request.inputs, request.outputs, request.key] = _lower(request)
     kernel = found.kernel
     if kernel is None or kernel.kernel_id == request.kernel_id:
         return replace(found, kernel_id=request.kernel_id)
@@ -215,13 +221,13 @@ def _remembered(request: LoweringRequest) -> Lowering:
     return replace(found, kernel_id=request.kernel_id, kernel=kernel)
 
 
-def _current(function: Any, inputs: tuple[type, ...],
-             outputs: tuple[type, ...] | None) -> Lowering | None:  # fmt: skip
-    found = _known.get(function, {}).get((inputs, outputs))
+def _current(function: Any, inputs: tuple[type, ...], outputs: tuple[type, ...] | None,
+             key: str | tuple[str, ...] | None) -> Lowering | None:  # fmt: skip
+    found = _known.get(function, {}).get((inputs, outputs, key))
     kernel = None if found is None else found.kernel
     return None if kernel is None or not kernel.is_current() else found
 
 
 def is_remembered(spec: KernelSpec) -> bool:
     """Whether an actor has been lowered for these types before, and nothing has changed since."""
-    return _current(spec.function, spec.input_types, spec.output_types or None) is not None
+    return _current(spec.function, spec.input_types, spec.output_types or None, None) is not None

@@ -98,6 +98,8 @@ class Host(Protocol):
     """What its instances are keyed by, if it is a population."""
     admission: Admission | None
     """Of a population: decides which keys may be sent."""
+    members: PopulationEngine | None
+    """Of a population: its engine, or the last one that it had."""
     inbox: Channel
     outbox: Channel
     replies: Replies

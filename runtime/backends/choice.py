@@ -17,6 +17,7 @@ from pydotcompute.backends.device import Device, DeviceFault
 from pydotcompute.backends.plan import Plan
 from pydotcompute.backends.program import program_of
 from pydotcompute.errors import BackendUnavailableError, BuildError, LoweringError
+from pydotcompute.populations.spec import PopulationSpec
 from pydotcompute.settings import settings
 from pydotcompute.support.gc_pause import resting
 
@@ -29,6 +30,7 @@ def choose(
     backend: str,
     state: dict[str, Any] | None,
     fallback: str,
+    population: PopulationSpec | None = None,
 ) -> Plan:
     """Choose a backend and compile for it.
 
@@ -38,6 +40,7 @@ def choose(
         backend: ``"auto"``, ``"cuda"``, ``"native"`` or ``"python"``.
         state: values of its variables before the first message, if they are known.
         fallback: ``"error"`` forbids the interpreter unless it was asked for.
+        population: what its instances are keyed by; None: it is one actor.
 
     Raises:
         LoweringError: the actor cannot be compiled and ``fallback`` is ``"error"``.
@@ -47,8 +50,8 @@ def choose(
     """
     if backend == "python":
         return Plan("python", "the python backend was asked for")
-    plan = _choose(spec, split, backend, state, fallback)
-    if plan.backend == "native" and state is None:
+    plan = _choose(spec, split, backend, state, fallback, population)
+    if plan.backend == "native" and state is None and population is None:
         _quick.setdefault(spec.function, set()).add(_key(spec, backend))
     return plan
 
@@ -78,13 +81,19 @@ def _choose(
     backend: str,
     state: dict[str, Any] | None,
     fallback: str,
+    population: PopulationSpec | None,
 ) -> Plan:
-    device = devices.find(backend)
+    device, key = devices.find(backend), None
+    if population is not None:
+        reason = _interpreted_population(spec, split)
+        if reason is not None:
+            return _interpret(None, reason, fallback)
+        key = population.fields[0] if population.single else population.fields
     try:
         with resting():  # the compiler is imported here as well
             from pydotcompute.actors.lowering import lower_actor
 
-            lowering = lower_actor(spec, state=state)
+            lowering = lower_actor(spec, state=state, key=key)
     except Warning:  # the user's filter made an error of it
         raise
     except Exception as error:  # the compiler is broken: the actor need not be
@@ -101,12 +110,27 @@ def _choose(
         return _interpret(lowering, why_not(lowering), fallback)
     if lowering.breaks and fallback == "error":
         raise LoweringError(why_not(lowering), lowering.breaks)
-    found = None if device is None else _on_device(lowering, split, device, backend, fallback)
+    found: Plan | str | None = None
+    if population is not None:
+        found = None if device is None else "populations run on the host"
+    elif device is not None:
+        found = _on_device(lowering, split, device, backend, fallback)
     if isinstance(found, Plan):
         return found
     if backend == "cuda" and fallback == "error":
         raise LoweringError(found or "")
     return _on_host(lowering, split, backend, fallback, found)
+
+
+def _interpreted_population(spec: KernelSpec, split: SplitActor) -> str | None:
+    """Why a population is interpreted, whatever its loop holds; None: it need not be."""
+    if split.parts is None:
+        return None  # the compiler says why
+    if not split.receives_first:
+        return "it does something before it waits for a message, for each instance"
+    if not split.silent_timeout:
+        return "its time-outs do something, for each instance"
+    return None
 
 
 def without_device(

@@ -39,11 +39,25 @@ def engine_for(host: Host, pool: Pool, residents: Callable[[Device], Residents])
     return PythonEngine(host)
 
 
-def population_engine_for(host: Host) -> PopulationEngine:
-    """The engine of a population.
+def population_engine_for(host: Host, pool: Pool) -> PopulationEngine:
+    """The engine of a population that its plan names.
 
     Args:
         host: the population.
+        pool: threads for long work.
+    """
+    if host.plan.backend in ("native", "pending"):
+        from pydotcompute.backends.native.members import Members
+
+        return Members(host, pool)
+    return InterpretedPopulation(host)
+
+
+def interpreted_population_for(host: Host) -> InterpretedPopulation:
+    """The engine that carries on for a population's compiled one.
+
+    Args:
+        host: the population; its ports hold objects.
     """
     return InterpretedPopulation(host)
 

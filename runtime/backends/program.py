@@ -18,6 +18,8 @@ from pydotcompute.actors.override import named
 from pydotcompute.backends.device import Device
 from pydotcompute.compiler.abi import IN_ORDER, Lanes
 from pydotcompute.compiler.ir.nodes import HeaderSite
+from pydotcompute.compiler.types.population_key import KeyLayout
+from pydotcompute.compiler.types.state_layout import StateLayout
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class NativeProgram:
         host_variables: variables that compiled code does not hold.
         holds: ``(state)``: whether ``unpack_state`` would give these very values back, each of its
             variable's type.
+        key: of a population, the layout of its keys.
+        state: of a population, the layout of its instances' variables.
     """
 
     library: Path
@@ -78,6 +82,8 @@ class NativeProgram:
     lanes: Lanes = IN_ORDER
     host_variables: tuple[str, ...] = ()
     holds: Callable[[Mapping[str, Any]], bool] = lambda state: True
+    key: KeyLayout | None = None
+    state: StateLayout | None = None
 
     @property
     def is_headed(self) -> bool:
@@ -120,6 +126,7 @@ def program_of(lowering: Any, split: SplitActor, device: Device | None = None) -
         resolve=kernel.resolve if kernel.makes_texts else None,
         lanes=kernel.lanes,
         host_variables=_not_held(split, kernel), holds=kernel.holds,
+        key=kernel.ir.key, state=kernel.state,
     )  # fmt: skip
 
 

@@ -34,7 +34,12 @@ from pydotcompute.backends.base import (
 from pydotcompute.backends.choice import choose, is_quick, without_device
 from pydotcompute.backends.cuda.device_selection import callers_device
 from pydotcompute.backends.device import Device, DeviceFault
-from pydotcompute.backends.engines import engine_for, interpreter_for, population_engine_for
+from pydotcompute.backends.engines import (
+    engine_for,
+    interpreted_population_for,
+    interpreter_for,
+    population_engine_for,
+)
 from pydotcompute.backends.plan import Plan
 from pydotcompute.backends.python.failure import failure_error
 from pydotcompute.backends.python.kept_state import snapshot
@@ -76,9 +81,6 @@ if TYPE_CHECKING:
     from pydotcompute.durability.actor_log import ActorLog
 
 log = logging.getLogger("pydotcompute.kernel")
-
-NO_POPULATION = "populations run on the interpreter"
-"""Why a population does not run on a better backend."""
 
 RequestGate = Callable[[float | None], AbstractAsyncContextManager[None]]
 """What is entered while a request is put; takes the loop's time by which it has to be, if any."""
@@ -370,10 +372,7 @@ class Actor:
         check("launch", self.state, self.kernel_id)
         self._asked = backend
         check_folder()
-        if self.population is not None:
-            self.plan = Plan("python", NO_POPULATION)
-        else:
-            self.plan = await self._choose(backend, self.restored)
+        self.plan = await self._choose(backend, self.restored)
         self._check_room()
         if self.options.durability is not None:
             self._open_log(self.options.durability)
@@ -426,9 +425,10 @@ class Actor:
 
     async def _choose(self, backend: str, state: dict[str, Any] | None) -> Plan:
         with notices.held(), callers_device():
-            asked = (self.spec, self.split, backend, state, self.options.fallback)
+            asked = (self.spec, self.split, backend, state, self.options.fallback,
+                     self.population)  # fmt: skip
             plan: Plan
-            if state is None and is_quick(self.spec, backend):
+            if state is None and self.population is None and is_quick(self.spec, backend):
                 plan = choose(*asked)
             else:
                 plan = await self.options.pool.call(choose, *asked)
@@ -520,7 +520,7 @@ class Actor:
         """Run the actor from a state, or from its first statement."""
         try:
             if self.population is not None:
-                self.engine = self.members = population_engine_for(self)
+                self.engine = self.members = population_engine_for(self, self.options.pool)
             else:
                 self.engine = engine_for(self, self.options.pool, self.options.residents)
         except Exception as error:
@@ -701,7 +701,11 @@ class Actor:
         old = self.engine
         self.use_objects()
         self.meter.interpret_from_here(perf_counter())
-        engine = self.engine = interpreter_for(self)
+        engine: Interpreter
+        if self.population is not None:
+            engine = self.engine = self.members = interpreted_population_for(self)
+        else:
+            engine = self.engine = interpreter_for(self)
         if not told:
             self._deoptimised(reason)
         if old is not None:

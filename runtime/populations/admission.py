@@ -86,10 +86,11 @@ class Admission:
             self.reserved = waiting
         left = most - begun - len(self.reserved)
         if len(keys) > left:
-            raise self._no_room(keys[max(0, left)])
+            raise self.no_room(keys[max(0, left)])
         self.reserved.update(keys)
 
-    def _no_room(self, key: Any) -> CapacityError:
+    def no_room(self, key: Any) -> CapacityError:
+        """The error for a message of a key for which there is no room."""
         return CapacityError(
             f"kernel {self.kernel_id!r} has {self.spec.instances} instances, which is all it may "
             f"have: there is no room for {self.spec.describe(key)}", key,

@@ -16,7 +16,7 @@ anything else, and mixtures       Python objects
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,16 +38,30 @@ def record_array(
         rows: key and variables of each; they are copied before.
         names: the variables; one that an instance has not bound is None.
     """
-    columns: dict[str, np.ndarray[Any, Any]] = {}
-    keys = [spec.values(key) for key, _ in rows]
-    for index, name in enumerate(spec.fields):
-        columns[name] = column([key[index] for key in keys])
-    for name in names:
+    values = [spec.values(key) for key, _ in rows]
+    keys = {name: column([each[n] for each in values]) for n, name in enumerate(spec.fields)}
+    return records(
+        keys, {name: column([variables.get(name) for _, variables in rows]) for name in names}
+    )
+
+
+def records(
+    keys: Mapping[str, np.ndarray[Any, Any]], variables: Mapping[str, np.ndarray[Any, Any]]
+) -> np.recarray[Any, Any]:
+    """One row for each instance.
+
+    Args:
+        keys: a column for each field of the key.
+        variables: a column for each variable; one with the name of a key's field gets a ``_``.
+    """
+    columns = dict(keys)
+    for name, values in variables.items():
         title = name
-        while title in columns:  # a variable with the name of a key's field
+        while title in columns:
             title += "_"
-        columns[title] = column([variables.get(name) for _, variables in rows])
-    made = np.empty(len(rows), [(name, values.dtype) for name, values in columns.items()])
+        columns[title] = values
+    rows = len(next(iter(columns.values())))
+    made = np.empty(rows, [(name, values.dtype) for name, values in columns.items()])
     for name, values in columns.items():
         made[name] = values
     return made.view(np.recarray)

@@ -102,7 +102,7 @@ class HostEnd(RingStorage):
 
     def takes_records(self, cls: type) -> bool:
         """Whether arrays of this class's dtype have a record here."""
-        return cls in self.slots.classes
+        return cls in self.slots.classes and not self.slots.checks
 
     def _other_end(self) -> Exception:
         return InternalError(f"a {type(self).__name__} has no such end")

@@ -22,7 +22,7 @@ struct pdc_actor {
     u64 log_size;
     void *heap;
     const u32 *watch;
-    u8 pad0[PDC_LINE - 56];
+    struct pdc_population *population;
     u32 stop; /* the host writes this line */
     u32 terminating;
     u32 record_origin;
@@ -44,6 +44,23 @@ struct pdc_actor {
     u64 timeouts;
     u64 skipped;
     u8 pad3[PDC_LINE - 40];
+};
+
+struct pdc_population {
+    void *instances;
+    void *buckets;
+    u64 mask;
+    u64 secret;
+    u64 factor;
+    u8 pad0[PDC_LINE - 40];
+    u64 used; /* compiled code writes this line */
+    u64 vacant;
+    u64 count;
+    u64 begun;
+    u64 current;
+    u64 awake;
+    u64 born;
+    u8 pad1[PDC_LINE - 56];
 };
 
 struct pdc_residency_record {

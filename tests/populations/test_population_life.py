@@ -218,11 +218,12 @@ def test_an_instance_that_never_ends(backend: str) -> None:
         async with population(backend, actor) as kernel:
             await kernel.send_many([Deposit("a", 1), Deposit("stuck", 2), Deposit("a", 3)])
             assert await kernel.receive() == Balance("a", 1)
-            await until(lambda: kernel.statistics().processed == 2)
+            passes = backend == "python"  # others may work meanwhile, and do so there
+            await until(lambda: kernel.statistics().processed == 1 + passes)
             report = await kernel.terminate(timeout=0.3)
-            assert report.unprocessed == (Deposit("stuck", 2),)
+            assert report.unprocessed == (Deposit("stuck", 2), Deposit("a", 3))[: 2 - passes]
             assert not report.drained
-            assert await drained(kernel) == [Balance("a", 3)]  # held until then
+            assert await drained(kernel) == [Balance("a", 3)] * passes  # held until then
             assert kernel.state is KernelState.TERMINATED
 
     go(probe)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydotcompute import KernelContext, RingKernelRuntime, message
 
-BACKENDS = ["python"]
+BACKENDS = ["python", "native"]
 """The backends that have an engine for populations."""
 
 
@@ -97,7 +97,7 @@ async def population(
         kernel = await runtime.launch(
             "population", decorated, backend=backend, key=key, instances=instances
         )
-        assert kernel.backend in (backend, "pending")
+        assert kernel.backend in (backend, "pending") or kernel.reason
         if active:
             await kernel.activate()
         yield kernel

@@ -21,6 +21,7 @@ from pydotcompute.compiler.irbuild.core.breaks import Breaks, loop_statements
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.facts import ActorFacts, LoopKey
 from pydotcompute.compiler.irbuild.core.scope import Env
+from pydotcompute.compiler.types.population_key import KeyLayout
 
 FIRST_USER_CODE = 400
 """Codes from here on are the exception classes that the kernel's own ``raise`` names."""
@@ -97,6 +98,7 @@ class Unit:
         state: names of the variables that live between turns.
         shrinking: names of the state's containers that the actor also makes shorter.
         breaks: which statements may leave compiled code.
+        key: of a population, the key of its messages.
     """
 
     diagnostics: Diagnostics
@@ -109,6 +111,7 @@ class Unit:
     state: frozenset[str] = frozenset()
     shrinking: frozenset[str] = frozenset()
     breaks: Breaks = field(default_factory=Breaks)
+    key: KeyLayout | None = None
     built: set[int] = field(default_factory=set)
     """The ``id`` of each statement that this attempt has built, and reaches."""
     sent: dict[type, None] = field(default_factory=dict)

@@ -118,6 +118,8 @@ def _context(b: Builder, node: ast.Attribute) -> ir.Expr:
     if node.attr == "is_active":
         # A paused actor's compiled code does not run: where it runs, it is active.
         return ir.Const(loc, BOOL, True)
+    if node.attr == "key" and b.unit.key is not None:
+        return ir.Context(loc, b.unit.key.type, "key")
     b.fail("PDC023", node, f"`{b.ctx}.{node.attr}` is not available in the compiled loop",
            hint="use it before the loop and keep the value in a variable")  # fmt: skip
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pydotcompute.compiler.abi import ACTOR, word
 
-INPUT, OUTPUT, STATE, LOG, LOG_SIZE, HEAP, WATCH, STRINGS_AT = (
+INPUT, OUTPUT, STATE, LOG, LOG_SIZE, HEAP, WATCH, POPULATION, STRINGS_AT = (
     word(ACTOR, name)
-    for name in ("input", "output", "state", "log", "log_size", "heap", "watch", "strings")
-)
+    for name in (
+        "input", "output", "state", "log", "log_size", "heap", "watch", "population", "strings",
+    )
+)  # fmt: skip
 STOP, TERMINATING, RECORD_ORIGIN, EVENT, FUEL = (
     word(ACTOR, name) for name in ("stop", "terminating", "record_origin", "event", "fuel")
 )

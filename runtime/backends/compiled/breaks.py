@@ -98,7 +98,7 @@ class CompiledBreaks(CompiledLife):
     def _interpret(self) -> None:
         """Begin with a message; ``turn_over`` is called at its end."""
         self._broke_at = perf_counter()
-        block, inport = self.block, self.inport
+        block = self.block
         code = block.i4[words.CODE]
         self._reported = code, block.i4[words.LINE]
         if (where := block.program.break_at(code)) is not None:
@@ -109,17 +109,29 @@ class CompiledBreaks(CompiledLife):
         )
         block.u4[words.EVENT] = 0
         block.output.publish()
-        state = self.host_variables | block.values()
+        self._lend(self.host_variables | block.values(), replay)
+
+    def _lend(self, state: dict[str, Any], replay: Replay, *, kept: bool = False) -> None:
+        """Let the interpreter handle the next message.
+
+        Args:
+            state: the variables before it.
+            replay: how the turn is to go.
+            kept: only the interpreter has the state before the message.
+        """
         self.run_flags |= INTERPRETING
-        inport.wake, inport.wake_suppressed = self.host.inbox.notify, 1
+        self.inport.wake, self.inport.wake_suppressed = self.host.inbox.notify, 1
         if self._turn_engine is None:
-            self._turn_engine = TurnEngine(self.host, self)
+            self._turn_engine = self._new_turn_engine()
         self._inner = turns = self._turn_engine
         self._unfit = self._untried = 0
         turns.begin(
             state, replay, paused=bool(self.run_flags & PAUSED), exit_=self._exit,
-            flushed=self._flushed,
+            flushed=self._flushed, kept=kept,
         )  # fmt: skip
+
+    def _new_turn_engine(self) -> TurnEngine:
+        return TurnEngine(self.host, self)
 
     def last_break(self) -> str:
         """Why compiled code last stopped before a message, in words; there must have been one."""

@@ -10,6 +10,7 @@ from pydotcompute.backends.base import Host
 from pydotcompute.backends.compiled.block import Block, input_ring, output_ring
 from pydotcompute.backends.program import NativeProgram
 from pydotcompute.messages.header_slots import HeadedSlots, slots_for, token_at
+from pydotcompute.messages.keyed_slots import KeyCheck, keyed
 from pydotcompute.queues.host_consumer import HostConsumer
 from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.memory import Allocate, Memory
@@ -35,7 +36,10 @@ def rings_for(host: Host, program: NativeProgram, allocate: Allocate = Memory) -
 
 
 def take_over(
-    host: Host, block: Block, consumer: type[HostConsumer] = HostConsumer
+    host: Host,
+    block: Block,
+    consumer: type[HostConsumer] = HostConsumer,
+    check: KeyCheck | None = None,
 ) -> tuple[HostProducer, HostConsumer]:
     """Move an actor's messages into its rings.
 
@@ -43,6 +47,7 @@ def take_over(
         host: the actor; its ports stay as they are.
         block: its memory, with rings as ``rings_for`` makes them.
         consumer: the kind of end at the ring it writes.
+        check: of a population, what decides about keys.
 
     Raises:
         UnrepresentableMessage: a queued message has no record.
@@ -53,6 +58,8 @@ def take_over(
     program, fenced = block.program, fence_of()
     make = slots_for(host.kernel_id, program, block.input.ring.bound)
     slots = make(program.input_types, program.input_slot, "takes", declared=host.declares_input)
+    if check is not None:
+        slots = keyed(slots, check)
     ring = HostProducer(block.input.ring, slots, fenced)
     ring.wake_suppressed = 1  # no bursts run yet
     for message in inport.items:

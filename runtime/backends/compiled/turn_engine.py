@@ -123,8 +123,9 @@ class TurnEngine(PythonEngine):
         self.outport.put_slow_path = 1  # each send comes to ``send``
 
     def begin(
-        self, state: dict[str, Any], replay: Replay, *, paused: bool, exit_: int, flushed: bool
-    ) -> None:
+        self, state: dict[str, Any], replay: Replay, *, paused: bool, exit_: int, flushed: bool,
+        kept: bool = False,
+    ) -> None:  # fmt: skip
         """Interpret from here, until the owner says otherwise.
 
         Args:
@@ -133,6 +134,7 @@ class TurnEngine(PythonEngine):
             paused: the actor is paused.
             exit_: whether it is to end, as ``lifecycle`` counts.
             flushed: its last time-out has been raised.
+            kept: only the interpreter has the state before the message, and is to keep it.
         """
         parts = self.host.split.parts
         assert parts is not None
@@ -140,7 +142,7 @@ class TurnEngine(PythonEngine):
         self._room, self.rationed = replay.room, self.forced or replay.room is not None
         self.paused, self._exit, self._flushed = paused, exit_, flushed
         self.terminating = self.terminating or (flushed and not replay.overdue)
-        self._fresh, self._kept, self.held = True, False, False
+        self._fresh, self._kept, self.held = True, kept, False
         self._done = self._episode_done
         self._keeper.waited = 0.0
         self.credit, self.until = FAIR, perf_counter() + STRETCH

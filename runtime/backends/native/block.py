@@ -19,7 +19,7 @@ from pydotcompute.errors import BuildError
 from pydotcompute.queues.memory import Memory
 from pydotcompute.queues.ring import Ring
 
-ABI_VERSION = 3
+ABI_VERSION = 4
 
 
 @functools.lru_cache(maxsize=1024)

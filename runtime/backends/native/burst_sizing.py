@@ -27,12 +27,14 @@ class BurstSizing:
         limit: messages the next burst may handle on the event loop's thread.
         argument: ``limit`` as the entry point takes it.
         long: one message takes too long for the event loop's thread.
+        most: messages that any burst may handle now; None: there is no such bound.
     """
 
-    __slots__ = ("argument", "cost", "limit", "long")
+    __slots__ = ("argument", "cost", "limit", "long", "most")
 
     def __init__(self) -> None:
         self.cost = 1e-6
+        self.most: int | None = None
         self._aim()
 
     def handled(self, done: int, seconds: float) -> None:
@@ -51,4 +53,5 @@ class BurstSizing:
 
     def worker_limit(self) -> int:
         """Messages a burst on a worker may handle."""
-        return int(max(1, WORKER_SECONDS / self.cost))
+        limit = int(max(1, WORKER_SECONDS / self.cost))
+        return limit if self.most is None else min(limit, self.most)

@@ -23,7 +23,7 @@ from pydotcompute.backends.native.burst_sizing import BurstSizing
 from pydotcompute.compiler.abi import PORT, Policy
 from pydotcompute.errors import DurabilityError
 from pydotcompute.messages.string_batches import as_string_batch
-from pydotcompute.queues.channel import PARKED, ROOM, ROUTED, SPECIAL
+from pydotcompute.queues.channel import KEYED, PARKED, ROOM, ROUTED, SPECIAL
 from pydotcompute.queues.host_consumer import HostConsumer
 from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.memory import Memory
@@ -33,6 +33,7 @@ from pydotcompute.queues.putters import PutBatch
 ALL: Final = (1 << 64) - 1
 SECONDS = 2e-3
 """Longest burst on the event loop's thread."""
+_UNUSUAL = PARKED | ROUTED | SPECIAL | KEYED
 FUEL = 4_000_000
 """Turns of inner loops such a burst may make."""
 
@@ -99,7 +100,7 @@ class ZeroCopyBatches:
         block, outport = engine.block, engine.outport
         if (
             block is None or engine.run_flags or not self.usable or limit < self._sends
-            or outport.get_slow_path & (PARKED | ROUTED | SPECIAL) or block.u4[words.RECORD_ORIGIN]
+            or outport.get_slow_path & _UNUSUAL or block.u4[words.RECORD_ORIGIN]
         ):  # fmt: skip
             return None
         ready = block.output.written() - outport.tail

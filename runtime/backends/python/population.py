@@ -13,9 +13,10 @@ from time import perf_counter
 from typing import Any
 
 from pydotcompute.backends.barrier import guarded, guarded_wait
-from pydotcompute.backends.base import Failure, Host
+from pydotcompute.backends.base import AT_LEISURE, Failure, Host, Replay
+from pydotcompute.backends.kept_instance import KeptInstance
 from pydotcompute.backends.python.engine import DRAIN, NOW
-from pydotcompute.backends.python.instance import CLOSE, InstanceEngine, Status
+from pydotcompute.backends.python.instance import CLOSE, Instance, InstanceEngine, Status
 from pydotcompute.backends.python.members import Members
 from pydotcompute.backends.python.output_order import Turn
 from pydotcompute.backends.python.pacing import Pacing
@@ -45,9 +46,38 @@ class InterpretedPopulation(Members):
         name = f"pydotcompute population {self.host.kernel_id}"
         self._task = self.host.loop.create_task(self._run(), name=name)
 
-    def resume(self, state: dict[str, Any]) -> None:
-        """A population begins anew: its instances have their own states."""
+    def resume(self, state: dict[str, Any], replay: Replay = AT_LEISURE) -> None:
+        """Run from the instances that another engine has had; or begin anew.
+
+        Args:
+            state: ``KeptInstance`` by key; anything else is no state of a population.
+            replay: nothing was being done.
+        """
+        for key, kept in state.items():
+            if isinstance(kept, KeptInstance):
+                self._take_over(key, kept)
         self.start()
+
+    def _take_over(self, key: Any, kept: KeptInstance) -> None:
+        turns = [Turn(message, ordinal) for ordinal, message in kept.waiting]
+        if kept.refuses:
+            instance = self._instances[key] = Instance(self, key)
+            instance.status = Status.ENDED if kept.ended else Status.FAILED
+            instance.failure = kept.failure
+            instance.mails.extend(turns)
+            self._admission.refused[key] = instance.error
+            return
+        instance = self._begin(key, [self._take_in(turn) for turn in turns])
+        instance.engine.begin_with(None)
+        self.instance_begun(instance)
+        instance.engine.resume(kept.values or {})
+
+    def begin_paused(self) -> None:
+        """Take no message until ``unpause``."""
+        self._paused = True
+
+    def begin_held(self) -> None:
+        """Nothing holds a population (``rest``)."""
 
     @guarded_wait
     async def pause(self) -> None:

@@ -91,7 +91,7 @@ struct turn {
   }
 };
 
-extern "C" const u32 pdc_abi = 3;
+extern "C" const u32 pdc_abi = 4;
 extern "C" const u64 pdc_state_size = sizeof(state);
 
 static bool publish(actor *a, port *out) {
