@@ -7,17 +7,19 @@ plain sight is refused, so that its author hears of it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 _READING = frozenset("get items keys values fill index count copy most_common total".split())
 """Methods of containers that leave their length alone."""
 
 
 _SHRINKING = frozenset({"pop", "popleft", "clear", "remove"})
+_GROWING = frozenset({"append", "appendleft", "insert", "extend"})
 
 
 def shrinking_names(nodes: Sequence[ast.AST]) -> frozenset[str]:
-    """Names of containers that the statements make shorter, or bind anew."""
+    """Names of containers that the statements make shorter, bind anew, or let grow only where a
+    test of their length allows it."""
     found: set[str] = set()
     for part in (part for node in nodes for part in ast.walk(node)):
         match part:
@@ -35,7 +37,31 @@ def shrinking_names(nodes: Sequence[ast.AST]) -> frozenset[str]:
                 found |= {each.id for each in targets if isinstance(each, ast.Name)}
             case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name), slice=ast.Slice())]):
                 found.add(name)
+            case ast.If(test=test, body=body, orelse=orelse):
+                found |= _measured(test) & _growing((*body, *orelse))
     return frozenset(found)
+
+
+def _measured(test: ast.expr) -> set[str]:
+    """``x`` of ``len(x) < 5``."""
+    return {call.args[0].id for compared in ast.walk(test) if isinstance(compared, ast.Compare)
+            for call in ast.walk(compared) if isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Name) and call.func.id == "len"
+            and call.args and isinstance(call.args[0], ast.Name)}  # fmt: skip
+
+
+def _growing(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names of containers that statements make longer."""
+    found: set[str] = set()
+    for part in (part for node in nodes for part in ast.walk(node)):
+        match part:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)):
+                found |= {name} if attr in _GROWING else set()
+                if attr == "heappush" and part.args and isinstance(part.args[0], ast.Name):
+                    found.add(part.args[0].id)
+            case ast.Call(func=ast.Name(id="heappush"), args=[ast.Name(id=name), *_]):
+                found.add(name)
+    return found
 
 
 def mutated_names(nodes: Sequence[ast.stmt]) -> set[str]:

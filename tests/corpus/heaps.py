@@ -47,6 +47,23 @@ async def job_queue(ctx: Any) -> None:
 
 
 @case(Job, output=Done)
+async def dearest_five(ctx: Any) -> None:
+    """Nothing makes the list shorter, and it grows only while it is short."""
+    best: list[tuple[float, int]] = []
+    recent: list[int] = []
+    while not ctx.should_terminate:
+        job = await ctx.receive()
+        if len(best) < 5:
+            heappush(best, (job.cost, job.due))
+        else:
+            heapq.heappushpop(best, (job.cost, job.due))
+        if not len(recent) >= 3:
+            recent.append(job.due)
+        for cost, due in best:
+            await ctx.send(Done(due, cost, "first" if due in recent else ""))
+
+
+@case(Job, output=Done)
 async def heap_places(ctx: Any) -> None:
     """Each function of ``heapq`` leaves each item at the place where CPython leaves it."""
     heap: list[int] = []
