@@ -144,6 +144,9 @@ class Instance:
         """Its ``receive`` has waited long enough."""
         return self._population.host.timed_out()
 
+    def ending(self) -> None:
+        """What it still sends belongs to its end: of a population, nothing is journaled."""
+
     def ended(self) -> None:
         """Its function has come to its end."""
         self._population.instance_ended(self)
