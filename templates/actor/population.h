@@ -2,29 +2,31 @@
    of its key: `actor->state` is that instance's for the time of its turn, so that all that knows one
    actor's state knows it.  PDC_RESTS: behind a message, a turn surely waits for the next one. */
 
-#define PDC_AHEAD 16 /* messages whose instances are fetched into the cache together */
-#define PDC_CACHED 4096 /* so few instances are in the cache anyway */
+#define PDC_AHEAD 32 /* messages whose instances are looked up together */
 
-/* The hashes of the next messages. */
-struct pdc_hashes {
-    u64 of[PDC_AHEAD];
+/* The instances of the next messages, as far as their hashes tell. */
+struct pdc_lookahead {
+    u64 numbers[PDC_AHEAD];
     u64 first, count;
 };
 
-/* Fetch the instances of the next messages: first all buckets, then all that these name. */
-PDC_FN void pdc_fetch_ahead(const pdc_population *p, const pdc_source &in, pdc_hashes *ahead) {
+/* Look up the next messages: fetch all their buckets into the cache, then all records that these
+   name; so most of the time that it takes to fetch one is spent on the others. */
+PDC_FN void pdc_look_ahead(const pdc_population *p, const pdc_source &in, pdc_lookahead *ahead) {
     const u64 *const buckets = (const u64 *)p->buckets;
     const u64 waiting = in.head - in.tail;
+    const u64 count = waiting < PDC_AHEAD ? waiting : PDC_AHEAD;
     ahead->first = in.tail;
-    ahead->count = waiting < PDC_AHEAD ? waiting : PDC_AHEAD;
-    for (u64 n = 0; n < ahead->count; ++n) {
-        ahead->of[n] = pdc_hash_key(p, pdc_key_of(in.slots[(in.tail + n) & in.mask]));
-        __builtin_prefetch(&buckets[ahead->of[n] & p->mask]);
+    ahead->count = count;
+    for (u64 n = 0; n < count; ++n) {
+        const u64 hash = pdc_hash_key(p, pdc_key_of(in.slots[(in.tail + n) & in.mask]));
+        ahead->numbers[n] = hash;
+        __builtin_prefetch(&buckets[hash & p->mask]);
     }
-    for (u64 n = 0; n < ahead->count; ++n) {
-        const u64 bucket = buckets[ahead->of[n] & p->mask];
-        if (bucket == 0) continue;
-        const u8 *const found = (const u8 *)pdc_instance_at(p, (u32)bucket - 1);
+    for (u64 n = 0; n < count; ++n) {
+        const u64 number = ahead->numbers[n] = pdc_guess(p, ahead->numbers[n]);
+        if (number == PDC_NO_INSTANCE) continue;
+        const u8 *const found = (const u8 *)pdc_instance_at(p, number);
         __builtin_prefetch(found, 1);
         if (sizeof(pdc_instance) > 32) __builtin_prefetch(found + 63, 1);
     }
@@ -32,17 +34,18 @@ PDC_FN void pdc_fetch_ahead(const pdc_population *p, const pdc_source &in, pdc_h
 
 /* The instance that a message is for becomes the current one; or why it cannot. */
 PDC_FN i32 pdc_choose(pdc_actor *actor, pdc_population *p, const pdc_source &in,
-                      const pdc_input_slot &message, pdc_hashes *ahead) {
+                      const pdc_input_slot &message, pdc_lookahead *ahead) {
     const pdc_instance_key key = pdc_key_of(message);
-    u64 hash;
-    if (p->count > PDC_CACHED && in.policy != PDC_DROP_OLDEST) {
-        if (in.tail - ahead->first >= ahead->count) pdc_fetch_ahead(p, in, ahead);
-        hash = ahead->of[in.tail - ahead->first];
-    } else {
-        hash = pdc_hash_key(p, key);
+    u64 number = PDC_NO_INSTANCE;
+    if (in.policy != PDC_DROP_OLDEST) {
+        if (in.tail - ahead->first >= ahead->count) pdc_look_ahead(p, in, ahead);
+        number = ahead->numbers[in.tail - ahead->first];
     }
-    const u64 number = pdc_find_key(p, key, hash);
-    if (PDC_UNLIKELY(number == PDC_NO_INSTANCE)) return PDC_BEGIN;
+    if (PDC_UNLIKELY(number == PDC_NO_INSTANCE ||
+                     !pdc_same_key(pdc_instance_at(p, number)->key, key))) {
+        number = pdc_find_key(p, key, pdc_hash_key(p, key));
+        if (number == PDC_NO_INSTANCE) return PDC_BEGIN;
+    }
     pdc_instance *const instance = pdc_instance_at(p, number);
     p->current = number;
     actor->state = &instance->state;
@@ -69,7 +72,7 @@ PDC_ENTRY i32 pdc_burst(void *block, u64 limit) {
     actor->event = 0;
     actor->timeout = PDC_NAN;
     pdc_input_slot copy;
-    pdc_hashes ahead;
+    pdc_lookahead ahead;
     ahead.first = ahead.count = 0;
     i32 status = PDC_MORE;
 
@@ -140,9 +143,9 @@ PDC_ENTRY u64 pdc_reserve(pdc_population *p, const pdc_instance_key *keys, u64 c
     return count;
 }
 
-/* This state for the instances of the next messages that have none, at most so many; there must be
-   room for them.  Returns how many. */
-PDC_ENTRY u64 pdc_begin_waiting(pdc_actor *actor, const pdc_state *state, u64 most) {
+/* This state for the instances of the next messages that have none, for at most so many, as long as
+   there are no more than `limit` in all.  Returns for how many. */
+PDC_ENTRY u64 pdc_begin_waiting(pdc_actor *actor, const pdc_state *state, u64 most, u64 limit) {
     pdc_population *const p = actor->population;
     const pdc_source in = pdc_source_of(actor->input);
     u64 begun = 0;
@@ -150,7 +153,10 @@ PDC_ENTRY u64 pdc_begin_waiting(pdc_actor *actor, const pdc_state *state, u64 mo
         const pdc_instance_key key = pdc_key_of(in.slots[at & in.mask]);
         const u64 hash = pdc_hash_key(p, key);
         u64 number = pdc_find_key(p, key, hash);
-        if (number == PDC_NO_INSTANCE) number = pdc_add_key(p, key, hash);
+        if (number == PDC_NO_INSTANCE) {
+            if (p->count == limit) break;
+            number = pdc_add_key(p, key, hash);
+        }
         pdc_instance *const instance = pdc_instance_at(p, number);
         if (instance->flags != PDC_RESERVED) continue;
         pdc_memcpy(&instance->state, state, sizeof(*state));

@@ -62,6 +62,16 @@ PDC_FN u64 pdc_find_key(const pdc_population *p, const pdc_instance_key &key, u6
     }
 }
 
+/* The first instance whose hash agrees in its upper half, or PDC_NO_INSTANCE: records are not looked
+   at. */
+PDC_FN u64 pdc_guess(const pdc_population *p, u64 hash) {
+    const u64 *const buckets = (const u64 *)p->buckets;
+    for (u64 at = hash & p->mask;; at = (at + 1) & p->mask) {
+        if (buckets[at] == 0) return PDC_NO_INSTANCE;
+        if (((buckets[at] ^ hash) >> 32) == 0) return (u32)buckets[at] - 1;
+    }
+}
+
 PDC_FN void pdc_put_bucket(const pdc_population *p, u64 hash, u64 number) {
     u64 *const buckets = (u64 *)p->buckets;
     u64 at = hash & p->mask;

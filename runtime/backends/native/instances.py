@@ -299,11 +299,11 @@ class Instances:
         Returns:
             How many instances that were.
         """
-        most = min(waiting, _AT_ONCE, self.most - self.count)
-        self._make_room(most)
+        most = min(waiting, _AT_ONCE)
+        self._make_room(min(most, self.most - self.count))
         template = (ctypes.c_char * len(state)).from_buffer(state)
         begun: int = self._calls.pdc_begin_waiting(
-            ctypes.c_void_p(actor), template, ctypes.c_uint64(most)
+            ctypes.c_void_p(actor), template, ctypes.c_uint64(most), ctypes.c_uint64(self.most)
         )
         return begun
 
@@ -314,11 +314,11 @@ class Instances:
             self.current = NONE
 
     def _make_room(self, more: int) -> None:
-        """Keep at least a quarter of the buckets empty."""
+        """Keep at least half of the buckets empty."""
         buckets = self.q8[MASK] + 1
         needed = self.count + more
-        if 4 * needed > 3 * buckets:
-            while 4 * needed > 3 * buckets:
+        if 2 * needed > buckets:
+            while 2 * needed > buckets:
                 buckets *= 2
             self._rehash(buckets)
 
