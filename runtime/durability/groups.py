@@ -71,8 +71,9 @@ class Group:
         count: messages.
         strings: bytes at the end of the payload that are the dictionary of strings.
         payload_crc: CRC-32 of the payload.
-        unsynced: how many of the groups just before it might not have survived the machine when
-            this one was written; with ``durability="process"`` always 0.
+        unsynced: how many of the groups just before it might not have survived when this one was
+            written: the earlier ones of the same batch, and with ``durability="power"`` those that
+            were not synchronised.
         at: where the header begins in its segment.
     """
 

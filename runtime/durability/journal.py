@@ -259,7 +259,7 @@ class Journal:
             joined = data[0] if len(data) == 1 else memoryview(b"".join(data))
             header = group_header(
                 first + number, joined, actor, Kind.MESSAGES, flags | each.flags, each.cls, source,
-                each.count, each.strings, unsynced + number if self.power else 0,
+                each.count, each.strings, unsynced + number,
             )  # fmt: skip
             parts += [header, joined, padding(len(joined))]
         self._writer.append(parts, len(payloads))

@@ -153,7 +153,8 @@ def _is_end(
 ) -> bool:
     """Whether no group begins at ``at`` and none was lost there.
 
-    A process that dies leaves at most a group without its first word.  A file that a crash has
+    A process that dies leaves at most a group without its first word, and behind it others of the
+    same batch, which say that it might not be there.  A file that a crash has
     shortened ends in the middle of a group.  After a power loss there may be blocks of zeros where
     a group had not been written yet, and groups behind it, which say that it might not survive.
     """
@@ -161,8 +162,10 @@ def _is_end(
     later = later_groups(data, at, sequence)
     if any(each.sequence - each.unsynced > sequence for each in later):
         return False
-    if later or not begins_group(data, at):
+    if not begins_group(data, at):
         return True
+    if later:
+        return power  # else only the first of a batch can be missing, and it has no first word then
     if len(data) - at < GROUP_BYTES:
         return True
     if group is not None and group.sequence != sequence:

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from pydotcompute import DurabilityError, RingKernelRuntime
-from pydotcompute.durability.groups import SEGMENT_BYTES, later_groups
+from pydotcompute.durability.groups import GROUP_BYTES, SEGMENT_BYTES, Kind, later_groups
 from pydotcompute.durability.journal import Journal, verify
+from pydotcompute.durability.journaled_messages import Payload
 from pydotcompute.durability.positions import NAME
 from pydotcompute.durability.segments import segment_name
 from pydotcompute.errors import MessageTypeError
@@ -131,6 +132,40 @@ def test_blocks_that_were_not_written_before_a_power_loss_are_cut_off(tmp_path: 
     lose(power=False)
     with pytest.raises(DurabilityError, match=FIRST):
         Journal(tmp_path / "False")
+
+
+def test_a_batch_that_was_being_stored_is_cut_off(tmp_path: Path) -> None:
+    """Memory is copied in any order: later groups of a batch may be there, and its first not."""
+
+    def stored(folder: Path) -> tuple[Path, int, int]:
+        journal = Journal(folder)
+        journal.actor("a", {"inputs": [], "outputs": []})
+        journal.append(0, Kind.MESSAGES, b"safe" * 2, count=15)
+        begin = journal.writer.end
+        batch = [Payload((bytes([number]) * 8,), 1, 0, 0, 0) for number in range(4)]
+        journal.append_batch(0, batch, 0, 0)
+        length = (journal.writer.end - begin) // 4
+        _die(journal)
+        return folder / FIRST, begin, length
+
+    for missing in (8, GROUP_BYTES, 60, 120):  # bytes of the batch that had not been stored
+        path, begin, _ = stored(tmp_path / str(missing))
+        data = bytearray(path.read_bytes())
+        data[begin : begin + missing] = bytes(missing)
+        path.write_bytes(data)
+        with quiet() as told:
+            assert inputs(path.parent) == 15
+        assert len(told) == 1
+        with quiet() as told:
+            assert inputs(path.parent) == 15
+        assert not told
+    for place in (0, 1, 2, 3):  # a bit of a header has flipped: that is damage
+        path, begin, length = stored(tmp_path / f"bit {place}")
+        data = bytearray(path.read_bytes())
+        data[begin + place * length + 20] ^= 1
+        path.write_bytes(data)
+        with pytest.raises(DurabilityError, match=FIRST):
+            Journal(path.parent)
 
 
 def test_a_zeroed_group_in_the_middle_is_damage(tmp_path: Path) -> None:
