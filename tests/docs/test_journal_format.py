@@ -75,6 +75,8 @@ def test_the_page_is_enough_to_read_a_journal(tmp_path: Path) -> None:
         if kind == 1:
             actors.append(json.loads(payload))
             continue
+        if kind == 6:  # what a prologue left
+            continue
         layout = actors[actor]["inputs"][cls]
         names = [name for name, _, _ in layout["fields"]]
         if layout["message"] == "Add":
