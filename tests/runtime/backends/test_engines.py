@@ -21,6 +21,9 @@ OF_THE_PROTOCOL = [name for name in vars(Engine) if not name.startswith("_")]
 def test_an_engine_has_all_of_the_protocol(engine: type, name: str) -> None:
     """With the parameters that the protocol names: callers look nothing up."""
     wanted, given = getattr(Engine, name), getattr(engine, name)
+    if isinstance(wanted, property):
+        assert isinstance(given, property)
+        return
     assert inspect.iscoroutinefunction(wanted) == inspect.iscoroutinefunction(given)
     names = list(inspect.signature(wanted).parameters)
     assert list(inspect.signature(given).parameters)[: len(names)] == names
