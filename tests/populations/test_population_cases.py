@@ -367,3 +367,40 @@ def test_keys_of_another_kind_are_unknown(backend: str, key: Any) -> None:
                 await kernel.restart(key=key)
 
     go(probe)
+
+
+def test_a_message_behind_a_forgotten_instance_keeps_its_room(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No other key takes it, in the moment between the old instance and the new one."""
+    from pydotcompute.backends.native.members import Members as Native
+    from pydotcompute.backends.python.members import Members as Interpreted
+
+    seen: list[BaseException] = []
+
+    async def probe() -> None:
+        async with population(backend, instances=2) as kernel:
+            for name in "ab":
+                await kernel.request(Deposit(name, 1))
+            engine: Any = Native if backend == "native" else Interpreted
+            free = engine._free
+
+            def freed(self: Any, *given: Any) -> None:
+                free(self, *given)
+                sending = kernel.send(Deposit("c", 1))
+                try:
+                    sending.send(None)
+                except BaseException as raised:
+                    seen.append(raised)
+
+            monkeypatch.setattr(engine, "_free", freed)
+            await kernel.deactivate()
+            forgotten = asyncio.ensure_future(kernel.forget("a"))
+            await turns()
+            await kernel.send(Deposit("a", 5))
+            await kernel.reactivate()
+            await forgotten
+            assert [type(each) for each in seen] == [CapacityError]
+            assert await kernel.receive() == Balance("a", 5)
+
+    go(probe)

@@ -134,6 +134,13 @@ class TableCheck:
         for number in np.setdiff1d(reserved.astype(np.uint64), queued).tolist():
             instances.forget(number)
 
+    def was_freed(self, key: Any) -> None:
+        """The record of a key is gone; messages of the key may wait for a new one."""
+        if self.asks and self._limited:
+            words = np.array([self._instances.key.pack(key)], np.uint64)
+            if (self.queued_keys() == words).all(axis=1).any():
+                self._instances.reserve(words)
+
     def queued_keys(self) -> np.ndarray[Any, Any]:
         """The words of the keys of all messages in the queue, or in line for it."""
         found = [self._block.waiting_keys()]

@@ -230,6 +230,7 @@ class Members(NativePopulation):
         self._admission.refused.pop(key, None)
         self._held().instances.forget(number)
         self._held().take_in_hand(NONE)
+        self._check.was_freed(key)
         self._check.set_gate()
 
     # --- restarting ------------------------------------------------------------------------
