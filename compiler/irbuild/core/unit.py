@@ -7,10 +7,14 @@
 from __future__ import annotations
 
 import ast
+import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
 from typing import Any
 
 from pydotcompute.compiler.diagnostics.diagnostic import Diagnostics
@@ -242,10 +246,16 @@ class Nest:
 
 
 def describe_static(value: Any) -> str:
-    """A Python object, as a user would name it."""
+    """A Python object, as a user would name it.
+
+    What an object or a container holds is not shown: it may be long, or secret (``os.environ``).
+    """
     kind = {"builtin_function_or_method": "function", "type": "class", "ufunc": "function",
             "_ArrayFunctionDispatcher": "function"}.get(
         type(value).__name__, type(value).__name__
     )
     name = getattr(value, "__name__", None)
-    return f"the {kind} `{name}`" if name else f"the {kind} {value!r}"
+    if name:
+        return f"the {kind} `{name}`"
+    plain = isinstance(value, (bool, int, float, complex, str, bytes, Enum, Decimal, Fraction))
+    return f"the {kind} {reprlib.repr(value)}" if plain or value is None else f"this {kind} object"
