@@ -149,7 +149,7 @@ def _build(request: _Request, sent: dict[type, None]) -> ir.Kernel:
     if met:
         _note_untyped(shape, types, unit)
     if sets := {name for name, type_ in types.items() if isinstance(type_, SetType)}:
-        _note_ordered(shape, sets, unit, functions)
+        _note_ordered(shape, sets, unit, functions, breaks=bool(met))
     if met:
         check_constants(unit, shape)
         check_messages(unit, shape, types, (*turn, *functions), met)
@@ -217,15 +217,16 @@ def _note_untyped(shape: ActorShape, types: Mapping[str, Type], unit: Unit) -> N
 
 
 def _note_ordered(shape: ActorShape, sets: set[str], unit: Unit,
-                  functions: Sequence[ir.Function]) -> None:  # fmt: skip
+                  functions: Sequence[ir.Function], *, breaks: bool) -> None:  # fmt: skip
     """Sets whose order may show in what the interpreter does: it has to keep the very set."""
     lent = any(isinstance(parameter.type, SetType) for function in functions
                if _breaks_in(function.body) for parameter in function.parameters)  # fmt: skip
-    left = [*unit.interpreted(shape.loop.body), *loop_statements(shape.epilogue)]
-    parts = [part for each in left for part in own_parts(each)]
-    found = ordered_uses(parts)
-    if unit.interpreted(shape.loop.body):
-        found |= second_names(part for node in shape.loop.body for part in ast.walk(node))
+    left = [*loop_statements(shape.epilogue)]
+    found = set()
+    if breaks:
+        left += unit.interpreted(shape.loop.body)
+        found = second_names(part for node in shape.loop.body for part in ast.walk(node))
+    found |= ordered_uses(part for each in left for part in own_parts(each))
     for name in sets if lent else found & sets:
         unit.breaks.without_types[name] = "its order may show in what compiled code cannot do"
 

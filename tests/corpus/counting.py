@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -120,3 +120,31 @@ async def counts_of_floats(ctx: Any) -> None:
             weights[trade.symbol] = weights["nothing"]
         top, weight = weights.most_common(1)[0]
         await ctx.send(Tally(len(weights), float(weight), f"{top} of {weights}"))
+
+
+@case(Trade, output=Tally)
+async def begun_anew(ctx: Any) -> None:
+    """New empty containers in place of the old ones; a turn that fails keeps the old."""
+    seen: set[int] = set()
+    counts: Counter[str] = Counter()
+    sums: defaultdict[int, float] = defaultdict(float)
+    last: dict[str, int] = {}
+    recent: deque[int] = deque(maxlen=4)
+    while not ctx.should_terminate:
+        trade = await ctx.receive()
+        key = trade.size % 5
+        if key == 4:
+            seen = set()
+            counts = Counter()
+        elif key == 3:
+            sums = defaultdict(float)
+            last = {}
+            recent = deque(maxlen=4)
+        seen.add(trade.size)
+        counts[trade.symbol] += 1
+        sums[key] += trade.price
+        last[trade.symbol] = trade.size
+        recent.append(trade.size)
+        share = 100 // (trade.size % 6)
+        flags = len(seen) + 10 * counts.total() + 100 * len(sums) + 1000 * len(last)
+        await ctx.send(Tally(flags, float(sum(recent) + share), str(counts)))

@@ -19,7 +19,15 @@ from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.scope import Var
 from pydotcompute.compiler.ops import containers as c
-from pydotcompute.compiler.types.types import ArrayType, DequeType, DictType, ListType, Type, join
+from pydotcompute.compiler.types.types import (
+    ArrayType,
+    DequeType,
+    DictType,
+    ListType,
+    SetType,
+    Type,
+    join,
+)
 
 
 def exchanged(b: Builder, node: ast.AST, targets: Sequence[ast.expr],
@@ -85,8 +93,10 @@ def _joined(one: Type, other: Type) -> Type:
     match one, other:
         case (ListType(), ListType()):
             return ListType(join(one.item, other.item), max(one.capacity, other.capacity))
-        case (DictType(), DictType()):
-            return DictType(join(one.key, other.key), join(one.value, other.value))
+        case (DictType(), DictType()) if one.missing == other.missing:
+            return replace(one, key=join(one.key, other.key), value=join(one.value, other.value))
+        case (SetType(), SetType()) if one.cls == other.cls:
+            return replace(one, item=join(one.item, other.item))
         case (DequeType(), DequeType()) if one.maxlen == other.maxlen:
             room = max(one.capacity, other.capacity)
             return DequeType(join(one.item, other.item), room, one.bounded)

@@ -11,6 +11,7 @@ from pydotcompute.compiler.irbuild.containers.exchange import exchanged
 from pydotcompute.compiler.irbuild.containers.iteration import slice_bounds, sliced
 from pydotcompute.compiler.irbuild.containers.methods import named, store_list_slice
 from pydotcompute.compiler.irbuild.containers.reductions import is_set
+from pydotcompute.compiler.irbuild.containers.renewal import renewed
 from pydotcompute.compiler.irbuild.core.builder import Builder
 from pydotcompute.compiler.irbuild.core.convert import OperandError
 from pydotcompute.compiler.irbuild.core.quasiquote import placed, unplaced, written
@@ -48,6 +49,8 @@ def assign(b: Builder, node: ast.Assign) -> None:
         if len(node.targets) > 1:
             b.fail("PDC020", node, "a slice among several targets")
         store_slice(b, target, node.value)
+        return
+    if renewed(b, node):
         return
     # A message that is bound to one name and used for nothing but being sent is as good as sent.
     only_sent = (

@@ -87,6 +87,7 @@ class Expressions:
             lambda: self._whole(depth),
             lambda: self._measured(),
             lambda: self._reduced("int"),
+            lambda: self._looked_up(depth),
         ]  # fmt: skip
         return rules
 
@@ -99,15 +100,35 @@ class Expressions:
         places = list(self.scope.places)
         return f"len({self.scope.one(places)})" if places else "4"
 
+    def _looked_up(self, depth: int) -> str:
+        """What a container of ``collections``, a set, a heap or a sorted list tells."""
+        found = self.scope.containers("tallies", "votes", "seen", "heap", "ranks")
+        if not found:
+            return self.constant("int")
+        name, one = self.scope.one(found), self.scope.one
+        match self.scope.places[name]:
+            case "tallies":
+                return one((f"{name}[{self.of('int', depth)} % 8]", f"{name}.get(3, 7)"))
+            case "votes":
+                return one((f"{name}[{self.of('str', depth)}]", f"{name}.total()",
+                            f"len({name}.most_common(2))"))  # fmt: skip
+            case "seen":
+                return one((f"sum({name})", f"max({name}, default=2)",
+                            f"sum(1 for v in {name} if v > {self.constant('int')})"))  # fmt: skip
+            case "heap":
+                return one((f"heapq.nsmallest(1, {name} + [9])[0]", f"min({name} + [4])"))
+        return f"bisect.bisect{one(('', '_left'))}({name}, {self.of('float', depth)})"
+
     def _reduced(self, type_: str) -> str:
         """A reduction of a container."""
         scope, x = self.scope, self.scope.fresh("x")
         if type_ == "int":
-            found = scope.containers("ints", "counts", "items")
+            found = scope.containers("ints", "counts", "items", "heap", "tallies", "votes")
             if not found:
                 return self.constant("int")
             name = scope.one(found)
-            items = f"{name}.values()" if scope.places.get(name) == "counts" else name
+            keyed = scope.places.get(name) in ("counts", "tallies", "votes")
+            items = f"{name}.values()" if keyed else name
             return scope.one((
                 f"sum({x} & 0xFFF for {x} in {items})",
                 f"sum(1 for {x} in {items} if {x} > {self.constant('int')})",
@@ -169,8 +190,8 @@ class Expressions:
 
     def _quantified(self) -> str:
         scope, x = self.scope, self.scope.fresh("x")
-        found = scope.containers("ints", "floats", "queue", "items")
-        keyed = scope.containers("counts")
+        found = scope.containers("ints", "floats", "queue", "items", "heap", "ranks", "seen")
+        keyed = scope.containers("counts", "tallies", "seen")
         if keyed and scope.chance(40):
             return f"({self.of('int', 1)} % 16 in {scope.one(keyed)})"
         if not found:

@@ -27,9 +27,11 @@ HEAD = '''\
 from __future__ import annotations
 
 import asyncio
+import bisect
+import heapq
 import logging
 import math
-from collections import deque
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Literal
@@ -95,6 +97,8 @@ _STATE = ["int"] * 4 + ["float"] * 3 + ["bool", "str", "mode", "i32", "u8", "f32
 _PLACES = {
     "ints": "[0, 1, 2, 3, 5]", "floats": "[0.0] * 4", "queue": "deque(maxlen=5)", "counts": "{}",
     "prices": "{}", "grid": "np.zeros((2, 3))", "waiting": "deque([1.5, 2.5])",
+    "tallies": "defaultdict(int)", "votes": "Counter()", "seen": "{3, 5}", "heap": "[1, 3, 2]",
+    "ranks": "[0.5, 1.5]",
 }  # fmt: skip
 
 

@@ -200,6 +200,8 @@ class Statements:
                     [f"if {name} and ({key}) in {name}:", f"    del {name}[{key}]"],
                     [f"if len({name}) > 12:", f"    {name}.clear()"],
                 ))  # fmt: skip
+            case "tallies" | "votes" | "seen" | "heap" | "ranks" as kind:
+                return self._collection(kind, name)
             case "prices":
                 key = expr("str", 1)
                 return [scope.one((
@@ -208,6 +210,45 @@ class Statements:
                 ))]  # fmt: skip
         row, column = f"{expr('int', 1)} % 2", f"{expr('int', 1)} % 3"
         return [f"{name}[{row}, {column}] {scope.one(('=', '+='))} {expr('float', 1)}"]
+
+    def _collection(self, kind: str, name: str) -> Lines:
+        """Something happens to a container of ``collections``, a set, a heap or a sorted list."""
+        scope, expr = self.scope, self.expr
+        key, item = f"{expr('int', 1)} % 8", expr("int", 1)
+        match kind:
+            case "tallies":
+                return scope.one((
+                    [f"{name}[{key}] += {item} & 255"],
+                    [f"{name}[{key}] = {item} % 997"],
+                    [f"if {name}[{key}] > 100:", f"    del {name}[min({name})]"],
+                    [f"{name}.pop({key}, None)"],
+                ))  # fmt: skip
+            case "votes":
+                word = expr("str", 1)
+                return scope.one((
+                    [f"{name}[{word}] += 1"],
+                    [f"{name}[{word}] -= {item} & 3"],
+                    [f"{name}.update([{word}, {expr('str', 1)}])"],
+                    [f"del {name}[{word}]"],
+                ))  # fmt: skip
+            case "seen":
+                return scope.one((
+                    [f"{name}.add({key})"],
+                    [f"{name}.discard({key})"],
+                    [f"{name} |= {{{key}, {item} % 5}}"],
+                    ["try:", f"    {name}.remove({key})",
+                     "except KeyError:", f"    {self.count()}"],
+                    [f"if len({name}) > 5:", f"    {name}.clear()"],
+                ))  # fmt: skip
+            case "heap":
+                return scope.one((
+                    [f"heapq.heappush({name}, {item})", f"if len({name}) > 9:",
+                     f"    {scope.fresh('h')} = heapq.heappop({name})"],
+                    [f"if {name}:", f"    heapq.heapreplace({name}, {item})"],
+                    [f"{scope.fresh('h')} = heapq.heappushpop({name}, {item})"],
+                ))  # fmt: skip
+        return [f"bisect.insort({name}, {expr('float', 1)})", f"if len({name}) > 6:",
+                f"    {name}.pop({scope.one(('0', '-1', '3'))})"]  # fmt: skip
 
     def send(self) -> Lines:
         """A message goes out."""
@@ -312,13 +353,15 @@ class Statements:
         a, b = scope.fresh("k"), scope.fresh("e")
         if kind == "grid":
             head, names = f"for {a} in range(3):", {a: "int"}
-        elif kind in ("counts", "prices"):
-            types = ("int", "int") if kind == "counts" else ("str", "float")
+        elif kind == "seen":
+            head, names = f"for {a} in sorted({place}):", {a: "int"}
+        elif kind in ("counts", "prices", "tallies", "votes"):
+            types = {"prices": ("str", "float"), "votes": ("str", "int")}.get(kind, ("int", "int"))
             head, names = f"for {a}, {b} in {place}.items():", dict(zip((a, b), types, strict=True))
             if scope.chance(40):
                 head, names = f"for {a} in {place}:", {a: types[0]}
         else:
-            item = "int" if kind in ("ints", "items") else "float"
+            item = "int" if kind in ("ints", "items", "heap") else "float"
             head, names = f"for {a} in {place}:", {a: item}
             if scope.chance(35):
                 head, names = f"for {a}, {b} in enumerate({place}):", {a: "int", b: item}
