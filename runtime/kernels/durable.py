@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydotcompute.actors.coroutine_parts import split_actor
 from pydotcompute.actors.lowering import Lowering, lower_actor
 from pydotcompute.actors.spec import KernelSpec
 from pydotcompute.backends.plan import Plan
@@ -15,6 +16,7 @@ from pydotcompute.durability.actor_log import ActorLog, log_of
 from pydotcompute.durability.beginnings import beginning
 from pydotcompute.durability.determinism import check_replayable
 from pydotcompute.durability.journal import Journal
+from pydotcompute.errors import DurabilityError
 from pydotcompute.kernels.actor import Actor, Durability
 from pydotcompute.kernels.recovery import recover
 from pydotcompute.kernels.snapshots import outputs_of
@@ -49,6 +51,8 @@ def _begun(actor: Actor, values: dict[str, Any]) -> None:
     A prologue that has sent or received is done again in each replay instead, and so is one that
     leaves what is no plain data.
     """
+    if actor.plan.backend == "python" and _lowering(actor.spec, actor.plan).pending:
+        check_replayable(actor.spec, lower_actor(actor.spec, state=values))
     if actor.log is not None and actor.progress() == actor.progress_at_start:
         content = beginning(values, actor.split.state_names)
         if content is not None:
@@ -66,6 +70,11 @@ def _ending(actor: Actor) -> None:
 
 def _check(spec: KernelSpec, plan: Plan) -> None:
     check_replayable(spec, _lowering(spec, plan))
+    if plan.backend == "python" and not split_actor(spec.function).receives_first:
+        raise DurabilityError(
+            f"kernel {spec.kernel_id!r} cannot be durable on the interpreter: it changes something "
+            "in a round before it receives; receive at the beginning of the loop"
+        )
 
 
 def _lowering(spec: KernelSpec, plan: Plan) -> Lowering:

@@ -350,8 +350,33 @@ def test_actors_that_may_do_something_else_are_refused(tmp_path: Path) -> None:
         while not ctx.should_terminate:
             await ctx.send(await ctx.receive())
 
+    @ring_kernel(kernel_id="pending", auto_register=False)
+    async def pending(ctx: KernelContext[Add, Total]) -> None:
+        dice = random.Random(5)
+        base = dice.randrange(10)  # its type is not known before it runs
+        while not ctx.should_terminate:
+            got = await ctx.receive()
+            await ctx.send(Total(random.randrange(got.value) + base, 0))
+
+    @ring_kernel(kernel_id="early", auto_register=False)
+    async def early(ctx: KernelContext[Add, Total]) -> None:
+        count = 0
+        while not ctx.should_terminate:
+            count += 1
+            got = await ctx.receive()
+            await ctx.send(Total(got.value, count))
+
     async def main() -> None:
         async with life(tmp_path, fallback="allow") as runtime:
+            for way in ("native", "python"):
+                kernel = await runtime.launch("pending" + way, pending, backend=way)
+                await kernel.activate()
+                with pytest.raises(ActorFailedError) as failed:
+                    await kernel.request(Add(1))
+                assert isinstance(failed.value.__cause__, DurabilityError)
+            with pytest.raises(DurabilityError, match="beginning of the loop"):
+                await runtime.launch("early", early, backend="python")
+        async with life(tmp_path / "other", fallback="allow") as runtime:
             for way in ("auto", "native", "python"):
                 with pytest.raises(DurabilityError, match=r"test_journal_lives\.py:\d+"):
                     await runtime.launch("dice", dice, backend=way)
