@@ -38,6 +38,8 @@ from pydotcompute.messages.string_batches import as_string_batch, has_strings
 from pydotcompute.messages.union_batch import UnionBatch
 
 Array = np.ndarray[Any, Any]
+JOINED: Final = 4096
+"""Messages of small groups that are read together at most."""
 UNION: Final = 0xFFFF
 """The class of a group whose messages are of several."""
 MOST_BYTES: Final = 8 << 20
@@ -244,9 +246,18 @@ class MessageFormat:
         """Bytes of a record of a class."""
         return int(self._codecs[number].record_size)
 
-    def plain(self, number: int, flags: int) -> bool:
-        """Whether the payloads of groups of a class may be joined and read as one array."""
-        return number != UNION and not flags & HEADERS and not self._places[number]
+    def join(
+        self, bodies: Sequence[memoryview], count: int, number: int, names: dict[int, str]
+    ) -> Array:
+        """Records of one class, out of several groups, as one array.
+
+        Args:
+            bodies: the records' bytes.
+            count: messages.
+            number: index of the class.
+            names: the strings that the records name.
+        """
+        return self._read_rows(memoryview(b"".join(bodies)), count, number, names)
 
     def read(self, payload: memoryview, count: int, number: int, flags: int, strings: int) -> Any:
         """The messages of a group: an array, a ``UnionBatch``, or with headers a list.
@@ -311,6 +322,39 @@ class MessageFormat:
             rows.append(self._read_rows(body[at:], held, number, names))
             at += padded(held * self.record_size(number))
         return UnionBatch(self.classes, tags, rows)
+
+
+class Run:
+    """Small groups of one class, one after the other, that are read together.
+
+    Args:
+        form: how they were written.
+    """
+
+    def __init__(self, form: MessageFormat) -> None:
+        self._form = form
+        self._bodies: list[memoryview] = []
+        self._names: dict[int, str] = {}
+        self._cls, self.count = -1, 0
+
+    def add(self, cls: int, count: int, payload: memoryview, strings: int) -> bool:
+        """Take a group; False if it cannot be read together with those before."""
+        if self.count and (cls != self._cls or self.count + count > JOINED):
+            return False
+        names = _texts(payload[len(payload) - strings :]) if strings else {}
+        if any(self._names.get(each, text) != text for each, text in names.items()):
+            return False  # another process, in which the number was another string's
+        self._cls = cls
+        self._names.update(names)
+        self._bodies.append(payload[: count * self._form.record_size(cls)])
+        self.count += count
+        return True
+
+    def take(self) -> Array:
+        """All that has been taken, as one array."""
+        found = self._form.join(self._bodies, self.count, self._cls, self._names)
+        self._bodies, self._names, self.count = [], {}, 0
+        return found
 
 
 def _texts(dictionary: memoryview) -> dict[int, str]:

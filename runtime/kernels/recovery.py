@@ -25,7 +25,8 @@ from pydotcompute.backends.plan import Plan
 from pydotcompute.durability.actor_log import ActorLog
 from pydotcompute.durability.beginnings import variables_in
 from pydotcompute.durability.groups import FRESH, REQUEST, Group, Kind
-from pydotcompute.durability.journaled_messages import UNION
+from pydotcompute.durability.journaled_messages import JOINED as _JOINED
+from pydotcompute.durability.journaled_messages import UNION, Run
 from pydotcompute.errors import ActorFailedError, DurabilityError, KernelClosedError
 from pydotcompute.kernels.actor import Actor, Recovered
 from pydotcompute.queues.backpressure import KernelState
@@ -38,8 +39,6 @@ ROOM_BYTES: Final = 4 << 20
 """Bytes of the replica's queues, about."""
 _MOST: Final = 1 << 16
 """Messages taken from it at once."""
-_JOINED: Final = 4096
-"""Groups of one message that are given to it at once."""
 _OVER = (KernelState.FAILED, KernelState.TERMINATED)
 
 
@@ -172,28 +171,24 @@ class Recovery:
     # --- what the journal says -------------------------------------------------------------
 
     def _steps(self) -> Iterator[_Step]:
-        """The groups, with runs of single messages joined."""
+        """The groups, with runs of small ones joined."""
         log, form = self._log, self._log.format
-        joined: list[memoryview] = []
-        cls = -1
+        run = Run(form)
         for group, payload in log.journal.groups(log.past):
-            alone = group.kind == Kind.MESSAGES and group.count == 1 and not group.flags
-            if joined and not (alone and group.cls == cls and len(joined) < _JOINED):
-                yield self._join(joined, cls)
-                joined = []
-            if alone and form.plain(group.cls, group.flags) and group.sequence not in log.past.cuts:
-                joined.append(payload)
-                cls = group.cls
-            elif group.kind == Kind.MESSAGES:
+            small = group.kind == Kind.MESSAGES and not group.flags and group.cls != UNION
+            small = small and group.count < _JOINED and group.sequence not in log.past.cuts
+            if small and run.add(group.cls, group.count, payload, group.strings):
+                continue
+            if run.count:
+                yield _Step(run.take())
+            if small and run.add(group.cls, group.count, payload, group.strings):
+                continue
+            if group.kind == Kind.MESSAGES:
                 yield self._read(group, payload)
             else:
                 yield _Step(kind=group.kind, flags=group.flags)
-        if joined:
-            yield self._join(joined, cls)
-
-    def _join(self, payloads: list[memoryview], cls: int) -> _Step:
-        data = memoryview(b"".join(payloads))
-        return _Step(self._log.format.read(data, len(payloads), cls, 0, 0))
+        if run.count:
+            yield _Step(run.take())
 
     def _read(self, group: Group, payload: memoryview) -> _Step:
         form = self._log.format
