@@ -16,6 +16,7 @@ from pydotcompute.durability.journaled_messages import MessageFormat, describe_t
 from pydotcompute.errors import DurabilityError
 from pydotcompute.queues.host_producer import HostProducer
 from pydotcompute.queues.journaling import Origin
+from pydotcompute.support import notices
 
 
 class Queue(Protocol):
@@ -152,7 +153,7 @@ class ActorLog:
 
 def log_of(
     journal: Journal, kernel_id: str, inputs: tuple[type, ...], outputs: tuple[type, ...],
-    *, headed: bool,
+    *, headed: bool, code: str = "",
 ) -> ActorLog:  # fmt: skip
     """The journal of an actor that is launched.
 
@@ -161,12 +162,13 @@ def log_of(
         kernel_id: the actor's id.
         inputs, outputs: its message classes.
         headed: it copies headers of its messages.
+        code: stands for the text of the actor; the user is warned if it was another before.
 
     Raises:
         DurabilityError: the journal knows another actor under this id, or cannot be written.
     """
     definition = {"inputs": describe_types(inputs), "outputs": describe_types(outputs)}
-    past = journal.actor(kernel_id, definition)
+    past = journal.actor(kernel_id, {**definition, "code": code})
     for which in ("inputs", "outputs"):
         old, new = past.definition.get(which), definition[which]
         if old != new:
@@ -174,6 +176,13 @@ def log_of(
                 f"{journal.folder} has the journal of another actor {kernel_id!r}: its {which} "
                 f"were {_said(old)}, and are now {_said(new)}"
             )
+    before = past.definition.get("code", code)
+    if past.inputs and before != code:
+        notices.warn(
+            f"the code of kernel {kernel_id!r} is not what it was when {journal.folder} was begun: "
+            f"its {past.inputs} messages are handled again by the code of today, and what comes of "
+            "them may differ from what clients have seen", UserWarning,
+        )  # fmt: skip
     return ActorLog(journal, past, MessageFormat(kernel_id, inputs, headed=headed))
 
 

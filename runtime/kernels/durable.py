@@ -5,6 +5,8 @@ Input: the folder, and actors as they are launched.  Output: ``Durability`` of `
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +41,9 @@ def durability_of(journal: Journal) -> Durability:
         spec, lowering = actor.spec, _lowering(actor.spec, actor.plan)
         headed = lowering.kernel is None or lowering.kernel.ir.is_headed
         return log_of(
-            journal, actor.kernel_id, spec.input_types, spec.output_types, headed=headed
-        )
+            journal, actor.kernel_id, spec.input_types, spec.output_types, headed=headed,
+            code=_fingerprint(spec),
+        )  # fmt: skip
 
     return Durability(opened, _check, recover, _begun, _ending)
 
@@ -66,6 +69,15 @@ def _ending(actor: Actor) -> None:
         log.last = log.position + len(outputs_of(actor.outbox))
         for link in actor.routes.links if actor.routes is not None else ():
             link.origin = CLIENT
+
+
+def _fingerprint(spec: KernelSpec) -> str:
+    """Stands for the text of an actor."""
+    try:
+        text = inspect.getsource(spec.function)
+    except (OSError, TypeError):
+        return ""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _check(spec: KernelSpec, plan: Plan) -> None:

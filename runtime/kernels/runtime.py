@@ -95,6 +95,8 @@ class RingKernelRuntime(RuntimeStorage):
             raise ValueError(
                 f"durability is one of {', '.join(DURABILITIES)}, not {durability!r}"
             )
+        if durable is not None and not os.fspath(durable):
+            raise ValueError("durable is the name of a folder, not ''")
         self._backend, self._fallback = backend, fallback
         self._durable = None if durable is None else Path(durable)
         self._durability = durability
@@ -182,12 +184,19 @@ class RingKernelRuntime(RuntimeStorage):
                 await residents.close(max(0.1, limit))
             await self._pool.closed()
             if self._journal is not None:
-                self._journal.close()
+                self._close_journal(self._journal, acknowledged=drain)
         errors = [each for each in outcomes if isinstance(each, BaseException)]
         for error in errors[1:]:
             errors[0].add_note(f"another kernel did not end either: {error!r}")
         if errors:
             raise errors[0]
+
+    def _close_journal(self, journal: Journal, *, acknowledged: bool) -> None:
+        """Let others have the journal; what clients have received by a good end is theirs."""
+        for kernel in self._kernels.values() if acknowledged and not journal.closed else ():
+            if kernel.actor.log is not None:
+                kernel.actor.log.acknowledge()
+        journal.close()
 
     async def _terminate_all(self, limit: float, *, drain: bool) -> list[Any]:
         """Terminate every kernel, each after those that send to it; returns results or errors."""

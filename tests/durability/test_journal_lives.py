@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -441,3 +442,46 @@ def test_a_prologue_is_not_done_again(tmp_path: Path, backend: str) -> None:
     go(failing)
     base = _MADE[-1]
     go(lambda: second(base, 3))
+
+
+def test_a_clean_end_acknowledges_what_was_received(tmp_path: Path, backend: str) -> None:
+    async def lived(value: int) -> tuple[int, Total, int]:
+        async with RingKernelRuntime(durable=tmp_path) as runtime:
+            kernel = await started(runtime, sums, backend)
+            before = kernel.position
+            await kernel.send(Add(value))
+            return before, await kernel.receive(), kernel.position
+
+    assert go(lambda: lived(1)) == (0, Total(1, 1), 1)
+    assert go(lambda: lived(2)) == (1, Total(3, 2), 2)
+
+
+def test_other_code_is_told_to_the_user(tmp_path: Path) -> None:
+    @ring_kernel(kernel_id="sums", auto_register=False)
+    async def other(ctx: KernelContext[Add, Total]) -> None:
+        total = 0
+        while not ctx.should_terminate:
+            got = await ctx.receive()
+            total += 2 * got.value
+            await ctx.send(Total(total, 0))
+
+    async def first() -> None:
+        async with life(tmp_path) as runtime:
+            await runtime.launch("sums", sums)
+            await runtime.send("sums", Add(1))
+
+    async def second(actor: Any) -> None:
+        async with life(tmp_path) as runtime:
+            await runtime.launch("sums", actor)
+
+    go(first)
+    with pytest.warns(UserWarning, match="is not what it was"):
+        go(lambda: second(other))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        go(lambda: second(sums))
+
+
+def test_no_folder_is_no_journal() -> None:
+    with pytest.raises(ValueError, match="durable"):
+        RingKernelRuntime(durable="")
