@@ -111,7 +111,7 @@ def _exchange(xs: Any, ys: Any) -> None:
     kept = xs.copy(), ys.copy()
     for place, new in zip((ys, xs), kept, strict=True):
         place.clear()
-        place.update(new) if isinstance(place, dict) else place.extend(new)
+        place.update(new) if isinstance(place, (dict, set)) else place.extend(new)
 
 
 EXCHANGE = Primitive("exchange", _exchange, deoptimises=True, mutates=True, both=True)

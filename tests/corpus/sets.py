@@ -133,3 +133,16 @@ async def sets_compared(ctx: Any) -> None:
         flags += 16 * (left >= right) + 32 * (left > right) + 64 * left.isdisjoint(right)
         flags += 128 * left.issubset(right) + 256 * left.issuperset(right)
         await ctx.send(Seen(len(left), float(len(right)), flags))
+
+
+@case(Event, output=Seen)
+async def sets_exchanged(ctx: Any) -> None:
+    """Two sets change places; one of them is empty at first."""
+    now, before = {1}, set()
+    while not ctx.should_terminate:
+        event = await ctx.receive()
+        now.add(event.key % 5)
+        if event.on:
+            now, before = before, now
+        before.discard(event.key % 3)
+        await ctx.send(Seen(len(now), float(sum(before)), sum(now)))
