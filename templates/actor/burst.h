@@ -53,6 +53,8 @@ PDC_FN i32 pdc_end_burst(pdc_actor *actor, const pdc_source &in, const pdc_sink 
     pdc_port_store(&in.port->tail, in.tail);
     in.port->claimed = in.tail;
     const u64 visible = out.produced - out.floor > out.bound ? out.floor + out.bound : out.produced;
-    if (PDC_PUBLISHES) pdc_port_store(&out.port->head, visible);
+    /* what has been seen stays: the host shows all before it interprets a message */
+    if (PDC_PUBLISHES && (i64)(visible - pdc_port_load(&out.port->head)) > 0)
+        pdc_port_store(&out.port->head, visible);
     return status;
 }
