@@ -212,7 +212,10 @@ def test_the_command_shows_a_row_for_each_instance(tmp_path: Path) -> None:
 
 
 def test_the_first_output_after_a_restart_keeps_its_place() -> None:
-    """An instance that goes on from a state sent its first output past the others."""
+    """An instance that goes on from a state sent its first output past the others.
+
+    Of an interpreted population: its instances work while another waits.
+    """
     gate = asyncio.Event()
 
     async def waiting(ctx: Any) -> None:
@@ -227,7 +230,7 @@ def test_the_first_output_after_a_restart_keeps_its_place() -> None:
             await ctx.send(Balance(deposit.account, total, 0, ""))
 
     async def probe() -> None:
-        async with RingKernelRuntime(fallback="allow") as runtime:
+        async with RingKernelRuntime(backend="python") as runtime:
             kernel = await runtime.launch("account", actor(waiting), key="account")
             await kernel.activate()
             await kernel.send(Deposit("B", 1, "fail"))
