@@ -78,6 +78,12 @@ class Atom:
     kind: str
     write: Callable[[Target, list[Any]], Node]
     read: Callable[[Origin, Node], list[Any]]
+    check: Callable[[Any], None] | None = None
+    """Raises ``NotPlainError`` for values that are not kept."""
+
+
+class NotPlainError(Exception):
+    """A value is no plain data; the text says what it is, ``"a TextIOWrapper"``."""
 
 
 def split(content: Any, sizes: Sequence[int]) -> list[Any]:
@@ -205,17 +211,17 @@ def _texts(spell: Callable[[Any], str], parse: Callable[[str], Any]) -> tuple[An
     return write, read
 
 
-def _spell_time(value: Any) -> str:
-    """ISO 8601, and ``|1`` for the second of two hours of one name.
-
-    Raises:
-        TypeError: its time zone has rules or a name, which the text would lose.
-    """
-    zone = getattr(value, "tzinfo", None)
+def _check_zone(value: Any) -> None:
+    """Refuse time zones with rules or a name, which the text would lose."""
+    zone = value.tzinfo
     if zone is not None:
         offset = zone.utcoffset(None) if type(zone) is datetime.timezone else None
         if offset is None or str(zone) != str(datetime.timezone(offset)):
-            raise TypeError(f"a time whose zone is {zone!r}")
+            raise NotPlainError(f"a time whose zone is {zone!r}")
+
+
+def _spell_time(value: Any) -> str:
+    """ISO 8601, and ``|1`` for the second of two hours of one name."""
     text: str = value.isoformat()
     return f"{text}|1" if getattr(value, "fold", 0) else text
 
@@ -251,8 +257,10 @@ ATOMS: Mapping[type, Atom] = {
     Decimal: Atom("decimal", *_texts(str, Decimal)),
     Fraction: Atom("fraction", *_texts(str, Fraction)),
     datetime.date: Atom("date", *_texts(_spell_time, _time_parser(datetime.date))),
-    datetime.time: Atom("time", *_texts(_spell_time, _time_parser(datetime.time))),
-    datetime.datetime: Atom("datetime", *_texts(_spell_time, _time_parser(datetime.datetime))),
+    datetime.time: Atom("time", *_texts(_spell_time, _time_parser(datetime.time)), _check_zone),
+    datetime.datetime: Atom(
+        "datetime", *_texts(_spell_time, _time_parser(datetime.datetime)), _check_zone
+    ),
     datetime.timedelta: Atom(
         "timedelta", *_texts(lambda v: f"{v.days} {v.seconds} {v.microseconds}", _parse_span)
     ),

@@ -23,7 +23,7 @@ import numpy as np
 
 from pydotcompute.compiler.types.message_schema import is_message, schema_of
 from pydotcompute.compiler.types.missing import MISSING
-from pydotcompute.durability.plain_values import ATOMS, Atom, Node
+from pydotcompute.durability.plain_values import ATOMS, Atom, Node, NotPlainError
 from pydotcompute.durability.snapshot_format import Blocks, dtype_name
 from pydotcompute.errors import SchemaError
 from pydotcompute.messages.header import (
@@ -42,10 +42,6 @@ FACTORIES: dict[str, Any] = {
     "tuple": tuple, "Counter": Counter, "deque": deque,
 }  # fmt: skip
 """What a ``defaultdict`` may make."""
-
-
-class NotPlainError(Exception):
-    """A value is no plain data; the text says what it is, ``"a TextIOWrapper"``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +113,9 @@ class Shredder:
         """A column of values of one class."""
         atom = ATOMS.get(kind)
         if atom is not None:
+            if atom.check is not None:
+                for value in values:
+                    atom.check(value)
             return {"kind": atom.kind, "values": Leaf(atom, values)}
         if kind in _SHREDDERS or is_message(kind):
             name, numbers = self._heap_name(kind), self._refer(kind, values)

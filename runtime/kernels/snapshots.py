@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from pydotcompute.compiler.types.missing import MISSING
 from pydotcompute.durability.evolution import static_prologue
 from pydotcompute.durability.exact import kind_of
-from pydotcompute.durability.shred import NotPlainError, Shredder
+from pydotcompute.durability.plain_values import NotPlainError
+from pydotcompute.durability.shred import Shredder
 from pydotcompute.durability.snapshot import Snapshot
 from pydotcompute.errors import SnapshotError
 from pydotcompute.kernels.lifecycle import check

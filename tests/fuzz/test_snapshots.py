@@ -25,10 +25,12 @@ from pydotcompute import (
     SnapshotError,
     ring_kernel,
 )
+from tests.fuzz import aliases
 from tests.fuzz.breaking import breaking
 from tests.fuzz.programs import Program, write
 from tests.fuzz.random_messages import random_message
 from tests.fuzz.test_programs import FIRST
+from tests.support import defining
 from tests.support.captured import Captured
 from tests.support.contract import go, need_compiler
 from tests.support.profiles import examples
@@ -66,11 +68,13 @@ async def rest_of(kernel: Any) -> list[str]:
     return [*found, repr(ended.unprocessed)]
 
 
-async def compared(actor: Any, inputs: list[type], seed: int, ways: tuple[str, str]) -> bool:
+async def compared(
+    actor: Any, inputs: list[type], seed: int, ways: tuple[str, str], hard: float
+) -> bool:
     """Whether a snapshot was taken and compared."""
     random = Random(seed)
     items = [
-        random_message(random.choice(inputs), random, hard=random.random() < 0.3)
+        random_message(random.choice(inputs), random, hard=random.random() < hard)
         for _ in range(BEFORE + WAITING + AFTER)
     ]
     source, target = ways
@@ -111,19 +115,30 @@ async def compared(actor: Any, inputs: list[type], seed: int, ways: tuple[str, s
     return True
 
 
+def alike(actor: Any, inputs: list[type], seed: int, hard: float = 0.3) -> bool:
+    """Compares an actor with what is restored of it, from one backend to the other.
+
+    Args:
+        actor, inputs: of a program.
+        seed: for the messages, and the direction.
+        hard: the share of messages with hard values.
+    """
+    actor = ring_kernel(
+        kernel_id="original", input_type=actor.input_type, output_type=actor.output_type,
+        queue_size=ROOM, auto_register=False,
+    )(actor.__wrapped__)  # fmt: skip
+    ways = ("auto", "python") if seed % 2 else ("python", "auto")
+    with Captured():
+        done: bool = go(lambda: compared(actor, inputs, seed, ways, hard))
+    return done
+
+
 def tried(program: Program, seed: int) -> bool:
     text = re.sub(r"receive\(timeout=[^)]*\)", "receive()", program.text)  # time is no input here
     program = replace(program, text=text)
     try:
         actor, inputs = program.load()
-        actor = ring_kernel(
-            kernel_id="original", input_type=actor.input_type, output_type=actor.output_type,
-            queue_size=ROOM, auto_register=False,
-        )(actor.__wrapped__)  # fmt: skip
-        ways = ("auto", "python") if seed % 2 else ("python", "auto")
-        with Captured():
-            done: bool = go(lambda: compared(actor, inputs, seed, ways))
-        return done
+        return alike(actor, inputs, seed)
     except BaseException as problem:
         problem.add_note(text)
         raise
@@ -140,3 +155,21 @@ def test_restored_actors_go_on_alike(batch: int) -> None:
         for seed in seeds
     ]
     assert sum(done) >= len(seeds) // 3  # the others end, or change something too early
+
+
+@pytest.mark.parametrize("batch", range(2))
+def test_names_that_share_objects_share_them_again(batch: int) -> None:
+    """The actors of ``tests.fuzz.aliases``: lists, deques and messages of several names."""
+    need_compiler("native")
+    done = []
+    for seed in range(FIRST + 100 * batch, FIRST + 100 * batch + examples(10)):
+        text, name = aliases.write(seed), f"snapshot_aliases_{seed}"
+        actor, kind = aliases.load(text, name)
+        try:
+            done.append(alike(actor, [kind], seed, hard=0.0))
+        except BaseException as problem:
+            problem.add_note(text)
+            raise
+        finally:
+            defining.unload(name)
+    assert sum(done) >= len(done) // 2
