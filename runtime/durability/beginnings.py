@@ -12,7 +12,8 @@ from typing import Any
 from pydotcompute.durability.assemble import Assembler
 from pydotcompute.durability.evolution import KnownClasses, static_prologue, variables_of_today
 from pydotcompute.durability.exact import kind_of
-from pydotcompute.durability.shred import NotPlainError, Shredder
+from pydotcompute.durability.plain_values import NotPlainError
+from pydotcompute.durability.shred import Shredder
 from pydotcompute.durability.snapshot_format import File
 from pydotcompute.errors import DurabilityError, SnapshotError
 
