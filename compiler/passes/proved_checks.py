@@ -7,7 +7,8 @@ Input and output: a kernel.  ::
       x = array_item(xs, axis[4](%1))                x = array_item(xs, %1)
 
 Each int has a range, from what it is computed of: constants, lengths, bounds of loops, numbers of
-few bits.  The range of a variable is that of all values it is given.  Where a result cannot leave
+few bits.  The range of a variable is that of all values it is given; of parameters and variables
+of the state, which have a value before, it is any.  Where a result cannot leave
 64 bits, a divisor cannot be zero, or an index cannot be wrong, ``ops.operators.PROVED`` has the
 operation without its check, which leaves less to put in order and no error to look at.
 """
@@ -15,13 +16,13 @@ operation without its check, which leaves less to put in order and no error to l
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 import numpy as np
 
 from pydotcompute.compiler.ir import nodes as ir
-from pydotcompute.compiler.ir.effects import bound_by, is_needless
+from pydotcompute.compiler.ir.effects import bound_by, is_needless, written_by
 from pydotcompute.compiler.ir.transform import map_bodies, map_children, map_nodes
 from pydotcompute.compiler.ops.operators import PROVED
 from pydotcompute.compiler.passes.dead_code import reads_of
@@ -44,11 +45,14 @@ ANY: Range = (INT_MIN, INT_MAX)
 
 def drop_checks(kernel: ir.Kernel) -> ir.Kernel:
     """The kernel without the checks that never fail."""
-    return map_bodies(kernel, _dropped)
+    functions = {function.name: function for function in kernel.functions}
+    given = {id(f.body): f.parameters for f in kernel.functions} | {id(kernel.turn): kernel.state}
+    return map_bodies(kernel, lambda body: _dropped(body, given[id(body)], functions))
 
 
-def _dropped(body: ir.Block) -> ir.Block:
-    ranges = Ranges(body)
+def _dropped(body: ir.Block, given: Iterable[ir.Local],
+             functions: Mapping[str, ir.Function]) -> ir.Block:  # fmt: skip
+    ranges = Ranges(body, given, functions)
 
     def change(node: ir.Node) -> ir.Node | ir.Block:
         made = map_children(node, change)
@@ -64,15 +68,21 @@ class Ranges:
 
     Args:
         body: its statements.
+        given: locals that have a value before: parameters, the state.
+        functions: those that it may call, which may change what they are given.
     """
 
-    def __init__(self, body: ir.Block) -> None:
-        self._values: dict[str, list[ir.Expr | None]] = {}
+    def __init__(self, body: ir.Block, given: Iterable[ir.Local],
+                 functions: Mapping[str, ir.Function]) -> None:  # fmt: skip
+        self._values: dict[str, list[ir.Expr | None]] = {local.name: [None] for local in given}
         """What each local is given; None: something unknown."""
         self._loops: dict[str, list[ir.For]] = {}
         self._known: dict[str, Range] = {}
         reads = reads_of(body)
         for node in ir.walk(*body):
+            if isinstance(node, ir.Call):
+                for local in written_by(node, functions):
+                    self._values.setdefault(local.name, []).append(None)
             if (target := bound_by(node)) is None:
                 continue
             if isinstance(node, ir.For) and _inside(node, target) == reads[target.name]:
