@@ -93,9 +93,11 @@ def kit(backend: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Awaitabl
     native_kit.ended.clear()
     facts: dict[str, Any] = {}
 
-    def choice(spec: Any, split: Any, asked: str, state: Any, fallback: str) -> Plan:
+    def choice(
+        spec: Any, split: Any, asked: str, state: Any, fallback: str, keyed: Any = None
+    ) -> Plan:
         if asked == "python" or spec.function is not native_kit.body:
-            return choose(spec, split, asked, state, fallback)
+            return choose(spec, split, asked, state, fallback, keyed)
         return Plan("native", program=native_kit.program(**facts))
 
     monkeypatch.setattr(pydotcompute.kernels.actor, "choose", choice)

@@ -18,7 +18,7 @@ from tests.support.profiles import examples
 
 INTERPRETED = frozenset({
     "baskets", "heartbeat", "ma_cross", "matrix_product", "ranked", "reflow_oven",
-    "register_bits", "roman", "routes", "unique_players",
+    "register_bits", "roman", "routes",
 })  # fmt: skip
 """Actors that cannot be compiled."""
 
