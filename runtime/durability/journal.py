@@ -15,7 +15,7 @@ import json
 import logging
 import os
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -47,7 +47,6 @@ from pydotcompute.support import notices
 log = logging.getLogger("pydotcompute.durability")
 
 LOCK: Final = "lock"
-DURABILITIES: Final = ("process", "power")
 _PLACE_BITS: Final = 40
 """Of a place in the index: the low bits are the byte, the others the segment."""
 
@@ -61,6 +60,7 @@ class Past:
 
     Attributes:
         places: of the groups.
+        beginnings: those of kind BEGINNING among them.
         cuts: of groups that were not taken whole, how many messages were.
         inputs: messages.
         fresh: restarts from the first statement.
@@ -69,7 +69,7 @@ class Past:
 
     def __init__(self, index: int, definition: dict[str, Any]) -> None:
         self.index, self.definition = index, definition
-        self.places = array("Q")
+        self.places, self.beginnings = array("Q"), array("Q")
         self.cuts: dict[int, int] = {}
         self.inputs = self.fresh = 0
         self.delivered: dict[int, int] = {}
@@ -156,6 +156,8 @@ class Journal:
                 f"{segment.path} says at byte {group.at} what cannot be ({error})"
             ) from error
         past.places.append(index << _PLACE_BITS | group.at)
+        if group.kind == Kind.BEGINNING:
+            past.beginnings.append(past.places[-1])
         if group.kind == Kind.RESTART:
             past.fresh += group.flags & FRESH
         if group.kind == Kind.MESSAGES:
@@ -186,9 +188,9 @@ class Journal:
         assert group is not None
         return group
 
-    def groups(self, past: Past) -> Iterator[tuple[Group, memoryview]]:
-        """What an actor was sent before this process, in order: headers and payloads."""
-        for place in past.places:
+    def groups(self, places: Iterable[int]) -> Iterator[tuple[Group, memoryview]]:
+        """The groups at these places of a ``Past``: headers and payloads."""
+        for place in places:
             group = self._group(place)
             yield group, self._segments[place >> _PLACE_BITS].payload(group)
 
@@ -241,19 +243,29 @@ class Journal:
             raise DurabilityError(f"a message of {len(payload)} bytes is too long for a journal")
         if self._owed:
             self._pay()
+        self._write(actor, kind, payload, flags, cls, source, count, strings)
+
+    def _write(
+        self, actor: int, kind: int, payload: bytes, flags: int = 0, cls: int = 0,
+        source: int = 0, count: int = 0, strings: int = 0,
+    ) -> None:  # fmt: skip
         writer = self._writer
-        unsynced = writer.sequence - self._synced if self.power else 0
         header = group_header(
-            writer.sequence, payload, actor, kind, flags, cls, source, count, strings, unsynced
-        )
+            writer.sequence, payload, actor, kind, flags, cls, source, count, strings,
+            self._unsynced(),
+        )  # fmt: skip
         writer.append((header + payload + padding(len(payload)),))
+
+    def _unsynced(self) -> int:
+        """How many groups before the next one may not survive the machine."""
+        return self._writer.sequence - self._synced if self.power else 0
 
     def append_batch(self, actor: int, payloads: Sequence[Any], flags: int, source: int) -> int:
         """Write the groups of one batch, all or none; returns the number of the first."""
         if self._owed:
             self._pay()
         first, parts = self._writer.sequence, list[bytes | memoryview]()
-        unsynced = first - self._synced if self.power else 0
+        unsynced = self._unsynced()
         for number, each in enumerate(payloads):
             data = [memoryview(part).cast("B") for part in each.parts if len(part)]
             joined = data[0] if len(data) == 1 else memoryview(b"".join(data))
@@ -281,12 +293,7 @@ class Journal:
         while self._owed:
             actor, first, kept = self._owed[0]
             payload = first.to_bytes(8, "little") + kept.to_bytes(8, "little")
-            writer = self._writer
-            unsynced = writer.sequence - self._synced if self.power else 0
-            header = group_header(
-                writer.sequence, payload, actor, Kind.CUT, unsynced=unsynced
-            )
-            writer.append((header + payload,))
+            self._write(actor, Kind.CUT, payload)
             del self._owed[0]
         self._writer.open = not self.closed
 

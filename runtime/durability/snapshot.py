@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pydotcompute.durability.plain_values import Node
+from pydotcompute.durability.segments import sync_folder
 from pydotcompute.durability.snapshot_format import HEADER, MAGIC, File
 from pydotcompute.errors import SnapshotError
 
@@ -166,7 +167,8 @@ class Snapshot:
                 with contextlib.suppress(OSError):
                     os.unlink(name)
                 raise
-            _sync_folder(target.parent)
+            with contextlib.suppress(OSError):  # not every system has that
+                sync_folder(target.parent)
         except OSError as error:
             raise SnapshotError(
                 f"the snapshot cannot be written to {target}: {error.strerror or error}"
@@ -221,13 +223,3 @@ def _of(kind: type, value: Any) -> Any:
     if type(value) is not kind:
         raise TypeError(f"{value!r:.60} is no {kind.__name__}")
     return value
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder outlive the machine, where the system has that."""
-    with contextlib.suppress(OSError):
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)

@@ -25,8 +25,7 @@ from pydotcompute.backends.plan import Plan
 from pydotcompute.durability.actor_log import ActorLog
 from pydotcompute.durability.beginnings import variables_in
 from pydotcompute.durability.groups import FRESH, REQUEST, Group, Kind
-from pydotcompute.durability.journaled_messages import JOINED as _JOINED
-from pydotcompute.durability.journaled_messages import UNION, Run
+from pydotcompute.durability.journaled_messages import JOINED, UNION, Run
 from pydotcompute.errors import ActorFailedError, DurabilityError, KernelClosedError
 from pydotcompute.kernels.actor import Actor, Recovered
 from pydotcompute.queues.backpressure import KernelState
@@ -161,12 +160,11 @@ class Recovery:
         spec, folder = self._actor.spec, self._log.journal.folder
         label = f"the journal {folder} of kernel {spec.kernel_id!r}"
         types = (*spec.input_types, *spec.output_types)
-        for group, payload in self._log.journal.groups(self._log.past):
-            if group.kind == Kind.BEGINNING:
-                self._replica.beginnings[group.count] = variables_in(
-                    bytes(payload), label, spec.function, types, self._actor.split.state_names,
-                    lambda told: notices.warn(told, UserWarning),
-                )  # fmt: skip
+        for group, payload in self._log.journal.groups(self._log.past.beginnings):
+            self._replica.beginnings[group.count] = variables_in(
+                bytes(payload), label, spec.function, types, self._actor.split.state_names,
+                lambda told: notices.warn(told, UserWarning),
+            )  # fmt: skip
 
     # --- what the journal says -------------------------------------------------------------
 
@@ -174,9 +172,9 @@ class Recovery:
         """The groups, with runs of small ones joined."""
         log, form = self._log, self._log.format
         run = Run(form)
-        for group, payload in log.journal.groups(log.past):
+        for group, payload in log.journal.groups(log.past.places):
             small = group.kind == Kind.MESSAGES and not group.flags and group.cls != UNION
-            small = small and group.count < _JOINED and group.sequence not in log.past.cuts
+            small = small and group.count < JOINED and group.sequence not in log.past.cuts
             if small and run.add(group.cls, group.count, payload, group.strings):
                 continue
             if run.count:
