@@ -77,10 +77,10 @@ class Tokens:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keep(self, message: Any) -> int:
-        """A token for the header of a message; never 0."""
+    def keep(self, header: Header | Identity) -> int:
+        """A token for a header; never 0."""
         token, self.next = self.next, self.next + 1
-        self._kept[token] = shared_header(message)
+        self._kept[token] = header
         return token
 
     def find(self, token: int) -> Header | Identity | None:
@@ -134,9 +134,8 @@ class HeadedSlots(RecordSlots):
         """Check a message, keep its header behind a token, and write it into a slot."""
         self.tokens.release()
         super().pack(buffer, offset + self._record_at, message)
-        token = self.tokens.keep(message)
-        header = self.tokens.find(token)
-        assert header is not None
+        header = shared_header(message)
+        token = self.tokens.keep(header)
         correlated = isinstance(header, Header) and header.correlation_id is not None
         _PREFIX.pack_into(buffer, offset, token, 0, priority_of(header), correlated)
         for part, place in self._ids:
