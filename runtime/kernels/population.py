@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydotcompute.backends.base import PopulationEngine
 from pydotcompute.kernels.kernel import RingKernel
 from pydotcompute.kernels.sync import SyncPopulation
 from pydotcompute.populations.spec import NO_KEY
@@ -85,13 +86,7 @@ class Population(RingKernel):
             KernelClosedError: the population ends, or has ended.
         """
         self._check()
-        actor, members = self._actor, self._actor.members
-        if members is None:
-            raise KeyError(key)
-        if actor.state not in (KernelState.ACTIVE, KernelState.DEACTIVATED):
-            members.variables(key)  # an unknown key is told first
-            raise actor.error()
-        await members.forget(key)
+        await self._running_members(key).forget(key)
 
     async def restart(self, *, fresh: bool = False, key: Any = NO_KEY) -> None:
         """Run a failed instance again; the offending message is not tried again.
@@ -110,10 +105,14 @@ class Population(RingKernel):
             await super().restart(fresh=fresh)
             return
         self._check()
+        await self._running_members(key).restart_instance(key, fresh=fresh)
+
+    def _running_members(self, key: Any) -> PopulationEngine:
+        """The engine, while it serves changes of single instances; an unknown key is told first."""
         actor, members = self._actor, self._actor.members
         if members is None:
             raise KeyError(key)
         if actor.state not in (KernelState.ACTIVE, KernelState.DEACTIVATED):
             members.variables(key)
             raise actor.error()
-        await members.restart_instance(key, fresh=fresh)
+        return members

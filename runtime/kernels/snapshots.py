@@ -222,10 +222,10 @@ def _counters(actor: Actor, waiting: int, written: int) -> dict[str, Any]:
         ("input", actor.inbox, waiting), ("output", actor.outbox, written),
     ):  # fmt: skip
         port = channel.port
+        head = port.head if name == "input" else port.tail + depth
         found[name] = {
-            "head": port.head if name == "input" else port.tail + depth, "taken": port.tail,
+            "head": head, "taken": head - depth,
             "dropped": port.dropped, "peak": port.peak, "rejected": channel.rejected,
             "timeouts": channel.timeouts,
         }  # fmt: skip
-    found["input"]["taken"] = found["input"]["head"] - waiting
     return found

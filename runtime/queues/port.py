@@ -40,9 +40,9 @@ class _Empty:
 
 
 EMPTY: Final[Any] = _Empty()
+"""What ``try_get`` returns when there is nothing: no message can be equal to it by identity."""
 AHEAD = 64
 """Messages made at once of an array that waits for room."""
-"""What ``try_get`` returns when there is nothing: no message can be equal to it by identity."""
 
 
 def nothing() -> bool:

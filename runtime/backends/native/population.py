@@ -27,14 +27,12 @@ from pydotcompute.backends.compiled.turn_engine import TurnEngine
 from pydotcompute.backends.native.instances import BEGUN, BY_HOST, NONE, RESERVED
 from pydotcompute.backends.native.population_block import PopulationBlock
 from pydotcompute.backends.native.population_start import PopulationStart
+from pydotcompute.backends.python.engine import STRETCH
 from pydotcompute.compiler.abi import Status
 from pydotcompute.compiler.host.coroutine import RETURNED
 from pydotcompute.queues.port import ObjectPort
 from pydotcompute.queues.port_words import CLAIMED, TAIL
 from pydotcompute.support.worker_pool import Pool
-
-STRETCH = 5e-3
-"""Seconds after which prologues let others run."""
 
 
 class NativePopulation(PopulationStart):
